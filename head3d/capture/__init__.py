@@ -1,0 +1,1 @@
+"""Reading photos and video, and judging them."""

@@ -1,0 +1,75 @@
+"""What a running stage tells the world. CLI, viewer, batch worker and tests read this one stream; nothing else reports progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class StageStart:
+    """A stage begins. ``steps`` is its number of steps, 0 if unknown."""
+
+    stage: str
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of a stage that is not training: photo 3 of 8, view 5 of 12."""
+
+    stage: str
+    step: int
+    steps: int
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Training went on. ``loss`` is the total, ``rays_per_s`` the rate since the last event."""
+
+    step: int
+    steps: int
+    loss: float
+    rays_per_s: float
+
+
+@dataclass(frozen=True)
+class EvalStep:
+    """Held-out pixels were looked at."""
+
+    step: int
+    psnr_db: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Training can resume from here."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a person should know: a rejected photo, a fallback taken."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """A stage ended; ``fresh`` is True if there was nothing to do."""
+
+    stage: str
+    seconds: float
+    fresh: bool = False
+
+
+Event = StageStart | Progress | TrainStep | EvalStep | Checkpoint | Notice | StageDone
+Emit = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """An ``Emit`` for callers who do not listen."""
+    del event

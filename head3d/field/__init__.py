@@ -1,0 +1,1 @@
+"""The radiance field: signed distance = fitted head + learned residual, albedo, normal, small residual colour."""

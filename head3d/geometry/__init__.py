@@ -1,0 +1,1 @@
+"""Cameras, rotations, meshes, spherical harmonics. Conventions: :mod:`head3d.geometry.conventions`."""

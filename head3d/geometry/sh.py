@@ -1,0 +1,91 @@
+"""Spherical-harmonic light of order 2 (index and signs: conventions). After Ramamoorthi & Hanrahan 2001."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.shapes import shaped
+
+LAMBERT = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
+"""Factor of each coefficient when radiance is convolved with the clamped cosine."""
+
+
+@shaped
+@dataclass(frozen=True)
+class Lighting:
+    """Distant light in the head frame.
+
+    Attributes:
+        sh: Incident radiance coefficients, linear RGB.
+    """
+
+    sh: Float[Tensor, "9 3"]
+
+
+def sh_basis(directions: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
+    """Real orthonormal harmonics up to order 2 of unit directions."""
+    x, y, z = directions.unbind(-1)
+    c0, c1, c2 = 0.5 / math.sqrt(math.pi), math.sqrt(3 / (4 * math.pi)), math.sqrt(15 / (4 * math.pi))
+    c20, c22 = math.sqrt(5 / (16 * math.pi)), math.sqrt(15 / (16 * math.pi))
+    return torch.stack(
+        [
+            torch.full_like(x, c0),
+            c1 * y,
+            c1 * z,
+            c1 * x,
+            c2 * x * y,
+            c2 * y * z,
+            c20 * (3 * z * z - 1),
+            c2 * x * z,
+            c22 * (x * x - y * y),
+        ],
+        dim=-1,
+    )
+
+
+def irradiance_basis(normals: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
+    """Harmonics times the Lambert factors over pi: ``albedo * (irradiance_basis(n) @ sh)`` is the radiance of a matte surface."""
+    factors = torch.tensor(LAMBERT, dtype=normals.dtype, device=normals.device) / math.pi
+    return sh_basis(normals) * factors
+
+
+def shade_lambert(
+    albedo: Float[Tensor, "P 3"], normal: Float[Tensor, "P 3"], sh: Float[Tensor, "9 3"]
+) -> Float[Tensor, "P 3"]:
+    """Light a matte surface: albedo / pi * irradiance(normal), linear RGB, not clamped.
+
+    >>> white = torch.zeros(9, 3); white[0] = 2 * math.sqrt(math.pi)
+    >>> shade_lambert(torch.ones(1, 3), torch.tensor([[0., 0., 1.]]), white)
+    tensor([[1., 1., 1.]])
+    """
+    return albedo * (irradiance_basis(normal) @ sh)
+
+
+def project_directional(direction: Float[Tensor, "3"], color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:
+    """SH of a distant lamp in ``direction`` (unit, from the head to the lamp) with irradiance ``color`` at normal incidence."""
+    return sh_basis(direction)[:, None] * color
+
+
+def ambient(color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:
+    """SH of a uniform sky of radiance ``color``: a white albedo under it looks like ``color``."""
+    sh = torch.zeros(9, 3, dtype=color.dtype, device=color.device)
+    sh[0] = color * 2 * math.sqrt(math.pi)
+    return sh
+
+
+def rotate_sh(sh: Float[Tensor, "9 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "9 3"]:
+    """Turn the light: the result seen along R d equals the input seen along d.
+
+    Solved from its definition on more directions than coefficients; exact, since order-2 harmonics are closed under rotation.
+    """
+    i = torch.arange(24, dtype=torch.float64) + 0.5
+    z = 1 - 2 * i / 24
+    azimuth = math.pi * (1 + 5**0.5) * i
+    radius = (1 - z * z).sqrt()
+    d = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
+    turned = sh_basis(d @ rotation.double().T.to(d.device))
+    matrix = torch.linalg.lstsq(turned, sh_basis(d)).solution
+    return (matrix.to(sh) @ sh)

@@ -1,0 +1,1 @@
+"""Pictures of the field from any camera under any light."""
