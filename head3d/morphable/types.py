@@ -70,7 +70,7 @@ class HeadModel:
         turned = moved.clone()
         for side, name in enumerate(("eye_right", "eye_left")):
             index = self.groups[name]
-            centre = moved[index].mean(0)
+            centre = self.eye_centres[side] + (moved[index] - self.mean[index]).mean(0)
             turned[index] = (moved[index] - centre) @ matrix_from_axis_angle(eyes[side]).T + centre
         return turned
 
