@@ -31,8 +31,8 @@ class Weight:
         name: What the code asks for.
         package: On the package index.
         version: The one version whose members are known.
-        members: Glob patterns of paths inside the archive. One pattern without ``*`` names the file that ``get`` returns;
-            else ``get`` returns a folder.
+        members: Glob patterns of paths inside the archive. A single one without ``*`` names the file that
+            ``get`` returns; else it returns a folder.
         root: Part of the member paths that is cut off in the folder.
         sha256: Of the file; for a folder, of all its relative paths and contents in order.
         size: Bytes after extraction.

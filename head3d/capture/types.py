@@ -15,10 +15,13 @@ class Photo:
 
     Attributes:
         name: What the user knows it by: the file's name, or ``video.mp4@3.2s``.
-        rgb_srgb: Pixels.
+        rgb_srgb: Pixels; where the file had transparency, composited (in sRGB) on mid-grey.
         focal_px: Focal length in px of this picture from EXIF, or None.
         sha256: Of the original file (with the time of the frame for video).
-        camera: Identifies the physical camera and lens ("Apple iPhone 13 26mm"), so that photos can share a focal length; "" if unknown.
+        camera: Identifies the physical camera and lens ("Apple iPhone 13 26mm"), so that photos can share a focal
+            length; "" if unknown.
+        alpha: Coverage of a file with transparency (a render, a cut-out), 255 = opaque; None for plain photos.
+        video: Name of the video this is a frame of, "" for photos. Perception thins frames out by head pose.
     """
 
     name: str
@@ -26,8 +29,32 @@ class Photo:
     focal_px: float | None
     sha256: str
     camera: str = ""
+    alpha: UInt8[np.ndarray, "H W"] | None = None
+    video: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) px."""
         return self.rgb_srgb.shape[0], self.rgb_srgb.shape[1]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided about one file, in words for a person.
+
+    Attributes:
+        name: Of the photo or file.
+        accepted: False if it is not used.
+        reasons: Why it is not used.
+        warnings: What is not ideal about it although it is used.
+    """
+
+    name: str
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def refused(name: str, reason: str) -> Verdict:
+    """A verdict against a file."""
+    return Verdict(name, accepted=False, reasons=(reason,))

@@ -1,0 +1,174 @@
+"""Collects the user's photos: expands folders and videos, decodes, refuses files that cannot serve."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from head3d.capture.decode import decode
+from head3d.capture.duplicates import Fingerprint, fingerprint, is_near
+from head3d.capture.types import Photo, Verdict, refused
+from head3d.capture.video import VIDEO_SUFFIXES, VideoConfig, sharp_frames
+from head3d.errors import InputError, PhotoUnusable
+from head3d.events import Emit, Notice, Progress, StageStart, ignore
+
+PHOTO_SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".mpo",
+        ".png",
+        ".webp",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+    }
+)
+
+
+@dataclass(frozen=True)
+class CaptureConfig:
+    """Which files are taken, and how large they are kept."""
+
+    max_side_px: int = 3000
+    """Long side of a stored photo, px; larger ones are scaled down."""
+    max_megapixels: float = 150.0
+    """Files larger than this are refused before they are decoded, megapixels."""
+    min_side_px: int = 160
+    """Files whose short side is below this are refused, px."""
+    max_photos: int = 20
+    """Photos beyond this many are left out."""
+    keep_duplicates: bool = False
+    """Keep near duplicates: they add time, no information."""
+    video: VideoConfig = field(default_factory=VideoConfig)
+    """How frames are taken from videos."""
+
+
+def gather(
+    paths: Sequence[Path], *, config: CaptureConfig = CaptureConfig(), emit: Emit = ignore
+) -> tuple[list[Photo], list[Verdict]]:
+    """Read photos (files, folders of them, videos).
+
+    Returns:
+        The usable photos, and a verdict on every file, in the order of the files. Frames of videos are candidates:
+        perception keeps those that spread over head pose.
+
+    Raises:
+        InputError: A path does not exist or may not be read, or there is no picture at all.
+    """
+    files = _expand(paths)
+    emit(StageStart("capture", len(files)))
+    photos: list[Photo] = []
+    prints: list[Fingerprint] = []
+    verdicts: list[Verdict] = []
+    for step, (name, path) in enumerate(files):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            frames, verdict = sharp_frames(path, name, config=config.video)
+            photos += frames
+            prints += [fingerprint(frame) for frame in frames]
+        else:
+            photo, verdict = _read(path, name, config)
+            if photo is not None:
+                seen = fingerprint(photo)
+                verdict = _check_against(photo, seen, verdict, photos, prints, config)
+                if verdict.accepted:
+                    photos.append(photo)
+                    prints.append(seen)
+        verdicts.append(verdict)
+        emit(Progress("capture", step + 1, len(files), name))
+        for text in (*verdict.reasons, *verdict.warnings):
+            emit(Notice(f"{name}: {text}", "info" if verdict.accepted else "warning"))
+    return photos, verdicts
+
+
+def _read(path: Path, name: str, config: CaptureConfig) -> tuple[Photo | None, Verdict]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return None, refused(name, f"it cannot be read ({error.strerror})")
+    try:
+        decoded = decode(data, max_side_px=config.max_side_px, max_pixels=round(config.max_megapixels * 1e6))
+    except PhotoUnusable as error:
+        return None, refused(name, error.message)
+    height, width = decoded.rgb_srgb.shape[:2]
+    if min(height, width) < config.min_side_px:
+        return None, refused(name, f"{width} x {height} px is too small: the face needs at least 100 px")
+    if reason := _without_content(decoded.rgb_srgb):
+        return None, refused(name, reason)
+    photo = Photo(
+        name=name,
+        rgb_srgb=decoded.rgb_srgb,
+        focal_px=decoded.exposure.focal_px,
+        sha256=hashlib.sha256(data).hexdigest(),
+        camera=decoded.exposure.camera,
+        alpha=decoded.alpha,
+    )
+    return photo, Verdict(name, accepted=True, warnings=decoded.warnings)
+
+
+def _without_content(rgb_srgb: np.ndarray) -> str:
+    """A reason if the whole picture is black, white or one colour, else ""."""
+    small = cv2.resize(rgb_srgb, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low, high = np.percentile(small.mean(-1), (2, 98))
+    if high < 16.0:
+        return "the picture is black"
+    if low > 245.0:
+        return "the picture is white: nothing can be seen"
+    return "the picture is empty: one colour all over" if high - low < 6.0 else ""
+
+
+def _check_against(
+    photo: Photo,
+    seen: Fingerprint,
+    verdict: Verdict,
+    photos: Sequence[Photo],
+    prints: Sequence[Fingerprint],
+    config: CaptureConfig,
+) -> Verdict:
+    """Refuse what is already there, and what is too much."""
+    for other, other_print in zip(photos, prints, strict=True):
+        if photo.sha256 == other.sha256:
+            return refused(photo.name, f"the same file as {other.name}")
+        if not config.keep_duplicates and is_near(seen, other_print):
+            return refused(photo.name, f"almost the same picture as {other.name}")
+    if sum(not other.video for other in photos) >= config.max_photos:
+        return refused(photo.name, f"left out: {config.max_photos} photos are enough")
+    return verdict
+
+
+def _expand(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Files with names to show: unique, and as short as the files' own."""
+    files: list[Path] = []
+    for path in paths:
+        try:
+            files += _files_of(path)
+        except PermissionError as error:
+            raise InputError(f"{path}: no permission to read it.", hint="Check who owns it: ls -ld.") from error
+    if not files:
+        where = ", ".join(str(path) for path in paths) or "the command line"
+        raise InputError(f"No photo found in {where}.", hint="Give photos, a folder of photos, or a video.")
+    files = list(dict.fromkeys(files))
+    names = [path.name for path in files]
+    return [(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}", path) for path in files]
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder.", hint="Check the spelling; quote names with spaces.")
+    if not path.is_dir():
+        return [path]
+    wanted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in wanted and not file.name.startswith(".") and file.is_file()
+    )
