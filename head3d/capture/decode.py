@@ -12,7 +12,7 @@ from head3d.capture.exif import Exposure, read_exposure
 from head3d.errors import PhotoUnusable
 from head3d.shapes import shaped
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # Mid-grey: a border towards black or white would look like hair or light to the nets.
 BACKDROP = 128
