@@ -1,0 +1,104 @@
+"""PNG and JPEG in memory and on disk. Nothing is written but pixels and the text that is handed over."""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, PngImagePlugin
+
+from head3d.errors import ConfigError, CorruptPart, StorageError
+
+
+def encode_png(pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None) -> bytes:
+    """PNG bytes of a grey, RGB or RGBA picture, with ``text`` as iTXt (UTF-8) chunks."""
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        if value.isascii():
+            chunks.add_text(key, value)
+        else:
+            chunks.add_itxt(key, value)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", pnginfo=chunks, compress_level=6)
+    return buffer.getvalue()
+
+
+def encode_jpeg(
+    pixels: UInt8[np.ndarray, "H W *C"], *, quality: int = 92, comment: str = "", xmp: bytes = b""
+) -> bytes:
+    """JPEG bytes of a grey or RGB picture (no chroma subsampling above quality 90)."""
+    buffer = io.BytesIO()
+    options: dict[str, object] = {"quality": quality, "subsampling": 0 if quality > 90 else 2, "optimize": True}
+    if comment:
+        options["comment"] = comment.encode()
+    if xmp:
+        options["xmp"] = xmp
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def write_image(
+    path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None, xmp: bytes = b""
+) -> Path:
+    """Write a PNG or JPEG (by the suffix), whole or not at all.
+
+    Args:
+        text: For PNG one chunk per key; for JPEG the value of "Comment".
+        xmp: XMP packet, JPEG only.
+    """
+    match path.suffix.lower():
+        case ".png":
+            data = encode_png(pixels, text=text)
+        case ".jpg" | ".jpeg":
+            data = encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
+        case suffix:
+            raise ConfigError(
+                f"cannot write a picture as {suffix or 'a file without suffix'}.", hint="use .png or .jpg"
+            )
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{path}: {error.strerror}.", hint="free some space or choose another folder") from error
+    return path
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "H W C"]:
+    """Read a PNG or JPEG that head3d wrote: RGB or RGBA as stored, grey as (H, W, 1)."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            image.load()
+            kept = image if image.mode in ("RGB", "RGBA", "L") else image.convert("RGB")
+            pixels = np.array(kept)
+    except (OSError, SyntaxError) as error:
+        raise CorruptPart(f"{path}: not a readable picture.", hint="run the stage that made it again") from error
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """Read a 16-bit depth PNG as stored: uint16 (H, W)."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.array(image).astype(np.uint16)
+    except (OSError, SyntaxError) as error:
+        raise CorruptPart(f"{path}: not a readable depth picture.", hint="check the file") from error
+
+
+def read_text(path: Path) -> dict[str, str]:
+    """The text chunks of a PNG, or {"Comment": ...} of a JPEG."""
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
+        image.load()
+        found = {key: value for key, value in image.info.items() if isinstance(value, str)}
+        comment = image.info.get("comment")
+    if isinstance(comment, bytes):
+        found["Comment"] = comment.decode("utf-8", "replace")
+    return found
+
+
+def data_uri(pixels: UInt8[np.ndarray, "H W *C"], *, quality: int = 82) -> str:
+    """A JPEG as a ``data:`` address for a self-contained page."""
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, quality=quality)).decode("ascii")

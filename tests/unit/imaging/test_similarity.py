@@ -1,0 +1,95 @@
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from head3d.errors import CorruptPart, ShapeError
+from head3d.imaging import similarity
+from head3d.imaging.perceptual import read_array_pickle
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 48)) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 8, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0)
+
+
+class TestPsnr:
+    def test_a_constant_difference_of_a_tenth_is_20_db(self):
+        a = torch.full((8, 8, 3), 0.4)
+        assert similarity.psnr_db(a, a + 0.1) == pytest.approx(20.0, abs=1e-4)
+
+    def test_noise_of_known_variance(self):
+        noise = 0.05 * torch.randn(200, 200, 3, generator=torch.Generator().manual_seed(0))
+        assert similarity.psnr_db(torch.zeros(200, 200, 3), noise) == pytest.approx(-20 * math.log10(0.05), abs=0.05)
+
+    def test_pixels_outside_the_mask_do_not_count(self):
+        a, b = picture(0), picture(0).clone()
+        b[:, 24:] = 0.0
+        mask = torch.zeros(64, 48)
+        mask[:, :24] = 1.0
+        assert similarity.psnr_db(a, b, mask=mask) == math.inf
+
+    def test_wrong_size_is_named(self):
+        with pytest.raises(ShapeError, match="second"):
+            similarity.psnr_db(torch.zeros(4, 4, 3), torch.zeros(5, 4, 3))
+
+
+class TestSsim:
+    def test_equals_scikit_image(self):
+        a = picture(1)
+        b = (a + 0.1 * torch.randn(a.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 1)
+        expected, full = structural_similarity(
+            a.double().numpy(), b.double().numpy(), channel_axis=-1, data_range=1.0, gaussian_weights=True, full=True,
+            sigma=1.5, use_sample_covariance=False,
+        )  # fmt: skip
+        got = similarity.ssim_map(a.double(), b.double())
+        assert np.abs(got.numpy() - full.mean(-1)).max() < 1e-10
+        assert float(similarity.ssim(a, b)) == pytest.approx(expected, abs=1e-5)
+
+    def test_equal_pictures_give_one(self):
+        assert float(similarity.ssim(picture(3), picture(3))) == pytest.approx(1.0)
+
+
+@pytest.mark.weights
+class TestLpips:
+    def test_black_against_white_equals_the_upstream_code(self):
+        # the value that the code of the lpips 0.1.4 package gives for this pair
+        got = similarity.lpips(torch.ones(64, 64, 3), torch.zeros(64, 64, 3))
+        assert float(got) == pytest.approx(0.8139543, abs=1e-5)
+
+    def test_blur_hurts_more_than_a_shade(self):
+        a = torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(0))
+        blurred = torch.nn.functional.avg_pool2d(a.permute(2, 0, 1)[None], 5, 1, 2)[0].permute(1, 2, 0)
+        assert similarity.lpips(a, blurred) > 5 * similarity.lpips(a, a * 0.97)
+
+    def test_only_places_in_the_mask_count(self):
+        a = torch.rand(128, 128, 3, generator=torch.Generator().manual_seed(0))
+        b = a.clone()
+        b[:, 96:] = 0
+        mask = torch.zeros(128, 128)
+        mask[:, :8] = 1
+        assert similarity.lpips(a, b, mask=mask) < 0.05 * similarity.lpips(a, b)
+
+
+class TestArrayPickle:
+    def test_arrays_come_back(self, tmp_path):
+        path = tmp_path / "a.ckpt"
+        tree = {"net": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}}
+        # the names numpy 1 wrote, as in the published files
+        path.write_bytes(pickle.dumps(tree, protocol=3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+        assert np.array_equal(read_array_pickle(path)["net/kernel"], tree["net"]["kernel"])
+
+    def test_a_file_that_would_run_code_is_refused(self, tmp_path):
+        path = tmp_path / "evil.ckpt"
+        path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+        with pytest.raises(CorruptPart, match=r"os\.system"):
+            read_array_pickle(path)
+
+    def test_a_truncated_file_is_named(self, tmp_path):
+        path = tmp_path / "short.ckpt"
+        path.write_bytes(pickle.dumps({"a": 1.0})[:-3])
+        with pytest.raises(CorruptPart, match=r"short\.ckpt"):
+            read_array_pickle(path)
