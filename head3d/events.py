@@ -1,4 +1,7 @@
-"""What a running stage tells the world. CLI, viewer, batch worker and tests read this one stream; nothing else reports progress."""
+"""What a running stage tells the world.
+
+CLI, viewer, batch worker and tests read this one stream; nothing else reports progress.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

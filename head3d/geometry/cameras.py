@@ -88,7 +88,9 @@ def look_at_head(
 
     The camera stands ``distance_m`` from ``target_m`` (head frame; the origin by default), upright in the head frame.
     """
-    turned = matrix_from_yaw_pitch(torch.deg2rad(torch.tensor(yaw_deg)).item(), torch.deg2rad(torch.tensor(pitch_deg)).item())
+    turned = matrix_from_yaw_pitch(
+        torch.deg2rad(torch.tensor(yaw_deg)).item(), torch.deg2rad(torch.tensor(pitch_deg)).item()
+    )
     back = turned.T  # turning the head is turning the camera the other way
     flip = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # camera looks along -Z of the head frame, y down
     c2w = torch.eye(4)

@@ -5,11 +5,11 @@ Head frame (canonical = world)
     the subject's left. The field lives in the box [-0.32, 0.32]^3 m. A photo's head pose is folded into its camera, so
     light is in the head frame too.
 Camera
-    OpenCV: x right, y down, z forward. ``c2w`` (4,4) is stored and passed everywhere; ``K`` (3,3) in px; pixel centres at
-    +0.5, (0,0) is the top-left corner of the picture.
+    OpenCV: x right, y down, z forward. ``c2w`` (4,4) is stored and passed everywhere; ``K`` (3,3) in px; pixel centres
+    at +0.5, (0,0) is the top-left corner of the picture.
 Rotations
-    Matrices inside, axis-angle for joints, quaternions wxyz at the edges. Radians in code, degrees (``_deg``) in configs
-    and user interfaces. Yaw > 0 turns the face to its own left, pitch > 0 up.
+    Matrices inside, axis-angle for joints, quaternions wxyz at the edges. Radians in code, degrees (``_deg``) in
+    configs and user interfaces. Yaw > 0 turns the face to its own left, pitch > 0 up.
 Spherical harmonics
     Real, orthonormal, order 2, no Condon-Shortley sign, index l*l + l + m = [1, y, z, x, xy, yz, 3z2-1, xz, x2-y2];
     (9,3) linear RGB radiance. gsplat, drjit and Deep3DFaceRecon carry minus signs on odd m.

@@ -31,7 +31,7 @@ def skew_matrix(v: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3 3"]:
 def matrix_from_yaw_pitch(yaw: float, pitch: float, roll: float = 0.0) -> Float[Tensor, "3 3"]:
     """Turn a head: yaw (rad) to its own left, then pitch (rad) up, then roll (rad) clockwise as the camera sees it.
 
-    R = R_z(-roll) R_x(-pitch) R_y(yaw), about the axes of a camera in front: so a turntable at constant pitch is a ring.
+    R = R_z(-roll) R_x(-pitch) R_y(yaw), about the axes of a camera in front: so constant pitch is a turntable.
     """
     turn = matrix_from_axis_angle(torch.tensor([0.0, yaw, 0.0]))
     nod = matrix_from_axis_angle(torch.tensor([-pitch, 0.0, 0.0]))
@@ -42,7 +42,7 @@ def matrix_from_yaw_pitch(yaw: float, pitch: float, roll: float = 0.0) -> Float[
 def angle_between(a: Float[Tensor, "*B 3 3"], b: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B"]:
     """Angle (rad) of the rotation that takes a to b.
 
-    From the Frobenius distance, |a - b|^2 = 8 sin^2(t/2): exact near zero, where acos of the trace loses half its digits.
+    From the Frobenius distance, |a - b|^2 = 8 sin^2(t/2): exact near zero, where acos of the trace is not.
     """
     chord = (a - b).pow(2).sum((-1, -2)).sqrt() / 8.0**0.5
     return 2.0 * torch.asin(chord.clamp(max=1.0))

@@ -47,7 +47,10 @@ def sh_basis(directions: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
 
 
 def irradiance_basis(normals: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
-    """Harmonics times the Lambert factors over pi: ``albedo * (irradiance_basis(n) @ sh)`` is the radiance of a matte surface."""
+    """Harmonics times the Lambert factors over pi.
+
+    The radiance of a matte surface is ``albedo * (irradiance_basis(n) @ sh)``.
+    """
     factors = torch.tensor(LAMBERT, dtype=normals.dtype, device=normals.device) / math.pi
     return sh_basis(normals) * factors
 
@@ -65,7 +68,7 @@ def shade_lambert(
 
 
 def project_directional(direction: Float[Tensor, "3"], color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:
-    """SH of a distant lamp in ``direction`` (unit, from the head to the lamp) with irradiance ``color`` at normal incidence."""
+    """SH of a distant lamp in ``direction`` (unit, head to lamp) with irradiance ``color`` at normal incidence."""
     return sh_basis(direction)[:, None] * color
 
 
@@ -79,7 +82,7 @@ def ambient(color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:
 def rotate_sh(sh: Float[Tensor, "9 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "9 3"]:
     """Turn the light: the result seen along R d equals the input seen along d.
 
-    Solved from its definition on more directions than coefficients; exact, since order-2 harmonics are closed under rotation.
+    Solved from its definition on more directions than coefficients; exact: order-2 harmonics are closed under rotation.
     """
     i = torch.arange(24, dtype=torch.float64) + 0.5
     z = 1 - 2 * i / 24
@@ -88,4 +91,4 @@ def rotate_sh(sh: Float[Tensor, "9 3"], rotation: Float[Tensor, "3 3"]) -> Float
     d = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
     turned = sh_basis(d @ rotation.double().T.to(d.device))
     matrix = torch.linalg.lstsq(turned, sh_basis(d)).solution
-    return (matrix.to(sh) @ sh)
+    return matrix.to(sh) @ sh

@@ -26,8 +26,8 @@ class HeadModel:
         expression_basis: Metres per unit of e, e in [0, 1].
         expression_names: ARKit names ("jawOpen", "mouthSmileLeft", ...).
         faces: Counter-clockwise from outside. Skin, then eyes, teeth, tongue.
-        groups: Vertex indices by name: "skin" (outer skin: the part that can be seen), "face", "scalp", "ears", "neck", "shoulders",
-            "lips", "eyelids", "brows", "nose", "mouth_inner", "eye_right", "eye_left", "teeth".
+        groups: Vertex indices by name: "skin" (outer skin: the part that can be seen), "face", "scalp", "ears", "neck",
+            "shoulders", "lips", "eyelids", "brows", "nose", "mouth_inner", "eye_right", "eye_left", "teeth".
         mirror: Index of the mirror vertex of each vertex (left-right).
         landmark_triangles: Vertex indices of the triangle that carries each of the 478 MediaPipe points.
         landmark_barycentrics: And the place in it.

@@ -1,0 +1,183 @@
+"""The joint fit: one identity for all photos; expression, pose, focal length and light per photo.
+
+Order and weights follow what worked on scans with truth: PnP, landmarks, silhouette, cross-view flow, then texture and
+light. Landmarks alone are worse than the mean face; each later energy pulls the landmarks' bias out again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from head3d.errors import TooFewPhotos
+from head3d.events import Emit, Progress, ignore
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.conventions import INTERPUPILLARY_M
+from head3d.morphable.energies import PointTargets, Priors, project_points, surface_points
+from head3d.morphable.eyes import turn_eyes
+from head3d.morphable.flow import flow_targets
+from head3d.morphable.landmark_targets import landmark_targets
+from head3d.morphable.silhouette import silhouette_targets
+from head3d.morphable.solve import minimise
+from head3d.morphable.start import start_state
+from head3d.morphable.state import FitState
+from head3d.morphable.texture import fit_texture
+from head3d.morphable.types import HeadFit, HeadModel
+from head3d.morphable.windows import Window, cut_window
+from head3d.perception.types import Observation
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Options of the joint fit."""
+
+    focal_ratio: float = 1.5
+    """Focal length over the photo's long side where EXIF says nothing; about 0.85 for a selfie, 2 to 3 for a studio."""
+    focal_sd: float = 0.15
+    """Standard deviation of the log focal length about its start, where it is unknown and there are several photos."""
+    landmark_sigma: float = 0.03
+    """Standard deviation of a landmark over the distance between the pupils."""
+    silhouette_rounds: int = 6
+    """Times the outline is matched again."""
+    silhouette_sigma: float = 0.02
+    """Standard deviation of an outline point over the distance between the pupils."""
+    flow_rounds: int = 5
+    """Times the photos are matched against each other again; needs at least two photos."""
+    flow_sigma: float = 0.015
+    """Standard deviation of a flow point over the distance between the pupils."""
+    identity_ridge: float = 3.0
+    """Weight of the identity prior."""
+    expression_ridge: float = 4.0
+    """Weight of the expression prior."""
+    seed: int = 0
+    """Chooses flow points."""
+
+
+def fit_head(
+    observations: Sequence[Observation],
+    *,
+    config: FitConfig,
+    model: HeadModel,
+    expression_ridge: torch.Tensor,
+    cameras: Sequence[Cameras] | None = None,
+    emit: Emit = ignore,
+) -> HeadFit:
+    """Fit one head to all photos.
+
+    Args:
+        observations: Photos with landmarks and regions.
+        config: Options.
+        model: Head model.
+        expression_ridge: Prior weight per expression unit (E,).
+        cameras: Known cameras, one per photo, in a frame that is a similarity of the head frame; None hides them.
+        emit: Hears progress.
+
+    Raises:
+        TooFewPhotos: No photo.
+        FitFailed: The photos do not form a head.
+    """
+    if not observations:
+        raise TooFewPhotos("no usable photo is left.", hint="give at least one photo with a clear view of the face.")
+    state, known_focal = start_state(model, observations, focal_ratio=config.focal_ratio, cameras=cameras)
+    steps = 3 + config.silhouette_rounds + config.flow_rounds
+    done = 0
+
+    def advance(what: str) -> None:
+        nonlocal done
+        done += 1
+        emit(Progress("fit", done, steps, what))
+
+    start_focal = state.log_focal.clone()
+    priors = Priors(identity=config.identity_ridge, expression=config.expression_ridge)
+
+    def solve(at: FitState, targets: list[PointTargets], *, rounds: int, focal: bool, expression: bool) -> FitState:
+        free_focal = focal and len(observations) > 1 and not bool(known_focal.all())
+        return minimise(
+            model,
+            at,
+            targets=targets,
+            priors=replace(priors, focal_sd=config.focal_sd if free_focal else 0.0),
+            expression_ridge=expression_ridge,
+            start_log_focal=start_focal,
+            known_focal=known_focal,
+            rounds=rounds,
+            freeze_expression=not expression,
+        )
+
+    def landmarks(at: FitState, weight: float) -> list[PointTargets]:
+        return [
+            target
+            for i, observation in enumerate(observations)
+            if (target := landmark_targets(model, at, observation, photo=i, sigma=config.landmark_sigma, weight=weight))
+        ]
+
+    state = solve(state, landmarks(state, 1.0), rounds=8, focal=False, expression=False)
+    advance("landmarks")
+    state = solve(state, landmarks(state, 1.0), rounds=8, focal=False, expression=True)
+    advance("expression")
+
+    windows = [cut_window(observation) for observation in observations]
+    outlines: list[PointTargets] = []
+    for k in range(config.silhouette_rounds):
+        outlines = _outlines(model, state, windows, config=config, reach=0.25 if k < 2 else 0.12)
+        state = solve(state, landmarks(state, 1.0) + outlines, rounds=3, focal=k >= 2, expression=True)
+        advance("outline")
+    if len(observations) > 1:
+        for k in range(config.flow_rounds):
+            outlines = _outlines(model, state, windows, config=config, reach=0.08)
+            sigma = [config.flow_sigma * pupils_px(state, i) for i in range(state.photos)]
+            flow = flow_targets(model, state, windows, sigma_px=sigma, seed=config.seed + k)
+            state = solve(state, landmarks(state, 0.3) + outlines + flow, rounds=3, focal=True, expression=True)
+            advance("cross-view flow")
+    eyes = turn_eyes(model, state, observations)
+    albedo, sh = fit_texture(model, state, windows, eyes=eyes)
+    advance("texture and light")
+    joints = torch.cat([torch.zeros(state.photos, 1, 3), eyes], dim=1)
+    return HeadFit(
+        model=model,
+        identity=state.identity.float(),
+        offsets=torch.zeros_like(model.mean),
+        expression=state.expression.float(),
+        joints=joints,
+        sh=sh,
+        cameras=tuple(state.camera(i) for i in range(state.photos)),
+        albedo=albedo,
+        residual_px=_landmark_residuals(model, state, observations),
+    )
+
+
+def pupils_px(state: FitState, photo: int) -> float:
+    """Size of the mean interpupillary distance at the head's depth in a photo, px."""
+    return float(state.focal(photo) * INTERPUPILLARY_M / state.translation[photo, 2])
+
+
+def _outlines(
+    model: HeadModel, state: FitState, windows: Sequence[Window], *, config: FitConfig, reach: float
+) -> list[PointTargets]:
+    found = []
+    for i, window in enumerate(windows):
+        pupils = pupils_px(state, i)
+        target = silhouette_targets(
+            model,
+            state,
+            window,
+            photo=i,
+            sigma_px=config.silhouette_sigma * pupils,
+            reach_px=reach * pupils * window.scale,
+        )
+        if target is not None:
+            found.append(target)
+    return found
+
+
+def _landmark_residuals(model: HeadModel, state: FitState, observations: Sequence[Observation]) -> torch.Tensor:
+    rows = []
+    for i, observation in enumerate(observations):
+        chosen = torch.from_numpy(observation.landmarks.visible) & model.landmark_ok
+        points = surface_points(
+            state.vertices(model, i)[None], model.landmark_triangles[chosen], model.landmark_barycentrics[chosen]
+        )[0]
+        seen = torch.from_numpy(np.asarray(observation.landmarks.points_px)[chosen.numpy()]).double()
+        rows.append((project_points(state, i, points.double()) - seen).pow(2).sum(-1).mean().sqrt())
+    return torch.stack(rows).float()
