@@ -65,7 +65,7 @@ def spread_colors(
     neighbourhood, the nearer the better (pull-push over a pyramid, after Gortler et al. 1996).
     """
     solid = ((alpha - (trust - _RAMP)) / _RAMP).clamp(0, 1)  # a ramp, so that no seam shows where colours start to move
-    weight = solid[None, None] ** 2
+    weight = solid[None, None] ** 8  # only the surely solid lend their colour
     color = rgb.permute(2, 0, 1)[None] * weight
     levels = [(color, weight)]
     while min(levels[-1][1].shape[2:]) > 1:

@@ -54,16 +54,14 @@ def write_image(
         case ".jpg" | ".jpeg":
             data = encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
         case suffix:
-            raise ConfigError(
-                f"cannot write a picture as {suffix or 'a file without suffix'}.", hint="use .png or .jpg"
-            )
+            raise ConfigError(f"Cannot write a picture as {suffix or path.name}.", hint="Use .png or .jpg.")
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise StorageError(f"{path}: {error.strerror}.", hint="free some space or choose another folder") from error
+        raise StorageError(f"{path}: {error.strerror}.", hint="Free some space or choose another folder.") from error
     return path
 
 
@@ -75,7 +73,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "H W C"]:
             kept = image if image.mode in ("RGB", "RGBA", "L") else image.convert("RGB")
             pixels = np.array(kept)
     except (OSError, SyntaxError) as error:
-        raise CorruptPart(f"{path}: not a readable picture.", hint="run the stage that made it again") from error
+        raise CorruptPart(f"{path}: not a readable picture.", hint="Run the stage that made it again.") from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
@@ -85,14 +83,14 @@ def read_depth(path: Path) -> np.ndarray:
         with Image.open(path, formats=("PNG",)) as image:
             return np.array(image).astype(np.uint16)
     except (OSError, SyntaxError) as error:
-        raise CorruptPart(f"{path}: not a readable depth picture.", hint="check the file") from error
+        raise CorruptPart(f"{path}: not a readable depth picture.", hint="Check the file.") from error
 
 
 def read_text(path: Path) -> dict[str, str]:
     """The text chunks of a PNG, or {"Comment": ...} of a JPEG."""
     with Image.open(path, formats=("PNG", "JPEG")) as image:
         image.load()
-        found = {key: value for key, value in image.info.items() if isinstance(value, str)}
+        found = {str(key): value for key, value in image.info.items() if isinstance(value, str)}
         comment = image.info.get("comment")
     if isinstance(comment, bytes):
         found["Comment"] = comment.decode("utf-8", "replace")

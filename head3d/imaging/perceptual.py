@@ -22,6 +22,7 @@ from head3d.errors import CorruptPart
 Backbone = Literal["alex", "vgg"]
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet statistics for inputs in [-1, 1]
+_CURE = "Delete it and run again."
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # its home differs between numpy 1 and 2
     ("numpy", "ndarray"): np.ndarray,
@@ -44,9 +45,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             tree = _ArraysOnly(file).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-        raise CorruptPart(
-            f"{path.name}: not a file of plain arrays ({error}).", hint="delete it and run again"
-        ) from error
+        raise CorruptPart(f"{path.name}: not a file of plain arrays ({error}).", hint=_CURE) from error
     flat: dict[str, np.ndarray] = {}
 
     def visit(node: object, prefix: str) -> None:
@@ -56,7 +55,7 @@ def read_array_pickle(path: Path) -> dict[str, np.ndarray]:
         elif isinstance(node, np.ndarray) and node.dtype.kind == "f":
             flat[prefix] = node
         else:
-            raise CorruptPart(f"{path.name}: {prefix} is not an array.", hint="delete it and run again")
+            raise CorruptPart(f"{path.name}: {prefix} is not an array.", hint=_CURE)
 
     visit(tree, "")
     return flat
@@ -115,7 +114,7 @@ class Lpips(nn.Module):
         second: Float[Tensor, "N 3 H W"],
         mask: Float[Tensor, "N H W"] | None = None,
     ) -> Float[Tensor, "N"]:
-        """Distance per pair; inputs are sRGB in [-1, 1]. ``mask`` weights the places of each layer's map (None: all equal)."""
+        """Distance per pair; inputs are sRGB in [-1, 1]; ``mask`` weights the places of each layer's map."""
         total = torch.zeros(first.shape[0], dtype=first.dtype, device=first.device)
         for i, (a, b) in enumerate(zip(self.features(first), self.features(second), strict=True)):
             place = functional.conv2d((_unit(a) - _unit(b)) ** 2, self.get_buffer(f"head_{i}"))[:, 0]

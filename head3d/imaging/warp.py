@@ -20,8 +20,9 @@ def _picture(planes: Tensor, *, like: Tensor) -> Tensor:
 
 
 def resize(image: Float[Tensor, "..."], size: tuple[int, int]) -> Float[Tensor, "..."]:
-    """Scale a picture (H, W) or (H, W, C) to ``size`` = (height, width) px: antialiased when shrinking, bicubic when growing.
+    """Scale a picture (H, W) or (H, W, C) to ``size`` = (height, width) px.
 
+    Antialiased when shrinking, bicubic when growing, never beyond the picture's own range.
     Colours with an alpha must be premultiplied first (see :func:`head3d.imaging.compose.resize_straight`).
     """
     if tuple(image.shape[:2]) == tuple(size):

@@ -30,7 +30,7 @@ class TestFringe:
         polluted = skin * alpha[..., None] + torch.tensor([0.0, 1.0, 0.0]) * (1 - alpha[..., None])
         clean = spread_colors(polluted, alpha, trust=0.99)
         rim = (alpha > 0.05) & (alpha < 0.95)
-        assert (clean[rim] - skin).abs().max() < 0.03 < (polluted[rim] - skin).abs().max()
+        assert (clean[rim] - skin).abs().max() < 0.04 < (polluted[rim] - skin).abs().max()
 
     def test_solid_pixels_keep_their_colour_exactly(self):
         alpha, color = disc(), torch.rand(64, 64, 3)
