@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image, PngImagePlugin
 
-from head3d.errors import ConfigError, CorruptPart, StorageError
+from head3d import store
+from head3d.errors import ConfigError, CorruptPart
 
 
 def encode_png(pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None) -> bytes:
@@ -55,35 +56,21 @@ def write_image(
             data = encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
         case suffix:
             raise ConfigError(f"Cannot write a picture as {suffix or path.name}.", hint="Use .png or .jpg.")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StorageError(f"{path}: {error.strerror}.", hint="Free some space or choose another folder.") from error
+    store.write_bytes(path, data)
     return path
 
 
-def read_image(path: Path) -> UInt8[np.ndarray, "H W C"]:
-    """Read a PNG or JPEG that head3d wrote: RGB or RGBA as stored, grey as (H, W, 1)."""
+def read_image(path: Path) -> Shaped[np.ndarray, "H W C"]:
+    """Read a PNG or JPEG: RGB or RGBA as stored, grey as (H, W, 1), 16-bit grey as uint16."""
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             image.load()
-            kept = image if image.mode in ("RGB", "RGBA", "L") else image.convert("RGB")
+            kept = image if image.mode in ("RGB", "RGBA", "L") or image.mode[:1] == "I" else image.convert("RGB")
             pixels = np.array(kept)
     except (OSError, SyntaxError) as error:
         raise CorruptPart(f"{path}: not a readable picture.", hint="Run the stage that made it again.") from error
+    pixels = pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def read_depth(path: Path) -> np.ndarray:
-    """Read a 16-bit depth PNG as stored: uint16 (H, W)."""
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            return np.array(image).astype(np.uint16)
-    except (OSError, SyntaxError) as error:
-        raise CorruptPart(f"{path}: not a readable depth picture.", hint="Check the file.") from error
 
 
 def read_text(path: Path) -> dict[str, str]:

@@ -23,9 +23,15 @@ def test_unknown_suffix_is_a_config_error(tmp_path):
         io.write_image(tmp_path / "a.bmp", PIXELS)
 
 
-def test_a_missing_folder_is_a_storage_error(tmp_path):
+def test_a_file_in_the_place_of_the_folder_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
-        io.write_image(tmp_path / "none" / "a.png", PIXELS)
+        io.write_image(tmp_path / "file" / "a.png", PIXELS)
+
+
+def test_16_bit_depth_keeps_its_levels(tmp_path):
+    path = io.write_image(tmp_path / "depth.png", np.array([[0, 1000], [65535, 7]], dtype=np.uint16))
+    assert io.read_image(path)[..., 0].tolist() == [[0, 1000], [65535, 7]]
 
 
 def test_a_truncated_picture_is_named(tmp_path):

@@ -1,0 +1,1 @@
+"""From a render to a headshot: framing, backdrop, exposure, tone."""

@@ -1,0 +1,136 @@
+"""One render in, one headshot out: colours of the rim cleaned, exposure, tone, backdrop, size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from head3d import __version__
+from head3d.finish.background import BACKDROPS, Backdrop, BackdropName, paint_backdrop
+from head3d.imaging.color import levels_from_linear, luminance
+from head3d.imaging.compose import over, resize_straight, spread_colors
+from head3d.render.types import RenderOutput, View
+from head3d.shapes import shaped
+
+
+@dataclass(frozen=True)
+class FinishConfig:
+    """How renders become headshots."""
+
+    size: int = 1024
+    """Longer side of the headshot, px."""
+    backdrop: BackdropName = "studio-grey"
+    """What stands behind the person."""
+    backdrop_color: str = ""
+    """A plain colour of your own as #rrggbb; overrides ``backdrop``."""
+    exposure: Literal["match", "as-lit"] = "match"
+    """``match`` brings the person to ``face_level``, with one gain for a set; ``as-lit`` leaves the light as it is."""
+    face_level: float = 0.30
+    """Luminance that ``match`` gives light skin, linear, 0 to 1."""
+    keep_skin: float = 0.5
+    """How much darker skin stays darker. 0: all are lifted to ``face_level``; 1: only the light sets the exposure."""
+    shoulder: float = 0.75
+    """Linear level above which highlights are rolled off instead of clipped, 0 to 1."""
+    clean_rim: bool = True
+    """Replace colours of thin coverage by those of the solid person next to them."""
+
+
+@shaped
+@dataclass(frozen=True)
+class Headshot:
+    """A finished picture.
+
+    Attributes:
+        rgb_srgb: Pixels.
+        view: Name of the view.
+        preset: Names the look: "studio-grey".
+        provenance: Facts for the text chunks (see ``head3d.export.provenance``); nothing personal.
+    """
+
+    rgb_srgb: UInt8[np.ndarray, "H W 3"]
+    view: str
+    preset: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def roll_off(rgb_linear: Float[Tensor, "*B 3"], *, shoulder: float) -> Float[Tensor, "*B 3"]:
+    """Compress what is brighter than ``shoulder`` smoothly into [shoulder, 1); hue is kept.
+
+    The brightest channel x becomes s + (1 - s) (1 - exp(-(x - s) / (1 - s))): slope 1 at the shoulder, 1 at infinity.
+    """
+    brightest = rgb_linear.amax(-1, keepdim=True).clamp_min(1e-6)
+    room = max(1 - shoulder, 1e-3)
+    bent = shoulder + room * (1 - torch.exp(-(brightest - shoulder).clamp_min(0) / room))
+    return rgb_linear * torch.where(brightest > shoulder, bent / brightest, torch.ones_like(brightest))
+
+
+def exposure_gain(outputs: Sequence[RenderOutput], *, config: FinishConfig) -> float:
+    """One gain for a set of renders under the same light, so that a set looks like one session.
+
+    Args:
+        outputs: All views of the set; those that show more of the lit front weigh by their solid pixels.
+    """
+    if config.exposure == "as-lit":
+        return 1.0
+    seen, skin = [], []
+    for output in outputs:
+        solid = (output.alpha > 0.95) & (luminance(output.albedo) > 0.02)  # not black cloth and not pupils
+        seen.append(luminance(output.rgb_linear)[solid])
+        skin.append(luminance(output.albedo)[solid])
+    level, albedo = torch.cat(seen), torch.cat(skin)
+    if len(level) == 0:
+        return 1.0
+    lit = float(level.quantile(0.6)) if len(level) < 2**20 else float(level[:: len(level) // 2**20 + 1].quantile(0.6))
+    if lit < 1e-4:
+        return 1.0
+    reflects = float(albedo.median())
+    target = config.face_level * (max(reflects, 0.02) / 0.35) ** config.keep_skin  # 0.35: luminance of light skin
+    return float(np.clip(target / lit, 0.25, 4.0))  # two stops: beyond that the light was meant
+
+
+def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, gain: float | None = None) -> Headshot:
+    """Finish one render.
+
+    Args:
+        output: The render; its colours are straight (not premultiplied).
+        view: What was rendered.
+        gain: Exposure of the set from :func:`exposure_gain`; None measures this picture alone.
+    """
+    gain = exposure_gain([output], config=config) if gain is None else gain
+    rgb, alpha = output.rgb_linear.detach(), output.alpha.detach().clamp(0, 1)
+    rgb = spread_colors(rgb, alpha) if config.clean_rim else rgb
+    scale = config.size / max(alpha.shape)
+    size = (round(alpha.shape[0] * scale), round(alpha.shape[1] * scale))
+    rgb, alpha = resize_straight(rgb, alpha, size=size)
+    lit = roll_off((rgb * gain).clamp_min(0), shoulder=config.shoulder)
+    plain = config.backdrop_color
+    backdrop = Backdrop(plain, plain) if plain else BACKDROPS[config.backdrop]
+    picture = over(lit, alpha, paint_backdrop(backdrop, size).to(lit))
+    look = plain or config.backdrop
+    facts = {
+        "generator": f"head3d {__version__}",
+        "view": view.name,
+        "light": view.lighting_name,
+        "backdrop": look,
+        "exposure_gain": f"{gain:.3f}",
+    }
+    return Headshot(levels_from_linear(picture), view=view.name, preset=look, provenance=facts)
+
+
+def finish_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: FinishConfig) -> list[Headshot]:
+    """Finish renders of one session: views under the same light share one exposure."""
+    lights = {view.lighting_name for view in views}
+    gains = {
+        light: exposure_gain(
+            [o for o, v in zip(outputs, views, strict=True) if v.lighting_name == light], config=config
+        )
+        for light in lights
+    }
+    return [
+        finish_headshot(output, view, config=config, gain=gains[view.lighting_name])
+        for output, view in zip(outputs, views, strict=True)
+    ]

@@ -1,0 +1,57 @@
+"""All headshots of a set on one sheet, with their names."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from head3d.errors import ConfigError
+from head3d.finish.apply import Headshot
+
+PAPER, INK, FAINT = (24, 25, 27), (236, 236, 238), (150, 152, 156)
+
+
+def contact_sheet(
+    headshots: Sequence[Headshot], *, columns: int = 0, tile: int = 360, title: str = "", labels: Sequence[str] = ()
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Lay headshots out in rows with their view names below them.
+
+    Args:
+        columns: Tiles per row; 0 finds the number that leaves the fewest gaps.
+        tile: Width of a tile, px; its height follows the tallest headshot.
+        title: Line above the tiles; none if empty.
+        labels: Names to print instead of the views' own.
+    """
+    if not headshots:
+        raise ConfigError("There are no headshots for a contact sheet.", hint="Ask for at least one view.")
+    names = list(labels) or [shot.view.replace("-", " ") for shot in headshots]
+    columns = columns or _columns(len(headshots))
+    rows = math.ceil(len(headshots) / columns)
+    tall = max(round(tile * shot.rgb_srgb.shape[0] / shot.rgb_srgb.shape[1]) for shot in headshots)
+    gap, caption, head = tile // 24, max(tile // 9, 18), (tile // 5 if title else 0)
+    sheet = Image.new(
+        "RGB", (columns * tile + (columns + 1) * gap, head + rows * (tall + caption) + (rows + 1) * gap), PAPER
+    )
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        draw.text((gap, gap + head / 2), title, INK, font=_font(tile // 11), anchor="lm")
+    for i, (shot, name) in enumerate(zip(headshots, names, strict=True)):
+        left = gap + (i % columns) * (tile + gap)
+        top = head + gap + (i // columns) * (tall + caption + gap)
+        height = round(tile * shot.rgb_srgb.shape[0] / shot.rgb_srgb.shape[1])
+        picture = Image.fromarray(shot.rgb_srgb).resize((tile, height), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (left, top + tall - height))
+        draw.text((left + tile / 2, top + tall + caption * 0.55), name, FAINT, font=_font(tile // 19), anchor="mm")
+    return np.asarray(sheet)
+
+
+def _columns(count: int) -> int:
+    if count <= 3:
+        return count
+    return min((4, 5, 3), key=lambda columns: (-count % columns, abs(columns - math.sqrt(count * 1.4))))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=max(size, 9))
