@@ -78,7 +78,8 @@ def surface_points(
     basis: Float[Tensor, "C V 3"], triangles: Int[Tensor, "K 3"], barycentrics: Float[Tensor, "K 3"]
 ) -> Float[Tensor, "C K 3"]:
     """A basis (or one set of vertices, C = 1) interpolated at surface points."""
-    return torch.einsum("ckjx,kj->ckx", basis[:, triangles], barycentrics.to(basis))
+    weights = barycentrics.to(basis)
+    return sum(basis[:, triangles[:, corner]] * weights[:, corner, None] for corner in range(3))  # pyright: ignore
 
 
 def project_points(state: FitState, photo: int, points: Float[Tensor, "K 3"]) -> Float[Tensor, "K 2"]:
@@ -87,15 +88,40 @@ def project_points(state: FitState, photo: int, points: Float[Tensor, "K 3"]) ->
     return state.focal(photo) * local[:, :2] / local[:, 2:] + state.principal_px[photo]
 
 
-def add_points(equations: NormalEquations, model: HeadModel, state: FitState, targets: PointTargets) -> None:
+@dataclass(frozen=True)
+class PointTerm:
+    """Point targets with the model's bases at their points (float64): fixed while a problem is solved.
+
+    Attributes:
+        targets: Where the points should appear.
+        mean: (K, 3) points of the mean head, metres.
+        identity: (K, 3, I) metres per coefficient.
+        expression: (K, 3, E) metres per coefficient.
+    """
+
+    targets: PointTargets
+    mean: Float[Tensor, "K 3"]
+    identity: Float[Tensor, "K 3 I"]
+    expression: Float[Tensor, "K 3 E"]
+
+
+def point_term(model: HeadModel, targets: PointTargets) -> PointTerm:
+    """Interpolate the model's bases at the targets' points."""
+    t, b = targets.triangles, targets.barycentrics
+    return PointTerm(
+        targets,
+        surface_points(model.mean[None], t, b)[0].double(),
+        surface_points(model.identity_basis, t, b).permute(1, 2, 0).double().contiguous(),
+        surface_points(model.expression_basis, t, b).permute(1, 2, 0).double().contiguous(),
+    )
+
+
+def add_points(equations: NormalEquations, state: FitState, term: PointTerm) -> None:
     """Add one photo's point residuals, robustly weighted (IRLS with Huber's weight)."""
     layout = layout_of(state)
+    targets = term.targets
     i = targets.photo
-    mean = surface_points(model.mean[None], targets.triangles, targets.barycentrics)[0]
-    identity = surface_points(model.identity_basis, targets.triangles, targets.barycentrics).double()
-    expression = surface_points(model.expression_basis, targets.triangles, targets.barycentrics).double()
-    points = mean.double() + torch.einsum("c,ckx->kx", state.identity, identity)
-    points = points + torch.einsum("c,ckx->kx", state.expression[i], expression)
+    points = term.mean + term.identity @ state.identity + term.expression @ state.expression[i]
 
     rotation, translation = state.rotation[i], state.translation[i]
     turned = points @ rotation.T
@@ -110,9 +136,9 @@ def add_points(equations: NormalEquations, model: HeadModel, state: FitState, ta
 
     d_point = d_local @ rotation
     columns = [
-        torch.einsum("kax,ckx->kac", d_point, identity),
+        d_point @ term.identity,
         (predicted - state.principal_px[i])[:, :, None],
-        torch.einsum("kax,ckx->kac", d_point, expression),
+        d_point @ term.expression,
     ]
     index = [torch.arange(layout.identity), torch.tensor([layout.identity + state.lens[i]])]
     if state.given:

@@ -17,7 +17,7 @@ from head3d.kernels.raster import rasterize
 from head3d.morphable.energies import PointTargets
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
-from head3d.morphable.windows import WINDOW_PX, Window
+from head3d.morphable.windows import WINDOW_PX, Window, look_up
 from head3d.perception.types import Region
 from head3d.shapes import shaped
 
@@ -45,7 +45,7 @@ def picture_surface(model: HeadModel, state: FitState, window: Window, *, photo:
     vertices = state.vertices(model, photo)
     camera = window.camera(state.camera(photo))
     px, depth = project(vertices, camera.c2w[0], camera.K[0])
-    picture = rasterize(torch.cat([px, depth[:, None]], dim=1), model.faces, (WINDOW_PX, WINDOW_PX))
+    picture = rasterize(torch.cat([px, depth[:, None]], dim=1), model.faces, size=(WINDOW_PX, WINDOW_PX))
     towards = torch.nn.functional.normalize(camera.centre[0] - vertices, dim=-1)
     cosine = (vertex_normals(vertices, model.faces) * towards).sum(-1)
     return SurfacePicture(
@@ -128,7 +128,7 @@ def _colour_from_others(
         depth = (picture.vertices_depth[corner] * bary).sum(-1)
         px = (picture.vertices_px[corner] * (picture.vertices_depth[corner] * bary)[..., None]).sum(1) / depth[:, None]
         cosine = (picture.vertices_cosine[corner] * bary).sum(-1)
-        seen_depth = _look_up(picture.depth, px)
+        seen_depth = look_up(picture.depth, px)
         visible = (np.abs(seen_depth - depth) < DEPTH_TOLERANCE_M) & (cosine > 0.2)
         inside = (px > 1).all(-1) & (px < WINDOW_PX - 1).all(-1)
         at = np.clip(px.astype(int), 0, WINDOW_PX - 1)
@@ -136,7 +136,7 @@ def _colour_from_others(
         apart = np.degrees(np.arccos(np.clip(directions[i] @ directions[j], -1, 1)))
         near = np.exp(-0.5 * (apart / 25.0) ** 2) + 1e-3  # nearer views look more alike
         weight = np.where(visible & inside & face, near * cosine**2, 0).astype(np.float32)
-        total += weight * _look_up(window.contrast, px)
+        total += weight * look_up(window.contrast, px)
         weights += weight
     synthetic, coverage = np.zeros((WINDOW_PX, WINDOW_PX), np.float32), np.zeros((WINDOW_PX, WINDOW_PX), np.float32)
     synthetic[y, x] = total / np.maximum(weights, 1e-9)
@@ -150,13 +150,6 @@ def _colour_from_others(
     )
     coverage[y, x] = weights / best
     return synthetic, coverage
-
-
-def _look_up(picture: np.ndarray, px: np.ndarray) -> np.ndarray:
-    where = (px - 0.5).astype(np.float32)
-    return cv2.remap(picture, where[:, None, 0], where[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[
-        :, 0
-    ]
 
 
 def _flow(synthetic: np.ndarray, photo: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

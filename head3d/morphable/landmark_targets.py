@@ -6,7 +6,7 @@ from head3d.geometry.conventions import INTERPUPILLARY_M
 from head3d.morphable.energies import PointTargets
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
-from head3d.perception.topology import BROWS, FACE_OVAL
+from head3d.perception.topology import LEFT_BROW, OVAL, RIGHT_BROW
 from head3d.perception.types import Observation
 
 OVAL_WEIGHT = 0.15
@@ -34,8 +34,8 @@ def landmark_targets(
     if abs(yaw) > LANDMARKS_UP_TO_DEG:
         weight = weight * 0.05
     weights = torch.full((478,), weight)
-    weights[list(FACE_OVAL)] *= OVAL_WEIGHT
-    weights[list(BROWS)] *= BROW_WEIGHT
+    weights[list(OVAL)] *= OVAL_WEIGHT
+    weights[list(RIGHT_BROW + LEFT_BROW)] *= BROW_WEIGHT
     chosen = model.landmark_ok & torch.from_numpy(landmarks.visible)
     chosen[468:] = False  # irises follow the gaze: see eyes.py
     if int(chosen.sum()) < 20:

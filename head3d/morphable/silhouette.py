@@ -67,7 +67,7 @@ def model_outline(
     """Outline of the rendered model: triangles (vertex indices), barycentrics, px, outward normals."""
     vertices = state.vertices(model, photo)
     px, depth = project(vertices, camera.c2w[0], camera.K[0])
-    picture = rasterize(torch.cat([px, depth[:, None]], dim=1), model.faces, (WINDOW_PX, WINDOW_PX))
+    picture = rasterize(torch.cat([px, depth[:, None]], dim=1), model.faces, size=(WINDOW_PX, WINDOW_PX))
     mask = (picture.triangle >= 0).numpy()
     eroded = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
     y, x = np.nonzero(mask & (eroded == 0))

@@ -14,6 +14,7 @@ from head3d.morphable.energies import (
     add_points,
     add_priors,
     empty_equations,
+    point_term,
 )
 from head3d.morphable.state import FitState, layout_of, moved
 from head3d.morphable.types import HeadModel
@@ -50,10 +51,12 @@ def minimise(
         FitFailed: The cost is not finite.
     """
 
+    terms = [point_term(model, target) for target in targets]
+
     def linearise(at: FitState) -> NormalEquations:
         equations = empty_equations(layout_of(at))
-        for target in targets:
-            add_points(equations, model, at, target)
+        for term in terms:
+            add_points(equations, at, term)
         add_priors(
             equations,
             model,

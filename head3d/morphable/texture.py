@@ -5,7 +5,6 @@ Light first, from skin of one colour; then colour, from light: with both free th
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from head3d.geometry.sh import irradiance_basis
 from head3d.morphable.flow import DEPTH_TOLERANCE_M, SurfacePicture, picture_surface
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
-from head3d.morphable.windows import WINDOW_PX, Window
+from head3d.morphable.windows import WINDOW_PX, Window, look_up
 from head3d.perception.types import Region
 
 ROUNDS = 2
@@ -91,7 +90,7 @@ def _sample(
     colors, weights = [], []
     for i, window in enumerate(windows):
         picture = picture_surface(model, state, window, photo=i)
-        colors.append(torch.from_numpy(_remap(window.rgb_linear, picture.vertices_px)))
+        colors.append(torch.from_numpy(look_up(window.rgb_linear, picture.vertices_px)))
         weights.append(torch.from_numpy(_trust(picture, window)))
     return torch.stack(colors), torch.stack(weights)
 
@@ -101,7 +100,7 @@ def _trust(picture: SurfacePicture, window: Window) -> np.ndarray:
     px = picture.vertices_px
     inside = (px > 1).all(-1) & (px < WINDOW_PX - 1).all(-1)
     at = np.clip(np.nan_to_num(px).astype(int), 0, WINDOW_PX - 1)
-    depth = _remap(picture.depth, px)
+    depth = look_up(picture.depth, px)
     visible = np.abs(depth - picture.vertices_depth) < DEPTH_TOLERANCE_M
     labels = window.labels[at[:, 1], at[:, 0]]
     person = ~np.isin(labels, (Region.BACKGROUND, Region.CLOTH, Region.GLASSES)) & (
@@ -109,12 +108,6 @@ def _trust(picture: SurfacePicture, window: Window) -> np.ndarray:
     )
     facing = np.clip((picture.vertices_cosine - 0.15) / 0.85, 0, 1) ** 2
     return np.where(inside & visible & person, facing, 0).astype(np.float32)
-
-
-def _remap(picture: np.ndarray, px: np.ndarray) -> np.ndarray:
-    where = (px - 0.5).astype(np.float32)
-    found = cv2.remap(picture, where[:, None, 0], where[:, None, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found[:, 0]
 
 
 def _weighted_median(values: Float[Tensor, "K C"], weights: Float[Tensor, "K"]) -> Float[Tensor, "C"]:

@@ -92,3 +92,16 @@ def local_contrast(grey: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S
     mean = cv2.GaussianBlur(grey, (0, 0), 9)
     deviation = np.sqrt(cv2.GaussianBlur((grey - mean) ** 2, (0, 0), 18))
     return ((grey - mean) / (deviation + 0.02)).clip(-3, 3).astype(np.float32)
+
+
+def look_up(picture: Float32[np.ndarray, "S S *C"], px: Float32[np.ndarray, "K 2"]) -> Float32[np.ndarray, "K *C"]:
+    """Bilinear values of a window at places in px; the border repeats."""
+    columns = 1024  # cv2.remap takes pictures of up to 32767 rows, not longer lists
+    rows = -(-len(px) // columns)
+    where = np.zeros((rows * columns, 2), np.float32)
+    where[: len(px)] = np.nan_to_num(px - 0.5)
+    x, y = where.reshape(rows, columns, 2).transpose(2, 0, 1)
+    found = cv2.remap(
+        picture, np.ascontiguousarray(x), np.ascontiguousarray(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return found.reshape(rows * columns, *picture.shape[2:])[: len(px)]

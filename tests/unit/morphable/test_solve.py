@@ -8,7 +8,15 @@ import torch
 
 from head3d.geometry.cameras import look_at_head
 from head3d.geometry.rotations import angle_between
-from head3d.morphable.energies import PointTargets, Priors, add_points, empty_equations, project_points, surface_points
+from head3d.morphable.energies import (
+    PointTargets,
+    Priors,
+    add_points,
+    empty_equations,
+    point_term,
+    project_points,
+    surface_points,
+)
 from head3d.morphable.solve import minimise
 from head3d.morphable.state import FitState, layout_of, moved, reattach
 from head3d.morphable.types import HeadModel
@@ -150,14 +158,15 @@ class TestAddPoints:
         normal = torch.nn.functional.normalize(torch.randn(478, 2, generator=torch.Generator().manual_seed(1)), dim=-1)
         # residuals of 0.3 px stay inside Huber's quadratic part, where the cost is smooth
         target = replace(target, target_px=target.target_px + 0.3, normal_px=normal if contour else None)
+        term = point_term(model, target)
 
         def cost(step: torch.Tensor) -> float:
             equations = empty_equations(layout_of(state))
-            add_points(equations, model, moved(state, step), target)
+            add_points(equations, moved(state, step), term)
             return equations.cost
 
         equations = empty_equations(layout_of(state))
-        add_points(equations, model, state, target)
+        add_points(equations, state, term)
         size = layout_of(state).size
         for unknown in range(size):
             step = torch.zeros(size, dtype=torch.float64)
