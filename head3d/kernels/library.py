@@ -1,0 +1,98 @@
+"""Load a kernel library and call its C functions (see cuda_ext/abi.h for the rules of the ABI)."""
+
+import ctypes
+import functools
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from head3d.errors import Head3DError, KernelBuildError, ShapeError
+from head3d.events import Emit, Notice, ignore
+from head3d.kernels.build import Device, KernelStatus, find_or_build
+
+ABI = 1
+"""HEAD3D_ABI of cuda_ext/abi.h."""
+
+
+def _load_openmp() -> None:
+    """Make an OpenMP runtime visible, torch's own first: two runtimes would fight for the cores."""
+    bundled = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*"))
+    bundled += sorted((Path(torch.__file__).parents[1] / "torch.libs").glob("libgomp*"))
+    for name in [*map(str, bundled), "libgomp.so.1"]:
+        try:
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return
+
+
+@functools.lru_cache(maxsize=8)
+def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[ctypes.CDLL | None, KernelStatus]:
+    """Once per process and setting of the environment."""
+    found = find_or_build(device)
+    if found.library is None:
+        return None, found
+    _load_openmp()
+    try:
+        opened = ctypes.CDLL(str(found.library))
+        version = opened.head3d_abi_version()
+    except (OSError, AttributeError) as error:
+        reason = f"{found.library.name} does not load: {error}"
+    else:
+        if version == ABI:
+            return opened, found
+        reason = f"{found.library.name} has ABI {version}, not {ABI}"
+    if settings[0] == device:
+        raise KernelBuildError(reason + ".", hint="Run: head3d build")
+    return None, replace(found, path="torch", library=None, reason=reason)
+
+
+def _environment() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in ("HEAD3D_KERNELS", "HEAD3D_HOME", "CXX", "PATH"))
+
+
+def library(device: Device = "cpu") -> ctypes.CDLL | None:
+    """The loaded kernels of a device, or None: then the caller takes its torch path."""
+    return _open(device, _environment())[0]
+
+
+def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:
+    """Which path the ops take and why; one Notice if it is the slow one by accident."""
+    found = _open(device, _environment())[1]
+    if found.path == "torch" and found.reason != "HEAD3D_KERNELS=torch":
+        emit(Notice(f"The {device} kernels are not in use (plain torch instead, slower): {found.reason}", "warning"))
+    return found
+
+
+def call(lib: ctypes.CDLL, name: str, *arguments: Tensor | int | float | None) -> None:
+    """Call ``head3d_<name>``; tensors become pointers and must be contiguous, the thread count is added."""
+    converted: list[ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double] = []
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            assert argument.is_contiguous(), f"{name}: the wrapper passes contiguous tensors"
+            converted.append(ctypes.c_void_p(argument.data_ptr()))
+        elif argument is None:
+            converted.append(ctypes.c_void_p(None))
+        elif isinstance(argument, int):
+            converted.append(ctypes.c_int64(argument))
+        else:
+            converted.append(ctypes.c_double(argument))
+    converted.append(ctypes.c_int64(torch.get_num_threads()))
+    code = getattr(lib, f"head3d_{name}")(*converted)
+    if code != 0:
+        raise Head3DError(f"Kernel {name} failed with code {code}.")
+
+
+def require(name: str, tensor: Tensor, shape: tuple[int | None, ...], *, integer: bool = False) -> None:
+    """Raise ShapeError naming the argument, unless rank, sizes (None: any) and kind of dtype agree."""
+    sizes_agree = tensor.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, tensor.shape, strict=True)
+    )
+    kind_agrees = tensor.dtype in (torch.int32, torch.int64) if integer else tensor.dtype.is_floating_point
+    if not (sizes_agree and kind_agrees):
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        expected = f"{'integers' if integer else 'floats'} ({sizes})"
+        raise ShapeError(name, expected=expected, actual=f"{tensor.dtype} {tuple(tensor.shape)}")

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import torch
+
+from head3d.errors import ShapeError
+from head3d.kernels.closest import closest_point
+from head3d.kernels.signed_distance import closed_mesh, signed_distance_grid
+from tests.reference.shapes import sphere
+from tests.reference.triangles import closest_on_triangle
+
+
+def nodes(resolution: int, half_size: float) -> torch.Tensor:
+    axis = torch.linspace(-half_size, half_size, resolution, dtype=torch.float64)
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+
+
+class TestClosestPoint:
+    def test_matches_reference(self, path):
+        generator = torch.Generator().manual_seed(3)
+        vertices, faces = (
+            torch.rand(40, 3, generator=generator),
+            torch.stack([torch.randperm(40, generator=generator)[:3] for _ in range(50)]),
+        )
+        points = 2 * torch.rand(200, 3, generator=generator) - 0.5
+        found = closest_point(points, vertices, faces)
+        corners = vertices[faces].double().numpy()
+        for i, p in enumerate(points.double().numpy()):
+            truth = min(np.linalg.norm(p - closest_on_triangle(p, *t)) for t in corners)
+            assert float(found.distance[i]) == pytest.approx(truth, abs=2e-6)
+        named = (found.barycentrics[..., None] * vertices[faces[found.triangle]]).sum(1)
+        assert torch.allclose((points - named).norm(dim=1), found.distance, atol=2e-6)
+
+    def test_a_face_without_area_is_its_edge_or_its_point(self, path):
+        corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [5, 5, 5]])
+        for face, expected in (([0, 1, 0], 2.0), ([0, 0, 0], 2.0616), ([0, 1, 1], 2.0)):
+            found = closest_point(torch.tensor([[0.5, 0.0, 2.0]]), corners, torch.tensor([face]))
+            assert float(found.distance) == pytest.approx(expected, abs=1e-4)
+            assert float(found.barycentrics.sum()) == pytest.approx(1)
+
+    def test_gradient_over_a_face_an_edge_and_a_corner(self, path):
+        corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]], dtype=torch.float64, requires_grad=True)
+        points = torch.tensor([[0.25, 0.25, 0.5], [0.5, -0.5, 0.25], [-0.5, -1, 1]], dtype=torch.float64)
+        inputs = (points.requires_grad_(), corners)
+        face = torch.tensor([[0, 1, 2]])
+        # float32 search moves the closest point by 1e-7: 1e-4 for a step of 1e-3
+        assert torch.autograd.gradcheck(lambda p, v: closest_point(p, v, face).distance, inputs, eps=1e-3, atol=2e-4)
+
+    def test_non_contiguous_points_and_none_at_all(self, path):
+        vertices, faces = sphere(1.0, steps=6)
+        points = torch.randn(3, 50, generator=torch.Generator().manual_seed(0)).T
+        same = closest_point(points.contiguous(), vertices, faces)
+        assert (closest_point(points, vertices, faces).distance == same.distance).all()
+        assert closest_point(points[:0], vertices, faces).triangle.shape == (0,)
+
+    def test_bad_input_names_the_argument(self):
+        vertices, faces = sphere(1.0, steps=4)
+        with pytest.raises(ShapeError, match="points"):
+            closest_point(torch.zeros(4), vertices, faces)
+        with pytest.raises(ShapeError, match="at least one triangle"):
+            closest_point(torch.zeros(4, 3), vertices, faces[:0])
+
+
+class TestSignedDistanceGrid:
+    def test_of_a_ball_is_radius_minus_distance(self, path):
+        vertices, faces = sphere(0.1, steps=24)
+        grid = signed_distance_grid(vertices, faces, resolution=28, half_size=0.16)
+        truth = nodes(28, 0.16).norm(dim=-1) - 0.1
+        near = truth.abs() < 0.02
+        assert (grid - truth)[near].abs().max() < 1e-3  # the polyhedron is 0.9 mm inside the ball at most
+        assert (grid - truth).abs().max() < 0.016  # first order far from the shell: under 10 %
+
+    def test_an_inner_surface_has_no_say(self, path):
+        outer, faces = sphere(0.1, steps=24)
+        inner, inner_faces = sphere(0.085, steps=24)
+        plain = signed_distance_grid(outer, faces, resolution=48, half_size=0.13)
+        both = signed_distance_grid(
+            torch.cat([outer, inner]), torch.cat([faces, inner_faces + len(outer)]), resolution=48, half_size=0.13
+        )
+        near = plain.abs() < 2 * 0.26 / 47
+        assert torch.allclose(both[near], plain[near], atol=1e-6)
+        assert (torch.sign(both) == torch.sign(plain)).all()
+
+    def test_a_small_hole_a_seam_and_an_open_neck_do_not_turn_it_inside_out(self, path):
+        vertices, faces = sphere(0.1, steps=24)
+        middle = vertices[faces].mean(1)
+        open_ = faces[(middle[:, 1] > -0.07) & ((middle - torch.tensor([0, 0, 0.1])).norm(dim=1) > 0.012)]
+        doubled, apart = vertices[open_].reshape(-1, 3), torch.arange(open_.numel()).view(-1, 3)
+        grid = signed_distance_grid(doubled, apart, resolution=24, half_size=0.13)
+        at = nodes(24, 0.13)
+        truth = at.norm(dim=-1) - 0.1
+        kept = at[..., 1] > -0.05
+        clear = truth.abs() > 0.004
+        assert (torch.sign(grid) == torch.sign(truth))[kept & clear].all()
+        assert (grid[at[..., 1] < -0.085] > 0).all()
+
+    @pytest.mark.parametrize(("width", "sealed"), [(0.01, True), (0.06, False)])
+    def test_a_cavity_is_sealed_if_its_opening_is_narrow(self, path, width, sealed):
+        outer, faces = sphere(0.1, steps=16)
+        inner, inner_faces = sphere(0.06, steps=16)
+        # both balls lose their pole caps, the rims are joined by a tunnel
+        mesh, rims = [], []
+        for ball, corners in ((outer, faces), (inner, inner_faces)):
+            ring = ball[:32].clone()
+            radius = float(ball[0].norm())
+            height = (radius**2 - (width / 2) ** 2) ** 0.5
+            scale = width / 2 / float(ring[0, [0, 2]].norm())
+            ring = torch.stack([ring[:, 0] * scale, torch.full((32,), height), ring[:, 2] * scale], 1)
+            mesh.append((torch.cat([ring, ball[32:]]), corners[(corners != 480).all(1)]))
+            rims.append(ring)
+        start = len(outer)
+        vertices = torch.cat([mesh[0][0], mesh[1][0]])
+        n = torch.arange(32)
+        tunnel = (
+            torch.stack([n, (n + 1) % 32, n + start], 1),
+            torch.stack([(n + 1) % 32, (n + 1) % 32 + start, n + start], 1),
+        )
+        corners = torch.cat([mesh[0][1], mesh[1][1] + start, *tunnel])
+        grid = signed_distance_grid(vertices, corners, resolution=34, half_size=0.12, opening=0.02)
+        assert bool(grid[17, 17, 17] < 0) == sealed
+
+    def test_both_paths_agree_near_the_shell(self, both):
+        vertices, faces = sphere(0.1, steps=16)
+        vertices = vertices * torch.tensor([1.0, 1.3, 0.8])
+        compiled, plain = both(lambda: signed_distance_grid(vertices, faces, resolution=30, half_size=0.15))
+        near = plain.abs() < 2 * 0.3 / 29
+        assert torch.allclose(compiled[near], plain[near], atol=1e-6)
+        assert (torch.sign(compiled) == torch.sign(plain)).all()
+
+    def test_a_mesh_that_leaves_the_box_keeps_its_inside(self, path):
+        vertices, faces = sphere(0.2, steps=16)
+        grid = signed_distance_grid(vertices, faces, resolution=12, half_size=0.05, center=(0.0, -0.17, 0.0))
+        assert (grid[:, -1] < 0).all() and (grid[6, 0, 6] > 0).all()
+
+    def test_closing_leaves_no_border(self):
+        vertices, faces = sphere(1.0, steps=8)
+        kept = faces[vertices[faces].mean(1)[:, 1] > -0.5]
+        _, closed = closed_mesh(vertices.numpy(), kept.numpy())
+        edges = np.sort(np.concatenate([closed[:, [0, 1]], closed[:, [1, 2]], closed[:, [2, 0]]]), 1)
+        assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
