@@ -1,7 +1,7 @@
 """Files of a subject folder: written whole or not at all, read with a check of format and version.
 
-Every write goes to a temporary file in the same folder, is flushed to the disk and renamed over the old one, so a kill or
-a power cut leaves either the old file or the new one. Errors of the disk become one clear :class:`StorageError`.
+Every write goes to a temporary file in the same folder, is flushed to the disk and renamed over the old one, so a kill
+or a power cut leaves either the old file or the new one. Errors of the disk become one clear :class:`StorageError`.
 """
 
 import errno

@@ -1,0 +1,72 @@
+"""How rendered views lie in a subject folder: views/<name>/{color,albedo,normal,depth}.png and view.json.
+
+Colours are sRGB in 16 bits; ``color`` has alpha, is not premultiplied, and is darkened by the exposure in view.json
+where a highlight is above 1, so that nothing is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from head3d import store
+from head3d.imaging.color import linear_from_srgb, srgb_from_linear
+from head3d.parts import FORMAT_VERSION
+from head3d.records import from_plain, to_plain
+from head3d.render.types import RenderOutput, View
+
+DEPTH_STEP_M = 1e-4
+"""Metres per level of depth.png: 0.1 mm, up to 6.5 m."""
+_FULL = 65535.0
+
+
+def write_view(folder: Path, output: RenderOutput, view: View) -> None:
+    """Write one view into its own folder (views/front)."""
+    exposure = 1.0 / max(1.0, float((output.rgb_linear * (output.alpha > 0)[..., None]).max()))
+    exposed = srgb_from_linear((output.rgb_linear * exposure).clamp(0.0, 1.0))
+    color = torch.cat([exposed, output.alpha[..., None]], dim=-1)
+    depth = (output.depth_m / DEPTH_STEP_M).round().clamp(0.0, _FULL)
+    store.write_png(folder / "color.png", _levels(color))
+    store.write_png(folder / "albedo.png", _levels(srgb_from_linear(output.albedo.clamp(0.0, 1.0))))
+    store.write_png(folder / "normal.png", _levels(output.normal * 0.5 + 0.5))
+    store.write_png(folder / "depth.png", depth.cpu().numpy().astype(np.uint16))
+    payload = {"view": to_plain(view), "exposure": exposure, "depth_step_m": DEPTH_STEP_M}
+    store.write_json(folder / "view.json", payload, kind="head3d.view", version=FORMAT_VERSION)
+
+
+def read_view(folder: Path) -> tuple[RenderOutput, View]:
+    """Read what :func:`write_view` wrote."""
+    path = folder / "view.json"
+    payload = store.read_json(path, kind="head3d.view", version=FORMAT_VERSION)
+    color = _unit(store.read_png(folder / "color.png"))
+    normal = _unit(store.read_png(folder / "normal.png")) * 2.0 - 1.0
+    alpha = color[..., 3].contiguous()
+    output = RenderOutput(
+        rgb_linear=linear_from_srgb(color[..., :3]) / payload["exposure"],
+        albedo=linear_from_srgb(_unit(store.read_png(folder / "albedo.png"))),
+        normal=torch.nn.functional.normalize(normal, dim=-1) * (alpha > 0)[..., None],
+        alpha=alpha,
+        depth_m=torch.from_numpy(store.read_png(folder / "depth.png").astype(np.float32)) * payload["depth_step_m"],
+    )
+    return output, from_plain(View, payload.get("view"), where=str(path))
+
+
+def write_order(folder: Path, names: Sequence[str]) -> None:
+    """Write views/views.json: the order of the views, whose folders are there already."""
+    store.write_json(folder / "views.json", {"views": list(names)}, kind="head3d.views", version=FORMAT_VERSION)
+
+
+def read_views(folder: Path) -> list[tuple[RenderOutput, View]]:
+    """All views of the last run, in their order."""
+    payload = store.read_json(folder / "views.json", kind="head3d.views", version=FORMAT_VERSION)
+    return [read_view(folder / name) for name in payload["views"]]
+
+
+def _levels(values: Tensor) -> np.ndarray:
+    return (values.detach().cpu().clamp(0.0, 1.0) * _FULL + 0.5).numpy().astype(np.uint16)
+
+
+def _unit(levels: np.ndarray) -> Tensor:
+    return torch.from_numpy(levels.astype(np.float32) / np.float32(_FULL))

@@ -1,0 +1,235 @@
+"""From photos to the report: what each stage reads of the subject folder, which function it calls, what it writes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from head3d import store
+from head3d.capture.photos import PHOTO_SUFFIXES
+from head3d.capture.types import Verdict
+from head3d.capture.video import VIDEO_SUFFIXES
+from head3d.config import Config, config_yaml
+from head3d.errors import CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
+from head3d.events import Emit, Notice, Progress, StageStart, ignore
+from head3d.stages import Job, Stage, choose_device, run_stages
+from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
+
+if TYPE_CHECKING:
+    from head3d.geometry.cameras import Cameras
+    from head3d.perception.types import Observation
+
+
+def run(
+    photos: Sequence[str | Path],
+    out: str | Path,
+    *,
+    config: Config | None = None,
+    consent: Consent | None = None,
+    cameras: "Mapping[str, Cameras] | None" = None,
+    emit: Emit = ignore,
+) -> Subject:
+    """Make a head and its headshots from photos of one person; run again, it redoes only what is stale.
+
+    Args:
+        photos: 1 to 20 photos, folders of photos, or a video; none to go on with those already in ``out``.
+        out: The subject folder.
+        config: Options; the defaults if None.
+        consent: Who agreed; a new subject without it is recorded as made by the person who runs this, of themselves.
+        cameras: See :class:`Job`.
+        emit: Hears progress.
+    """
+    subject = Subject(Path(out))
+    sources = tuple(Path(photo) for photo in photos)
+    config = config or Config()
+    _check_sources(sources, subject)
+    check_free(subject.path)
+    with subject.locked():
+        ledger = _open_ledger(subject, consent, emit)
+        subject.write_ledger(ledger)
+        store.write_bytes(subject.path / "config.yaml", config_yaml(config).encode())
+        job = Job(subject, config, choose_device(config.device), sources, cameras, emit)
+        run_stages(job, STAGES)
+    return subject
+
+
+def capture(job: Job) -> None:
+    """photos/: upright sRGB without metadata, and a verdict on every file."""
+    from head3d.capture.photos import gather
+    from head3d.parts import write_photos
+
+    if not job.sources:
+        raise InputError(
+            f"{job.subject.path}: the photos must be read again, and none are given.",
+            hint="Give them: head3d run PHOTO... --out FOLDER",
+        )
+    photos, verdicts = gather(job.sources, config=job.config.capture, emit=job.emit)
+    if not photos:
+        raise _nothing_left(verdicts)
+    write_photos(job.subject.path / "photos", photos, verdicts)
+
+
+def perception(job: Job) -> None:
+    """perception/: faces, landmarks, regions, identity; who of several people is the subject."""
+    from head3d.parts import write_observations
+    from head3d.perception.observe import observe
+
+    observations, verdicts = observe(job.subject.photos(), config=job.config.perception, emit=job.emit)
+    if not observations:
+        raise _nothing_left(verdicts)
+    write_observations(job.subject.path / "perception", observations, verdicts)
+
+
+def fit(job: Job) -> None:
+    """fit/: one head for all photos, and each photo's camera, expression and light."""
+    from head3d.morphable.fit import fit_head
+    from head3d.parts import write_fit
+
+    observations = job.subject.observations()
+    fitted = fit_head(observations, config=job.config.fit, cameras=_given_cameras(job, observations), emit=job.emit)
+    write_fit(job.subject.path / "fit", fitted, photos=[one.photo.name for one in observations])
+
+
+def field(job: Job) -> None:
+    """field/: the head as a radiance field; resumes from its last checkpoint."""
+    from head3d.field.radiance import field_state
+    from head3d.parts import write_field
+    from head3d.train.loop import train_field
+
+    folder = job.subject.path / "field"
+    trained = train_field(
+        job.subject.fit(),
+        job.subject.observations(),
+        config=job.config.train,
+        emit=job.emit,
+        checkpoints=folder / "checkpoints",
+    )
+    state = field_state(trained)
+    facts = {"tensors": len(state), "parameters": sum(value.numel() for value in state.values())}
+    write_field(folder, state, facts=facts)
+
+
+def views(job: Job) -> None:
+    """views/: the field from every named angle."""
+    from head3d.parts_views import write_order, write_view
+    from head3d.rendering import make_views, render_one
+
+    folder = job.subject.path / "views"
+    options = job.config.views
+    wanted = make_views(job.subject, options.names, light=options.light, size_px=options.size_px)
+    field_ = job.subject.field().to(job.device)
+    job.emit(StageStart("views", len(wanted)))
+    for step, view in enumerate(wanted):
+        write_view(folder / view.name, render_one(field_, view, config=job.config.render), view)
+        job.emit(Progress("views", step + 1, len(wanted), view.name))
+    write_order(folder, [view.name for view in wanted])
+
+
+def headshots(job: Job) -> None:
+    """headshots/: finished pictures by light, and a contact sheet of all."""
+    from head3d.export.provenance import write_with_provenance
+    from head3d.finish.apply import finish_set
+    from head3d.finish.contact_sheet import contact_sheet
+
+    folder = job.subject.path / "headshots"
+    rendered = job.subject.views()
+    finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.finish)
+    for shot, (_, view) in zip(finished, rendered, strict=True):
+        place = store.make_folder(folder / view.lighting_name)
+        write_with_provenance(place / f"{shot.view}.png", shot.rgb_srgb, facts=shot.provenance)
+    sheet = contact_sheet(finished)
+    write_with_provenance(folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
+
+
+def report(job: Job) -> None:
+    """report/: one page with inputs and verdicts, the fit over each photo, headshots, numbers, time and memory."""
+    from head3d.quality.report import write_report
+
+    write_report(job.subject.path)
+
+
+def sources_sha(job: Job) -> Any:
+    """Names and contents of the user's files; None to go on with the stored photos."""
+    if not job.sources:
+        return None
+    files = [file for source in job.sources for file in _files_of(source)]
+    return [[file.name, _content(file)] for file in files]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
+    Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
+    Stage("fit", 1, ("capture", "perception"), lambda c: c.fit, fit, extra=lambda job: _cameras_sha(job)),
+    Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
+    Stage("views", 1, ("fit", "field"), lambda c: (c.views, c.render), views),
+    Stage("headshots", 1, ("views",), lambda c: c.finish, headshots),
+    Stage("report", 1, ("capture", "perception", "fit", "field", "views", "headshots"), lambda c: None, report),
+)
+"""In the order they run."""
+
+
+def _given_cameras(job: Job, observations: "Sequence[Observation]") -> "list[Cameras] | None":
+    if job.cameras is None:
+        return None
+    return [job.cameras[one.photo.name] for one in observations]
+
+
+def _cameras_sha(job: Job) -> Any:
+    if job.cameras is None:
+        return ""
+    return {name: [one.c2w.tolist(), one.K.tolist(), list(one.size)] for name, one in job.cameras.items()}
+
+
+def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
+    """The error that tells each file's reason."""
+    reasons = [f"{one.name}: {'; '.join(one.reasons) or 'unusable'}" for one in verdicts if not one.accepted]
+    if len(verdicts) == 1:
+        return PhotoUnusable(f"{reasons[0]}.", hint="Give a photo where both eyes are visible, at least 200 px apart.")
+    return TooFewPhotos(
+        f"None of the {len(verdicts)} photos can be used: {' | '.join(reasons)}.",
+        hint="Give photos where the face is sharp, large and uncovered.",
+    )
+
+
+def _files_of(source: Path) -> list[Path]:
+    try:
+        if not source.is_dir():
+            return [source]
+        wanted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
+        return sorted(one for one in source.iterdir() if one.suffix.lower() in wanted and one.is_file())
+    except OSError:
+        return [source]  # capture says what is wrong with it
+
+
+def _content(file: Path) -> str:
+    try:
+        return store.sha256_file(file)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _open_ledger(subject: Subject, consent: Consent | None, emit: Emit) -> Ledger:
+    if subject.exists:
+        try:
+            ledger = subject.ledger()
+            return Ledger(consent or ledger.consent, ledger.stages, ledger.created)
+        except CorruptPart as error:
+            emit(Notice(f"{error.message} Every stage runs again.", "warning"))
+    if consent is None:
+        consent = consent_of()
+        text = f'Consent recorded: by {consent.by}, scope "self". For photos of somebody else use --consent-by NAME.'
+        emit(Notice(text))
+    return Ledger(consent)
+
+
+def _check_sources(sources: Sequence[Path], subject: Subject) -> None:
+    own = subject.path.resolve()
+    for source in sources:
+        if source.resolve().is_relative_to(own):
+            raise InputError(
+                f"{source} lies inside the subject folder.",
+                hint="Keep your photos elsewhere: head3d empties its folders.",
+            )
+        if not source.is_dir() and own.is_relative_to(source.resolve()):
+            raise StorageError(f"{subject.path} lies below a file.", hint="Choose another folder with --out.")
+    if not sources and not subject.exists:
+        raise InputError("No photos given.", hint="head3d run PHOTO... --out FOLDER")
