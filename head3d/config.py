@@ -99,7 +99,7 @@ def load_config(source: str | Path = "", *overrides: str) -> Config:
         named = isinstance(source, str) and not source.endswith((".yaml", ".yml"))
         text = preset_text(source) if isinstance(source, str) and named else _read(Path(source))
         arguments = arguments_from_yaml(text, where=str(source))
-    return parse(Config, [*arguments, *overrides], where=str(source) or "the options")
+    return parse(Config, [*arguments, *overrides], where=str(source) or "options")
 
 
 def arguments_from_yaml(text: str, *, where: str) -> list[str]:
@@ -137,12 +137,20 @@ def parse(kind: type[T], arguments: Sequence[str], *, where: str) -> T:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             return tyro.cli(kind, args=list(arguments), config=PARSER_OPTIONS, prog="head3d")
     except SystemExit as error:
-        words = re.sub(r"[╭╮╰╯│─]+", " ", said.getvalue()).split("For full helptext")[0]
-        text = " ".join(words.split())
-        message, _, hint = text.partition("Perhaps you meant:")
-        raise ConfigError(
-            f"{where}: {message.strip()}.", hint=f"Perhaps you meant {hint.strip()}" if hint else ""
-        ) from error
+        message, near = _from_tyro(said.getvalue())
+        raise ConfigError(f"{where}: {message}.", hint=f"Perhaps you meant {near}." if near else "") from error
+
+
+def _from_tyro(text: str) -> tuple[str, str]:
+    """The sentence and the first suggestion in tyro's box of text."""
+    lines = [re.sub(r"^[╭│╰|+\s]+|[╮│╯|+\s]+$", "", line) for line in text.splitlines()[1:]]  # the first is a title
+    lines = [line for line in lines if line.strip("─- ") and not line.startswith("For full helptext")]
+    if "Argument helptext:" in lines:
+        lines = lines[: lines.index("Argument helptext:")]
+    told = lines.index("Perhaps you meant:") if "Perhaps you meant:" in lines else len(lines)
+    options = [line.split()[0] for line in lines[told + 1 :] if line.startswith("--")]
+    body = " ".join(lines[:told])
+    return body.rstrip("."), options[0] if options else ""
 
 
 def config_yaml(config: Config) -> str:

@@ -1,7 +1,7 @@
 """How rendered views lie in a subject folder: views/<name>/{color,albedo,normal,depth}.png and view.json.
 
-Colours are sRGB in 16 bits; ``color`` has alpha, is not premultiplied, and is darkened by the exposure in view.json
-where a highlight is above 1, so that nothing is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M.
+Colours are sRGB in 16 bits; ``color`` has alpha, is not premultiplied, and is darkened by the exposure in view.json,
+so that no highlight is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M.
 """
 
 from collections.abc import Sequence

@@ -81,7 +81,7 @@ def run_stages(job: Job, stages: Sequence[Stage]) -> Ledger:
         key = stage_key(stage, job, ledger)
         record = ledger.stages.get(stage.name)
         why = _why_stale(job.subject, stage, record, key)
-        if record is not None and not why:
+        if record is not None and why is None:
             job.emit(StageDone(stage.name, record.seconds, fresh=True))
             continue
         if why:
