@@ -30,3 +30,36 @@ HEAD3D_API int head3d_signed_distance(const float* vertices /* V 3 */, int64_t V
                                       const int64_t* faces /* F 3 */, int64_t F,
                                       const int64_t* N /* 3 */, const double* lo /* 3 */, double h,
                                       double opening, float* distance /* N0 N1 N2 */, int64_t threads);
+
+// Hash grid; layout holds resolution, first entry, number of entries of each level; smooth 0 or 1.
+// g_table is added to, g_points is written; either may be null. Returns 1 if F is not 1, 2, 4 or 8.
+#define HEAD3D_DECLARE_HASH_GRID(suffix, T)                                                     \
+  HEAD3D_API int head3d_hash_grid_fwd_##suffix(                                                 \
+      const T* points /* P 3, unit cube */, int64_t P, const T* table /* E F */,                \
+      const double* scales /* L */, const int64_t* layout /* L 3 */, int64_t L, int64_t F,      \
+      int64_t smooth, T* out /* P L F */, int64_t threads);                                     \
+  HEAD3D_API int head3d_hash_grid_bwd_##suffix(                                                 \
+      const T* points, int64_t P, const T* table, const double* scales, const int64_t* layout,  \
+      int64_t L, int64_t F, int64_t smooth, const T* g_out /* P L F */, T* g_table /* E F */,   \
+      T* g_points /* P 3 */, int64_t threads);
+HEAD3D_DECLARE_HASH_GRID(f32, float)
+HEAD3D_DECLARE_HASH_GRID(f64, double)
+
+// Adam on the entries whose gradient is not zero; the others keep their value and their moments.
+HEAD3D_API int head3d_adam_touched(float* table /* E F */, int64_t E, int64_t F,
+                                   float* gradient /* E F */, float* first /* E F */,
+                                   float* second /* E F */, double rate, double beta1,
+                                   double beta2, double correction2, double epsilon,
+                                   int64_t threads);
+
+// Trilinear lookup; g_grid is added to, g_points is written; either may be null.
+#define HEAD3D_DECLARE_GRID_SAMPLE(suffix, T)                                                   \
+  HEAD3D_API int head3d_grid_sample3_fwd_##suffix(                                              \
+      const T* grid /* D D D C: x y z */, int64_t D, int64_t C,                                 \
+      const T* points /* P 3, unit cube */, int64_t P, T* out /* P C */, int64_t threads);      \
+  HEAD3D_API int head3d_grid_sample3_bwd_##suffix(                                              \
+      const T* grid, int64_t D, int64_t C, const T* points, int64_t P,                          \
+      const T* g_out /* P C */, T* g_grid /* D D D C */, T* g_points /* P 3 */,                 \
+      int64_t threads);
+HEAD3D_DECLARE_GRID_SAMPLE(f32, float)
+HEAD3D_DECLARE_GRID_SAMPLE(f64, double)

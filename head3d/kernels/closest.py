@@ -63,7 +63,8 @@ def _closest_numpy(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Ten
     for batch in torch.arange(len(points)).split(BATCH):
         todo, seen, count = batch, 0, min(4, len(faces))
         while len(todo):
-            far, near = (torch.from_numpy(a) for a in tree.query(points[todo].numpy(), k=range(1, count + 1)))
+            answer = tree.query(points[todo].numpy(), k=count)
+            far, near = (torch.from_numpy(a).view(len(todo), count) for a in answer)
             far, near = far.float(), near.long()
             hope = (far - radius[near] < best[todo, None].sqrt()) & (torch.arange(count) >= seen)
             row, column = torch.nonzero(hope, as_tuple=True)
