@@ -188,6 +188,11 @@ class _LiveBars:
         return self._tasks[stage]
 
 
+def print_line(text: str = "", *, out: TextIO | None = None) -> None:
+    """A result, on standard output."""
+    print(text, file=out or sys.stdout, flush=True)
+
+
 def print_error(message: str, *, hint: str = "", err: TextIO | None = None) -> None:
     """One red line, and one line with the way out."""
     console = RichConsole(file=err or sys.stderr, soft_wrap=True, highlight=False)

@@ -1,8 +1,8 @@
 """From photos to the report: what each stage reads of the subject folder, which function it calls, what it writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from head3d import store
 from head3d.capture.photos import PHOTO_SUFFIXES
@@ -14,10 +14,6 @@ from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stages import Job, Stage, choose_device, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
-if TYPE_CHECKING:
-    from head3d.geometry.cameras import Cameras
-    from head3d.perception.types import Observation
-
 
 def run(
     photos: Sequence[str | Path],
@@ -25,7 +21,6 @@ def run(
     *,
     config: Config | None = None,
     consent: Consent | None = None,
-    cameras: "Mapping[str, Cameras] | None" = None,
     emit: Emit = ignore,
 ) -> Subject:
     """Make a head and its headshots from photos of one person; run again, it redoes only what is stale.
@@ -35,7 +30,6 @@ def run(
         out: The subject folder.
         config: Options; the defaults if None.
         consent: Who agreed; a new subject without it is recorded as made by the person who runs this, of themselves.
-        cameras: See :class:`Job`.
         emit: Hears progress.
     """
     subject = Subject(Path(out))
@@ -47,7 +41,7 @@ def run(
         ledger = _open_ledger(subject, consent, emit)
         subject.write_ledger(ledger)
         store.write_bytes(subject.path / "config.yaml", config_yaml(config).encode())
-        job = Job(subject, config, choose_device(config.device), sources, cameras, emit)
+        job = Job(subject, subject.path, config, choose_device(config.device), sources, emit)
         run_stages(job, STAGES)
     return subject
 
@@ -65,7 +59,7 @@ def capture(job: Job) -> None:
     photos, verdicts = gather(job.sources, config=job.config.capture, emit=job.emit)
     if not photos:
         raise _nothing_left(verdicts)
-    write_photos(job.subject.path / "photos", photos, verdicts)
+    write_photos(job.folder, photos, verdicts)
 
 
 def perception(job: Job) -> None:
@@ -76,17 +70,20 @@ def perception(job: Job) -> None:
     observations, verdicts = observe(job.subject.photos(), config=job.config.perception, emit=job.emit)
     if not observations:
         raise _nothing_left(verdicts)
-    write_observations(job.subject.path / "perception", observations, verdicts)
+    write_observations(job.folder, observations, verdicts)
 
 
 def fit(job: Job) -> None:
     """fit/: one head for all photos, and each photo's camera, expression and light."""
     from head3d.morphable.fit import fit_head
+    from head3d.morphable.head_model import expression_ridge, load_head_model
     from head3d.parts import write_fit
 
     observations = job.subject.observations()
-    fitted = fit_head(observations, config=job.config.fit, cameras=_given_cameras(job, observations), emit=job.emit)
-    write_fit(job.subject.path / "fit", fitted, photos=[one.photo.name for one in observations])
+    model = load_head_model()
+    ridge = expression_ridge(model)
+    fitted = fit_head(observations, config=job.config.fit, model=model, expression_ridge=ridge, emit=job.emit)
+    write_fit(job.folder, fitted, photos=[one.photo.name for one in observations])
 
 
 def field(job: Job) -> None:
@@ -95,17 +92,16 @@ def field(job: Job) -> None:
     from head3d.parts import write_field
     from head3d.train.loop import train_field
 
-    folder = job.subject.path / "field"
     trained = train_field(
         job.subject.fit(),
         job.subject.observations(),
         config=job.config.train,
         emit=job.emit,
-        checkpoints=folder / "checkpoints",
+        checkpoints=job.folder / "checkpoints",
     )
     state = field_state(trained)
     facts = {"tensors": len(state), "parameters": sum(value.numel() for value in state.values())}
-    write_field(folder, state, facts=facts)
+    write_field(job.folder, state, facts=facts)
 
 
 def views(job: Job) -> None:
@@ -113,15 +109,14 @@ def views(job: Job) -> None:
     from head3d.parts_views import write_order, write_view
     from head3d.rendering import make_views, render_one
 
-    folder = job.subject.path / "views"
     options = job.config.views
     wanted = make_views(job.subject, options.names, light=options.light, size_px=options.size_px)
     field_ = job.subject.field().to(job.device)
     job.emit(StageStart("views", len(wanted)))
     for step, view in enumerate(wanted):
-        write_view(folder / view.name, render_one(field_, view, config=job.config.render), view)
+        write_view(job.folder / view.name, render_one(field_, view, config=job.config.render), view)
         job.emit(Progress("views", step + 1, len(wanted), view.name))
-    write_order(folder, [view.name for view in wanted])
+    write_order(job.folder, [view.name for view in wanted])
 
 
 def headshots(job: Job) -> None:
@@ -130,14 +125,13 @@ def headshots(job: Job) -> None:
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
 
-    folder = job.subject.path / "headshots"
     rendered = job.subject.views()
     finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.finish)
     for shot, (_, view) in zip(finished, rendered, strict=True):
-        place = store.make_folder(folder / view.lighting_name)
+        place = store.make_folder(job.folder / view.lighting_name)
         write_with_provenance(place / f"{shot.view}.png", shot.rgb_srgb, facts=shot.provenance)
     sheet = contact_sheet(finished)
-    write_with_provenance(folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
+    write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
 
 
 def report(job: Job) -> None:
@@ -155,28 +149,23 @@ def sources_sha(job: Job) -> Any:
     return [[file.name, _content(file)] for file in files]
 
 
+def head_model_version(job: Job) -> str:
+    """A new head model makes every fit stale."""
+    from head3d.morphable.anny_source import ANNY_VERSION
+
+    return ANNY_VERSION
+
+
 STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
-    Stage("fit", 1, ("capture", "perception"), lambda c: c.fit, fit, extra=lambda job: _cameras_sha(job)),
+    Stage("fit", 1, ("capture", "perception"), lambda c: c.fit, fit, extra=head_model_version),
     Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
     Stage("views", 1, ("fit", "field"), lambda c: (c.views, c.render), views),
     Stage("headshots", 1, ("views",), lambda c: c.finish, headshots),
     Stage("report", 1, ("capture", "perception", "fit", "field", "views", "headshots"), lambda c: None, report),
 )
 """In the order they run."""
-
-
-def _given_cameras(job: Job, observations: "Sequence[Observation]") -> "list[Cameras] | None":
-    if job.cameras is None:
-        return None
-    return [job.cameras[one.photo.name] for one in observations]
-
-
-def _cameras_sha(job: Job) -> Any:
-    if job.cameras is None:
-        return ""
-    return {name: [one.c2w.tolist(), one.K.tolist(), list(one.size)] for name, one in job.cameras.items()}
 
 
 def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:

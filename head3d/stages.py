@@ -9,9 +9,9 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from head3d import __version__, memory, store
 from head3d.config import Config, plain
@@ -19,29 +19,26 @@ from head3d.errors import ConfigError
 from head3d.events import Emit, Event, Notice, StageDone, StageStart, ignore
 from head3d.subject import Ledger, StageRecord, Subject
 
-if TYPE_CHECKING:
-    from head3d.geometry.cameras import Cameras
-
 
 @dataclass(frozen=True)
 class Job:
     """What a stage is given.
 
     Attributes:
-        subject: The folder to read earlier parts from and to write to.
+        subject: The folder to read earlier parts from.
+        folder: Where to write: a draft that takes the place of the stage's folder when the stage has ended well.
         config: All options.
         device: "cpu" or "cuda", decided.
         sources: The photos, folders or videos the user gave; empty to go on with those of the last run.
-        cameras: True cameras by name of photo, for measuring the field without the fit's camera errors; else None.
         emit: Hears progress.
         records: Stages done so far, with their seconds and memory.
     """
 
     subject: Subject
+    folder: Path
     config: Config
     device: Literal["cpu", "cuda"]
     sources: tuple[Path, ...] = ()
-    cameras: "Mapping[str, Cameras] | None" = None
     emit: Emit = ignore
     records: Mapping[str, StageRecord] = field(default_factory=dict)
 
@@ -57,7 +54,7 @@ class Stage:
         options: The part of the config that changes its result.
         run: Does it.
         extra: Other inputs, as what json can hold; None for a stage whose last result stays good without them.
-        resumable: A folder below its own that survives an interrupted run with the same inputs and options.
+        resumable: A folder in its draft that survives an interrupted run with the same inputs and options.
     """
 
     name: str
@@ -86,11 +83,12 @@ def run_stages(job: Job, stages: Sequence[Stage]) -> Ledger:
             continue
         if why:
             job.emit(Notice(why, "warning"))
-        ledger = ledger.without({stage.name})
-        job.subject.write_ledger(ledger)
-        record = _run_one(stage, job, ledger, key)
+        draft, record = _run_one(stage, job, ledger, key)
+        job.subject.write_ledger(ledger.without({stage.name}))  # from here to the next line the stage is in no state
+        _take_place(draft, stage.place(job.subject))
         ledger = ledger.with_stage(stage.name, record)
         job.subject.write_ledger(ledger)
+        job.emit(StageDone(stage.name, record.seconds))
     return ledger
 
 
@@ -133,48 +131,46 @@ def _why_stale(subject: Subject, stage: Stage, record: StageRecord | None, key: 
     return f"{subject.path / damaged[0]} {what}: stage {stage.name} makes it again."
 
 
-def _run_one(stage: Stage, job: Job, ledger: Ledger, key: Key) -> StageRecord:
-    subject = job.subject
-    place = stage.place(subject)
-    _clear(stage, place, key)
-    listening = _OneStart(job.emit, stage.name)
+def _run_one(stage: Stage, job: Job, ledger: Ledger, key: Key) -> tuple[Path, StageRecord]:
+    """Run a stage into its draft folder; what was there before stays until the new is whole."""
+    place = stage.place(job.subject)
+    draft = place.with_name(f".{place.name}.draft")
+    _clear(stage, draft, key)
     job.emit(StageStart(stage.name))
     memory.reset_peak()
     started = time.monotonic()
-    inner = Job(subject, job.config, job.device, job.sources, job.cameras, listening, ledger.stages)
+    listening = _OneStart(job.emit, stage.name)
     try:
-        stage.run(inner)
-        if stage.resumable:
-            shutil.rmtree(place / stage.resumable, ignore_errors=True)
-        files = {one.relative_to(subject.path).as_posix(): store.sha256_file(one) for one in _files(place)}
+        stage.run(replace(job, folder=draft, emit=listening, records=ledger.stages))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-            with store.disk_errors(Path(error.filename or place)):
+            with store.disk_errors(Path(error.filename or draft)):
                 raise
         raise
-    seconds = time.monotonic() - started
-    job.emit(StageDone(stage.name, seconds))
-    return StageRecord(
+    if stage.resumable:
+        shutil.rmtree(draft / stage.resumable, ignore_errors=True)
+    names = {f"{place.name}/{one.relative_to(draft).as_posix()}": one for one in _files(draft)}
+    return draft, StageRecord(
         version=key.version,
         config_sha=key.config_sha,
         inputs_sha=key.inputs_sha,
-        files=files,
+        files={name: store.sha256_file(one) for name, one in names.items()},
         head3d=__version__,
-        seconds=round(seconds, 2),
+        seconds=round(time.monotonic() - started, 2),
         peak_rss_mb=round(memory.peak_mb(), 1),
         device=job.device,
     )
 
 
-def _clear(stage: Stage, place: Path, key: Key) -> None:
-    """Empty a stage's folder, but keep what lets it resume the very same work."""
-    with store.disk_errors(place):
-        place.mkdir(parents=True, exist_ok=True)
-        kept = place / stage.resumable if stage.resumable else None
+def _clear(stage: Stage, draft: Path, key: Key) -> None:
+    """Empty a draft folder, but keep what lets the stage resume the very same work."""
+    with store.disk_errors(draft):
+        draft.mkdir(parents=True, exist_ok=True)
+        kept = draft / stage.resumable if stage.resumable else None
         mark = kept / "key.json" if kept else None
         wanted = store.canonical_json([key.version, key.config_sha, key.inputs_sha])
         same = mark is not None and mark.is_file() and mark.read_text(errors="replace") == wanted
-        for one in place.iterdir():
+        for one in draft.iterdir():
             if one == kept and same:
                 continue
             shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
@@ -182,8 +178,15 @@ def _clear(stage: Stage, place: Path, key: Key) -> None:
             store.write_bytes(mark, wanted.encode())
 
 
-def _files(place: Path) -> list[Path]:
-    return sorted(one for one in place.rglob("*") if one.is_file() and not one.name.endswith(".tmp"))
+def _take_place(draft: Path, place: Path) -> None:
+    with store.disk_errors(place):
+        if place.exists():
+            shutil.rmtree(place)
+        draft.rename(place)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.endswith(".tmp"))
 
 
 class _OneStart:

@@ -198,7 +198,9 @@ class Subject:
         self.require()
         with store.disk_errors(self.path):
             for name in FOLDERS:
-                shutil.rmtree(self.path / name, ignore_errors=False) if (self.path / name).is_dir() else None
+                for folder in (self.path / name, self.path / f".{name}.draft"):
+                    if folder.is_dir():
+                        shutil.rmtree(folder)
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
             left = sorted(self.path.iterdir())

@@ -10,7 +10,7 @@ import pytest
 
 from head3d import store
 from head3d.config import Config
-from head3d.errors import StorageError
+from head3d.errors import InputError, StorageError
 from head3d.events import Event, Notice, Progress, StageDone, StageStart
 from head3d.stages import Job, Stage, choose_device, run_stages
 from head3d.subject import Consent, Ledger, Subject
@@ -38,12 +38,12 @@ class Bench:
             Stage("double", self.version, (), lambda c: cast(Any, c).number, self._double, resumable="checkpoints"),
             Stage("text", 1, ("double",), lambda c: None, self._text),
         )
-        run_stages(Job(self.subject, config, "cpu", emit=self.events.append), stages)
+        run_stages(Job(self.subject, self.subject.path, config, "cpu", emit=self.events.append), stages)
         return list(self.ran)
 
     def _double(self, job: Job) -> None:
         self.ran.append("double")
-        folder = job.subject.path / "double"
+        folder = job.folder
         marks = folder / "checkpoints" / "seen"
         seen = int(marks.read_text()) if marks.exists() else 0
         store.write_bytes(marks, str(seen + 1).encode())
@@ -54,7 +54,7 @@ class Bench:
         self.ran.append("text")
         job.emit(StageStart("another name", 3))
         number = (job.subject.path / "double" / "number").read_text()
-        store.write_bytes(job.subject.path / "text" / "words", f"it is {number}".encode())
+        store.write_bytes(job.folder / "words", f"it is {number}".encode())
 
     def said(self) -> str:
         return " ".join(event.text for event in self.events if isinstance(event, Notice))
@@ -111,15 +111,25 @@ def test_a_killed_stage_runs_again_and_earlier_ones_do_not(bench: Bench):
 
     with pytest.raises(KeyboardInterrupt):
         bench.go(number=2, interrupt=die)
-    assert "double" not in bench.subject.ledger().stages
+    assert (bench.subject.path / "text" / "words").read_text() == "it is 2"
     assert bench.go(interrupt=lambda: None) == ["double", "text"]
+
+
+def test_a_failed_stage_leaves_the_last_good_result(bench: Bench):
+    def fail() -> None:
+        raise InputError("no face")
+
+    bench.go()
+    with pytest.raises(InputError):
+        bench.go(number=2, interrupt=fail)
+    assert bench.go(number=1, interrupt=lambda: None) == []
 
 
 def test_checkpoints_survive_a_kill_but_not_other_options_and_not_success(bench: Bench):
     def die() -> None:
         raise KeyboardInterrupt
 
-    marks = bench.subject.path / "double" / "checkpoints" / "seen"
+    marks = bench.subject.path / ".double.draft" / "checkpoints" / "seen"
     for expected in ("1", "2"):
         with pytest.raises(KeyboardInterrupt):
             bench.go(number=2, interrupt=die)
