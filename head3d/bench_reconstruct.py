@@ -1,0 +1,103 @@
+"""The pipeline as the benchmark sees it: pictures in, a head that can be rendered out, and the time each stage took."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.capture.types import Photo
+from head3d.config import Config
+from head3d.errors import TooFewPhotos
+from head3d.events import Emit, Notice, StageDone, StageStart, ignore
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.sh import Lighting
+from head3d.render.types import RenderOutput, View
+
+Render = Callable[[Cameras, Float[Tensor, "9 3"]], RenderOutput]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A head made from the benchmark's inputs.
+
+    Attributes:
+        photos: Names of the inputs that were used.
+        cameras: Their cameras as the pipeline found them, head frame.
+        sh: Light of the inputs (their mean), head frame.
+        render: Makes a picture from a camera of the head frame under a light.
+        seconds: Per stage.
+    """
+
+    photos: tuple[str, ...]
+    cameras: tuple[Cameras, ...]
+    sh: Float[Tensor, "9 3"]
+    render: Render
+    seconds: Mapping[str, float]
+
+
+Reconstruct = Callable[..., Reconstruction]
+
+
+@contextmanager
+def timed(stage: str, seconds: dict[str, float], emit: Emit) -> Iterator[None]:
+    """Announce a stage and add its time to ``seconds``."""
+    emit(StageStart(stage))
+    start = time.monotonic()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - start
+    emit(StageDone(stage, seconds[stage]))
+
+
+def reconstruct(
+    photos: Sequence[Photo], *, cameras: Sequence[Cameras] | None, config: Config, emit: Emit = ignore
+) -> Reconstruction:
+    """Run perception, fit and field on pictures.
+
+    Args:
+        photos: As capture would hand them on.
+        cameras: True cameras, one per photo, in a frame that is a similarity of the head frame; None hides them.
+        config: Options of all stages.
+        emit: Hears progress.
+    """
+    from head3d.field.deform import Deformation, expression_volume
+    from head3d.field.occupancy import ShellCache
+    from head3d.morphable.fit import fit_head
+    from head3d.perception.observe import observe
+    from head3d.render.volume import render_view
+    from head3d.train.cameras import refined_cameras
+    from head3d.train.loop import train_field
+
+    seconds: dict[str, float] = {}
+    with timed("perception", seconds, emit):
+        observations, verdicts = observe(photos, config=config.perception, emit=emit)
+    for verdict in verdicts:
+        if not verdict.accepted:
+            emit(Notice(f"{verdict.name}: {'; '.join(verdict.reasons)}", level="warning"))
+    if not observations:
+        raise TooFewPhotos("No input of the benchmark shows a face.", hint="Choose other frames with --inputs.")
+    used = tuple(one.photo.name for one in observations)
+    given = None
+    if cameras is not None:
+        by_name = {photo.name: camera for photo, camera in zip(photos, cameras, strict=True)}
+        given = [by_name[name] for name in used]
+    with timed("fit", seconds, emit):
+        fitted = fit_head(observations, config=config.fit, cameras=given, emit=emit)
+    with timed("field", seconds, emit):
+        field = train_field(fitted, observations, config=config.train, emit=emit)
+    cache = ShellCache(field)
+    cache.refresh(field)
+    found = refined_cameras(fitted.cameras, field.turn, field.shift)
+    yaw = torch.cat([camera.yaw_pitch[:, 0] for camera in found]).abs()
+    frontal = int(yaw.argmin())  # the truth's expression is one for all frames: that of the most frontal input
+    deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(found))])
+
+    def render(camera: Cameras, sh: Float[Tensor, "9 3"]) -> RenderOutput:
+        view = View("bench", camera, Lighting(sh), "bench")
+        with torch.no_grad():
+            return render_view(field, view, config=config.render, cache=cache, deformation=deformation, photo=frontal)
+
+    return Reconstruction(used, found, field.sh.detach().mean(0), render, seconds)
