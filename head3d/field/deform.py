@@ -1,0 +1,76 @@
+"""Undo the expression of a photo: points of the photo's head go to the neutral head.
+
+The displacement is known on the mesh; a coarse grid over the face carries it to the points around.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from head3d.field.volumes import Volume, box_grid, grid_nodes
+from head3d.geometry.mesh import Mesh
+
+CELL_M = 0.006
+"""Lips are 8 mm apart in a small smile: coarser cells would tie them together."""
+FADE_M = 0.03
+"""Distance from the skin at which the displacement is gone."""
+STILL_M = 3e-4
+"""Below this largest displacement a photo counts as neutral."""
+
+
+def expression_volume(neutral: Mesh, photo: Mesh, *, cell_m: float = CELL_M) -> Volume | None:
+    """Displacement (m) that takes points about the photo's head to the neutral head; None if it does not move."""
+    moved = (neutral.vertices - photo.vertices).detach()
+    size = moved.norm(dim=-1)
+    if float(size.max()) < STILL_M:
+        return None
+    active = photo.vertices[size > STILL_M / 3]
+    shape, origin = box_grid(active.amin(0) - FADE_M, active.amax(0) + FADE_M, cell_m)
+    nodes = grid_nodes(shape, origin, cell_m).numpy()
+    distance, index = cKDTree(photo.vertices.numpy()).query(nodes, k=6)
+    weight = 1.0 / (distance + 1e-3) ** 2
+    weight /= weight.sum(1, keepdims=True)
+    fade = np.clip(1.5 - 1.5 * distance[:, :1] / FADE_M, 0.0, 1.0)
+    values = (moved.numpy()[index] * weight[..., None]).sum(1) * fade
+    return Volume(torch.from_numpy(values.T.reshape(3, *shape)).float(), origin, cell_m)
+
+
+class Deformation:
+    """The expression volumes of all photos, read in one lookup."""
+
+    def __init__(self, volumes: list[Volume | None]) -> None:
+        present = [volume for volume in volumes if volume is not None]
+        self.moving = bool(present)
+        if not present:
+            return
+        shape = tuple(max(volume.shape[axis] for volume in present) for axis in range(3))
+        still = torch.zeros(3, *shape)
+        blocks, self.origins, self.sizes = [], torch.zeros(len(volumes), 3), torch.ones(len(volumes), 3)
+        for photo, volume in enumerate(volumes):
+            block = still.clone()
+            if volume is not None:
+                depth, height, width = volume.shape
+                block[:, :depth, :height, :width] = volume.values
+                self.origins[photo] = volume.origin
+            blocks.append(block)
+        self.values = torch.cat(blocks, dim=1)
+        self.block = shape
+        self.cell_m = present[0].cell_m
+
+    def to_canonical(self, points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]) -> Float[Tensor, "P 3"]:
+        """Points of the neutral head; ``photo`` says whose expression each point has. Volumes end in zeros."""
+        if not self.moving:
+            return points_m
+        depth, height, width = self.block
+        node = (points_m - self.origins[photo]) / self.cell_m
+        top = torch.tensor([width - 1.0, height - 1.0, depth - 1.0])
+        inside = ((node >= 0) & (node <= top)).all(-1, keepdim=True)
+        node = torch.minimum(node.clamp(min=0.0), top)
+        node = node + torch.stack([torch.zeros_like(photo), torch.zeros_like(photo), photo * depth], dim=-1)
+        last = torch.tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
+        found = torch.nn.functional.grid_sample(
+            self.values[None], (node / last * 2 - 1)[None, None, None], align_corners=True
+        )
+        return points_m + torch.where(inside, found[0, :, 0, 0].T, torch.zeros_like(points_m))

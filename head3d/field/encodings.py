@@ -1,0 +1,84 @@
+"""Learned grids that turn a point into features: multi-resolution hash grid (Müller et al. 2022) and tri-plane."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from head3d.geometry.conventions import FIELD_HALF_SIZE_M
+from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Shape of one learned grid."""
+
+    kind: Literal["hash", "triplane"] = "hash"
+    """Hash grid (sharp, 360 degrees) or tri-plane (smoother, for priors)."""
+    levels: int = 8
+    """Resolutions."""
+    features: Literal[1, 2, 4, 8] = 2
+    """Features per level."""
+    coarsest_cells: int = 24
+    """Cells across the field's box at the coarsest level; below 20 the cell borders show as kinks."""
+    finest_cells: int = 400
+    """Cells across the field's box at the finest level."""
+    table_log2: int = 17
+    """Entries per level at most, as a power of two."""
+
+
+def unit_box(points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
+    """Map the field's box to [0, 1]; points outside go to its border."""
+    return (points_m / (2 * FIELD_HALF_SIZE_M) + 0.5).clamp(0.0, 1.0)
+
+
+class HashEncoding(nn.Module):
+    """Features of points from hash tables of several resolutions, finest last."""
+
+    def __init__(self, config: GridConfig, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.grid = HashGridConfig.spanning(
+            config.coarsest_cells,
+            config.finest_cells,
+            levels=config.levels,
+            features=config.features,
+            log2_table_size=config.table_log2,
+        )
+        self.table = nn.Parameter(hash_grid_init(self.grid, generator))  # tiny: at step 0 the field is the fitted head
+
+    @property
+    def width(self) -> int:
+        """Number of features of a point."""
+        return self.grid.width
+
+    def forward(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+        """Features at points of the head frame, differentiable in table and points."""
+        return hash_grid(unit_box(points_m), self.table, self.grid)
+
+
+class TriplaneEncoding(nn.Module):
+    """Features of points summed over three planes XY, YZ, ZX; ``features`` * ``levels`` channels."""
+
+    def __init__(self, config: GridConfig, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        channels, size = config.features * config.levels, config.finest_cells
+        self.width = channels
+        self.planes = nn.Parameter((torch.rand(3, channels, size, size, generator=generator) * 2 - 1) * 1e-4)
+
+    def forward(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+        """Features at points of the head frame, differentiable in planes and points."""
+        u = unit_box(points_m) * 2 - 1
+        pairs = torch.stack([u[:, [0, 1]], u[:, [1, 2]], u[:, [2, 0]]])[:, :, None]
+        found = nn.functional.grid_sample(self.planes, pairs, align_corners=True)  # (3, C, P, 1)
+        return found.sum(0).squeeze(-1).T
+
+
+def make_encoding(config: GridConfig, *, generator: torch.Generator | None = None) -> HashEncoding | TriplaneEncoding:
+    """The encoding a config asks for."""
+    match config.kind:
+        case "hash":
+            return HashEncoding(config, generator=generator)
+        case "triplane":
+            return TriplaneEncoding(config, generator=generator)

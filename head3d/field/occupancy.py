@@ -1,0 +1,156 @@
+"""Where along a ray the surface may be: marching on a cached volume of the signed distance.
+
+The cache is the base volume plus the learned residual near the surface, refreshed now and then. Rays leap through empty
+space by the distance it promises and slow down in a thin shell about the surface; where they stop are the samples.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from head3d.field.radiance import RadianceField
+from head3d.field.volumes import sample_values
+from head3d.shapes import shaped
+
+SAFETY = 0.7
+"""Fraction of the promised distance a ray leaps: the sum of two interpolated volumes is not quite a distance."""
+
+FARTHEST_M = 0.06
+"""No residual reaches further from the fitted head."""
+
+
+@shaped
+@dataclass(frozen=True)
+class Samples:
+    """Places along rays, ordered.
+
+    Attributes:
+        t: metres from the ray's origin.
+        valid: False beyond the end of a ray, where nothing needs to be evaluated.
+    """
+
+    t: Float[Tensor, "R S"]
+    valid: Bool[Tensor, "R S"]
+
+
+class ShellCache:
+    """A volume of the field's present signed distance."""
+
+    def __init__(self, trained: RadianceField, *, margin_m: float = 0.006) -> None:
+        self.values = trained.shape.clone()
+        self.origin, self.cell_m = trained.shape_origin, trained.cells["shape"]
+        flat = trained.shape.flatten()
+        candidates = torch.nonzero(flat.abs() < FARTHEST_M)[:, 0]
+        where = self._nodes(trained, candidates)
+        reach = (
+            sample_values(trained.traits[:1], trained.traits_origin, trained.cells["traits"], where)[:, 0] + margin_m
+        )
+        self.near = candidates[flat[candidates].abs() < reach]
+        self.points = self._nodes(trained, self.near)
+
+    @staticmethod
+    def _nodes(trained: RadianceField, index: Tensor) -> Float[Tensor, "P 3"]:
+        _, _, height, width = trained.shape.shape
+        x, y, z = index % width, index // width % height, index // (width * height)
+        return torch.stack([x, y, z], dim=-1) * trained.cells["shape"] + trained.shape_origin
+
+    @torch.no_grad()
+    def refresh(self, trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None, chunk: int = 65536) -> None:
+        """Evaluate the residual anew at the nodes near the surface."""
+        base, flat = trained.shape.flatten(), self.values.view(-1)
+        for start in range(0, len(self.near), chunk):
+            index = self.near[start : start + chunk]
+            flat[index] = base[index] + trained.residual_sdf(self.points[start : start + chunk], levels=levels)
+
+    def sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """Cached signed distance, m."""
+        return sample_values(self.values, self.origin, self.cell_m, points_m)[:, 0]
+
+    def span(self, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"]) -> tuple[Tensor, Tensor]:
+        """Distances (m) at which rays enter and leave the volume's box; far <= near where they miss it."""
+        last = torch.tensor([n - 1 for n in reversed(self.values.shape[1:])], device=origins.device) * self.cell_m
+        inverse = 1.0 / torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)
+        a, b = (self.origin - origins) * inverse, (self.origin + last - origins) * inverse
+        near = torch.minimum(a, b).amax(-1).clamp(min=0.02)
+        return near, torch.maximum(a, b).amin(-1)
+
+
+@torch.no_grad()
+def march(
+    cache: ShellCache,
+    origins: Float[Tensor, "R 3"],
+    directions: Float[Tensor, "R 3"],
+    *,
+    sd_m: float,
+    samples: int = 16,
+    leaps: int = 48,
+    to_canonical=None,
+    generator: torch.Generator | None = None,
+) -> Samples:
+    """Samples in the shell about the surface.
+
+    Args:
+        cache: Where the surface is.
+        origins: metres.
+        directions: unit.
+        sd_m: Blur of the surface; the shell is four of it to each side.
+        samples: Per ray.
+        leaps: Steps allowed for reaching the shell.
+        to_canonical: Maps (points, ray index) to the neutral head, or None.
+        generator: Jitters the first sample; None puts it at the shell's border.
+    """
+
+    def distance(t: Tensor, which: Tensor) -> Tensor:
+        points = origins[which] + directions[which] * t[:, None]
+        return cache.sdf(points if to_canonical is None else to_canonical(points, which))
+
+    count = len(origins)
+    shell = min(max(4 * sd_m, 2e-3), 12e-3)
+    step = 0.8 * sd_m
+    t, far = cache.span(origins, directions)
+    alive = torch.nonzero(t < far)[:, 0]
+    waiting = alive
+    for _ in range(leaps):
+        value = distance(t[waiting], waiting)
+        t[waiting] = t[waiting] + ((value - 0.8 * shell) * SAFETY).clamp(min=0.0)
+        keep = (value > shell) & (t[waiting] < far[waiting])
+        waiting = waiting[keep]
+        if not len(waiting):
+            break
+    arrived = alive[(t[alive] < far[alive])]
+    if generator is not None:
+        t = t + torch.rand(count, generator=generator).to(t) * step
+    places = torch.zeros(count, samples, device=t.device)
+    valid = torch.zeros(count, samples, dtype=torch.bool, device=t.device)
+    going = arrived
+    for k in range(samples):
+        if not len(going):
+            break
+        places[going, k] = t[going]
+        valid[going, k] = True
+        value = distance(t[going], going)
+        t[going] = t[going] + (SAFETY * torch.where(value > 0, value, -1.5 * value)).clamp(min=step)
+        going = going[(value > -shell) & (t[going] < far[going])]
+    return Samples(places, valid)
+
+
+@torch.no_grad()
+def trace(
+    cache: ShellCache, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], *, to_canonical=None
+) -> tuple[Float[Tensor, "R"], Bool[Tensor, "R"]]:
+    """Distance (m) to the cached surface along each ray, and whether it is hit."""
+    places = march(cache, origins, directions, sd_m=5e-4, samples=20, to_canonical=to_canonical)
+    rows = torch.arange(len(origins))[:, None].expand_as(places.t).reshape(-1)
+    points = origins[rows] + directions[rows] * places.t.reshape(-1, 1)
+    if to_canonical is not None:
+        points = to_canonical(points, rows)
+    value = torch.where(places.valid, cache.sdf(points).reshape(places.t.shape), torch.ones_like(places.t))
+    crossing = (value[:, :-1] > 0) & (value[:, 1:] <= 0) & places.valid[:, 1:]
+    hit = crossing.any(1)
+    first = crossing.float().argmax(1, keepdim=True)
+    before, after = value.gather(1, first), value.gather(1, first + 1)
+    part = (before / (before - after).clamp(min=1e-9)).clamp(0.0, 1.0)
+    t = places.t.gather(1, first) * (1 - part) + places.t.gather(1, first + 1) * part
+    return t[:, 0], hit

@@ -1,0 +1,173 @@
+"""The radiance field of one person: geometry, albedo and, per photo, light.
+
+Signed distance = distance to the fitted head's closed shell (a volume) + a learned residual of bounded reach. Albedo = a
+coarse volume taken from the photos + a learned residual, which fades where no photo looked. So before training the field
+is the fitted head, and what is never seen stays it.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from head3d.field.decoder import Decoder
+from head3d.field.encodings import GridConfig, make_encoding
+from head3d.field.volumes import Volume, sample_values
+
+GEOMETRY_UNIT_M = 0.01
+"""The geometry decoder speaks in centimetres, so that its weights are of order one."""
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Learned parts of the field."""
+
+    geometry: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=400, table_log2=17))
+    """Grid of the signed-distance residual."""
+    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1000, table_log2=18))
+    """Grid of the albedo."""
+    hidden: int = 32
+    """Width of both decoders."""
+    residual_color: float = 0.1
+    """Largest radiance the field may add to the shaded albedo (highlights, what the light model misses)."""
+
+
+class RadianceField(nn.Module):
+    """Signed distance, albedo and residual colour at points of the head frame (metres), and the light of each photo.
+
+    Buffers: ``shape`` (1,D,H,W) base signed distance m; ``traits`` (2,d,h,w) = reach of the residual m, softness (1 = skin);
+    ``paint`` (4,d,h,w) = base albedo as logits, seen in [0, 1]; ``sh`` (N,9,3); ``turn`` (N,3) rad and ``shift`` (N,2) m:
+    what training changed on each photo's camera (see head3d.train.cameras); ``sd_m`` the blur of the surface.
+    """
+
+    shape: Tensor
+    shape_origin: Tensor
+    traits: Tensor
+    traits_origin: Tensor
+    paint: Tensor
+    paint_origin: Tensor
+    turn: Tensor
+    shift: Tensor
+    sd_m: Tensor
+
+    def __init__(
+        self,
+        config: FieldConfig,
+        *,
+        shape: Volume,
+        traits: Volume,
+        paint: Volume,
+        sh: Float[Tensor, "N 9 3"],
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        for name, volume in (("shape", shape), ("traits", traits), ("paint", paint)):
+            self.register_buffer(name, volume.values.clone())
+            self.register_buffer(f"{name}_origin", volume.origin.clone())
+        self.cells = {"shape": shape.cell_m, "traits": traits.cell_m, "paint": paint.cell_m}
+        self.geometry = make_encoding(config.geometry, generator=generator)
+        self.color = make_encoding(config.color, generator=generator)
+        self.geometry_decoder = Decoder(self.geometry.width, 1, hidden=config.hidden, generator=generator)
+        self.color_decoder = Decoder(self.color.width, 6, hidden=config.hidden, generator=generator)
+        self.sh = nn.Parameter(sh.clone())
+        self.register_buffer("turn", torch.zeros(len(sh), 3))
+        self.register_buffer("shift", torch.zeros(len(sh), 2))
+        self.register_buffer("sd_m", torch.tensor(1.2e-3))
+
+    def base_sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """Signed distance (m) to the fitted head's shell."""
+        return sample_values(self.shape, self.shape_origin, self.cells["shape"], points_m)[:, 0]
+
+    def residual_sdf(
+        self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None
+    ) -> Float[Tensor, "P"]:
+        """Learned displacement (m), within the reach allowed at that place. ``levels`` fades features (coarse to fine)."""
+        features = self.geometry(points_m)
+        if levels is not None:
+            features = features * levels
+        reach = sample_values(self.traits[:1], self.traits_origin, self.cells["traits"], points_m)[:, 0].detach()
+        raw = self.geometry_decoder(features)[:, 0] * GEOMETRY_UNIT_M
+        return reach * torch.tanh(raw / reach)
+
+    def sdf(self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None) -> Float[Tensor, "P"]:
+        """Signed distance, m, negative inside."""
+        return self.base_sdf(points_m) + self.residual_sdf(points_m, levels=levels)
+
+    def softness(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """How many times blurrier than skin the surface is (hair)."""
+        return sample_values(self.traits[1:], self.traits_origin, self.cells["traits"], points_m)[:, 0]
+
+    def surface_color(self, points_m: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P 3"]]:
+        """Albedo in (0, 1), linear, and residual radiance."""
+        base = sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
+        seen = base[:, 3:].detach()
+        learned = self.color_decoder(self.color(points_m)) * seen
+        albedo = torch.sigmoid(base[:, :3] + learned[:, :3])
+        return albedo, self.config.residual_color * torch.tanh(learned[:, 3:])
+
+    def seen(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """How far a photo looked at each place, in [0, 1]."""
+        return sample_values(self.paint[3:], self.paint_origin, self.cells["paint"], points_m)[:, 0]
+
+    def normals(
+        self, points_m: Float[Tensor, "P 3"], *, step_m: float, levels: Float[Tensor, "C"] | None = None
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
+        """Gradient of the signed distance by four taps (a tetrahedron about each point), and the mean of the taps.
+
+        Returns:
+            Gradient (unit length for a true distance) and mean signed distance of the taps, m.
+        """
+        corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], device=points_m.device)
+        taps = points_m[:, None] + corners * step_m
+        values = self.sdf(taps.reshape(-1, 3), levels=levels).reshape(-1, 4)
+        return (values[..., None] * corners).sum(1) / (4 * step_m), values.mean(-1)
+
+
+def field_state(trained: RadianceField) -> dict[str, Tensor]:
+    """Everything of a field as tensors for safetensors: weights, volumes, and the numbers of its config as one vector."""
+    state = {name: value.detach().contiguous() for name, value in trained.state_dict().items()}
+    state["config"] = _pack_config(trained.config)
+    state["cells"] = torch.tensor([trained.cells[name] for name in ("shape", "traits", "paint")], dtype=torch.float64)
+    return state
+
+
+def field_from_state(state: dict[str, Tensor]) -> RadianceField:
+    """The field that :func:`field_state` wrote."""
+    cells = state["cells"].tolist()
+    volumes = {
+        name: Volume(state[name], state[f"{name}_origin"], cell)
+        for name, cell in zip(("shape", "traits", "paint"), cells, strict=True)
+    }
+    made = RadianceField(
+        _unpack_config(state["config"]),
+        shape=volumes["shape"],
+        traits=volumes["traits"],
+        paint=volumes["paint"],
+        sh=state["sh"],
+    )
+    made.load_state_dict({name: value for name, value in state.items() if name not in ("config", "cells")})
+    return made
+
+
+_KINDS = ("hash", "triplane")
+
+
+def _pack_config(config: FieldConfig) -> Tensor:
+    numbers: list[float] = [config.hidden, config.residual_color]
+    for grid in (config.geometry, config.color):
+        numbers += [_KINDS.index(value) if name == "kind" else value for name, value in asdict(grid).items()]
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def _unpack_config(numbers: Tensor) -> FieldConfig:
+    hidden, residual, *rest = numbers.tolist()
+    names = [f.name for f in fields(GridConfig)]
+    grids = []
+    for start in (0, len(names)):
+        values = dict(zip(names, rest[start : start + len(names)], strict=True))
+        kind = _KINDS[int(values.pop("kind"))]
+        whole = {name: int(value) for name, value in values.items()}
+        grids.append(GridConfig(kind=kind, **whole))  # pyright: ignore[reportArgumentType]
+    return FieldConfig(geometry=grids[0], color=grids[1], hidden=int(hidden), residual_color=residual)

@@ -1,0 +1,61 @@
+"""Coarse volumes over a part of the head frame, read by trilinear interpolation."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.shapes import shaped
+
+
+@shaped
+@dataclass(frozen=True)
+class Volume:
+    """Values at the nodes of a regular grid.
+
+    Attributes:
+        values: Channels, then z, y, x.
+        origin: Position of node (0, 0, 0), head frame, metres.
+        cell_m: Distance between nodes.
+    """
+
+    values: Float[Tensor, "C D H W"]
+    origin: Float[Tensor, "3"]
+    cell_m: float
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes along z, y, x."""
+        return self.values.shape[1], self.values.shape[2], self.values.shape[3]
+
+    def nodes(self) -> Float[Tensor, "P 3"]:
+        """Positions of all nodes, x fastest."""
+        return grid_nodes(self.shape, self.origin, self.cell_m)
+
+
+def grid_nodes(shape: tuple[int, int, int], origin: Float[Tensor, "3"], cell_m: float) -> Float[Tensor, "P 3"]:
+    """Positions (m) of the nodes of a grid with (z, y, x) nodes, x fastest."""
+    z, y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in shape), indexing="ij")
+    return torch.stack([x, y, z], dim=-1).reshape(-1, 3).to(origin) * cell_m + origin
+
+
+def box_grid(
+    low: Float[Tensor, "3"], high: Float[Tensor, "3"], cell_m: float
+) -> tuple[tuple[int, int, int], Float[Tensor, "3"]]:
+    """Shape (z, y, x) and origin of a grid that covers a box."""
+    count = ((high - low) / cell_m).ceil().long() + 1
+    x, y, z = (int(n) for n in count)
+    return (z, y, x), low.clone()
+
+
+def sample_values(
+    values: Float[Tensor, "C D H W"], origin: Float[Tensor, "3"], cell_m: float, points_m: Float[Tensor, "P 3"]
+) -> Float[Tensor, "P C"]:
+    """Trilinear values at points; outside the grid the border's value. Differentiable in values and points."""
+    last = torch.tensor([n - 1 for n in reversed(values.shape[1:])], dtype=points_m.dtype, device=points_m.device)
+    where = (points_m - origin) / (cell_m * last) * 2 - 1
+    found = torch.nn.functional.grid_sample(
+        values[None], where[None, None, None], mode="bilinear", padding_mode="border", align_corners=True
+    )
+    return found[0, :, 0, 0].T

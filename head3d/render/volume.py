@@ -1,0 +1,248 @@
+"""Rays through the field: weights of samples (NeuS: Wang et al. 2021), albedo, normal, light; whole views in tiles."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from head3d.field.deform import Deformation
+from head3d.field.occupancy import ShellCache, march
+from head3d.field.radiance import RadianceField
+from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.geometry.sh import irradiance_basis
+from head3d.render.types import RayBundle, RenderOutput, View
+from head3d.shapes import shaped
+
+DARKEST = 0.03
+"""Irradiance never falls below this part of the ambient light: an order-2 fit may go negative, real light does not."""
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How pictures are made."""
+
+    samples: int = 24
+    """Samples per ray in the shell about the surface."""
+    colors: int = 4
+    """Of these, how many (the heaviest) are given a colour."""
+    oversample: int = 1
+    """Rays per pixel along each side."""
+    tile: int = 32768
+    """Rays evaluated at once."""
+    normal_step_m: float = 1.0e-3
+    """Distance of the taps that give the normal, metres."""
+    mirror_unseen: bool = True
+    """Take the colour of places no photo saw from the other half of the head."""
+
+
+@shaped
+@dataclass(frozen=True)
+class RayColors:
+    """What rays see. Not composited; ``radiance`` is that of the surface, not times alpha.
+
+    Attributes:
+        radiance: Linear RGB.
+        albedo: Linear RGB.
+        residual: Added to the shaded albedo, linear RGB.
+        gradient: Of the signed distance at the surface: the normal, if it had unit length.
+        alpha: Opacity.
+        t: Distance to the surface along the ray, metres.
+        curvature: Mean signed distance of the taps about the surface minus that at it, metres.
+        point: Place of the heaviest sample, canonical head frame, metres.
+        hit: Whether a ray had any sample.
+    """
+
+    radiance: Float[Tensor, "R 3"]
+    albedo: Float[Tensor, "R 3"]
+    residual: Float[Tensor, "R 3"]
+    gradient: Float[Tensor, "R 3"]
+    alpha: Float[Tensor, "R"]
+    t: Float[Tensor, "R"]
+    curvature: Float[Tensor, "R"]
+    point: Float[Tensor, "R 3"]
+    hit: Bool[Tensor, "R"]
+
+
+def shade(
+    albedo: Float[Tensor, "R 3"], normal: Float[Tensor, "R 3"], sh: Float[Tensor, "R 9 3"]
+) -> Float[Tensor, "R 3"]:
+    """Matte surface under order-2 light; irradiance is kept positive smoothly. Linear RGB."""
+    light = (irradiance_basis(normal)[:, :, None] * sh).sum(1)
+    floor = DARKEST * sh[:, 0].abs().detach() / (2 * math.sqrt(math.pi))
+    return albedo * torch.where(
+        light > 2 * floor, light, floor * (1 + torch.exp((light / floor.clamp(min=1e-6) - 2).clamp(max=0.0)))
+    )
+
+
+def section_weights(
+    sdf: Float[Tensor, "R S"], valid: Bool[Tensor, "R S"], sd: Float[Tensor, "R S"]
+) -> Float[Tensor, "R S"]:
+    """Weights of the sections behind each sample.
+
+    alpha_i = max((Phi(s_i) - Phi(s_i+1)) / Phi(s_i), 0) with the logistic Phi of the signed distance over the blur.
+    Behind a ray's last sample nothing is known: it is solid if that sample was inside.
+    """
+    phi = torch.sigmoid(sdf / sd) * valid
+    alpha = ((phi[:, :-1] - phi[:, 1:]) / (phi[:, :-1] + 1e-6)).clamp(0.0, 1.0)
+    last = valid[:, :-1] & ~valid[:, 1:]
+    inside = sdf.detach() < 0
+    alpha = alpha * torch.where(last, inside[:, :-1], valid[:, :-1])
+    alpha = torch.cat([alpha, (valid & inside)[:, -1:].to(alpha)], dim=1)
+    clear = torch.cumprod(1 - alpha + 1e-7, dim=1)
+    before = torch.cat([torch.ones_like(clear[:, :1]), clear[:, :-1]], dim=1)
+    return alpha * before
+
+
+def render_rays(
+    trained: RadianceField,
+    cache: ShellCache,
+    rays: RayBundle,
+    sh: Float[Tensor, "N 9 3"],
+    *,
+    sd_m: float,
+    samples: int,
+    colors: int,
+    normal_step_m: float,
+    levels: Float[Tensor, "C"] | None = None,
+    deformation: Deformation | None = None,
+    mirror_unseen: bool = False,
+    generator: torch.Generator | None = None,
+) -> RayColors:
+    """Follow rays into the field. ``rays.photo`` chooses the light in ``sh`` and the expression in ``deformation``."""
+    moving = deformation is not None and deformation.moving
+
+    def canonical(points: Tensor, which: Tensor) -> Tensor:
+        return deformation.to_canonical(points, rays.photo[which]) if deformation is not None else points
+
+    places = march(
+        cache,
+        rays.origins.detach(),
+        rays.directions.detach(),
+        sd_m=sd_m,
+        samples=samples,
+        to_canonical=canonical if moving else None,
+        generator=generator,
+    )
+    hit = places.valid.any(1)
+    ray, slot = torch.nonzero(places.valid, as_tuple=True)
+    points = rays.origins[ray] + rays.directions[ray] * places.t[ray, slot][:, None]
+    if moving:
+        points = canonical(points, ray)
+    sdf = torch.ones_like(places.t).index_put((ray, slot), trained.sdf(points, levels=levels))
+    soft = torch.ones_like(places.t).index_put((ray, slot), trained.softness(points.detach()))
+    weights = section_weights(sdf, places.valid, sd_m * soft)
+    alpha = weights.sum(1).clamp(max=1.0)
+
+    heaviest = torch.topk(weights, min(colors, weights.shape[1]), dim=1).indices
+    share = weights.gather(1, heaviest)
+    use = share > 1e-4
+    use[:, 0] |= hit
+    # the surface within a section: where the signed distance crosses zero, if it does
+    s0, s1 = sdf.detach()[:, :-1], sdf.detach()[:, 1:]
+    part = torch.where(places.valid[:, 1:], (s0 / (s0 - s1).clamp(min=1e-9)).clamp(0.0, 1.0), torch.zeros_like(s0))
+    section_t = torch.cat(
+        [places.t[:, :-1] + (places.t[:, 1:] - places.t[:, :-1]).clamp(min=0.0) * part, places.t[:, -1:]], 1
+    )
+    r, k = torch.nonzero(use, as_tuple=True)
+    at = section_t[r, heaviest[r, k]]
+    surface = rays.origins[r] + rays.directions[r] * at[:, None]
+    if moving:
+        surface = canonical(surface, r)
+    albedo_s, residual_s = trained.surface_color(surface)
+    if mirror_unseen:
+        albedo_s = _fill_unseen(trained, surface, albedo_s)
+    portion = share[r, k] + 1e-6
+    total = torch.zeros_like(alpha).index_add(0, r, portion).clamp(min=1e-9)
+    portion = (portion / total[r])[:, None]
+    albedo = torch.zeros_like(rays.origins).index_add(0, r, albedo_s * portion)
+    residual = torch.zeros_like(rays.origins).index_add(0, r, residual_s * portion)
+    t = torch.zeros_like(alpha).index_add(0, r, at * portion[:, 0])
+
+    rows = torch.nonzero(hit)[:, 0]
+    best_t = section_t.gather(1, heaviest[:, :1])[:, 0]
+    point = rays.origins + rays.directions * best_t[:, None]
+    if moving:
+        point = point.index_copy(0, rows, canonical(point[rows], rows))
+    slope, mean = trained.normals(point[rows], step_m=normal_step_m, levels=levels)
+    gradient = torch.zeros_like(rays.origins).index_put((rows,), slope)
+    curvature = torch.zeros_like(alpha).index_put((rows,), mean - trained.sdf(point[rows], levels=levels))
+    normal = torch.nn.functional.normalize(gradient, dim=-1, eps=1e-6)
+    radiance = shade(albedo, normal, sh[rays.photo]) + residual
+    return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
+
+
+def _fill_unseen(trained: RadianceField, points: Tensor, albedo: Tensor) -> Tensor:
+    """Blend in the albedo of the mirrored place where only that one was seen."""
+    mirror = points * torch.tensor([-1.0, 1.0, 1.0], device=points.device)
+    need = (1 - trained.seen(points)) * trained.seen(mirror)
+    rows = torch.nonzero(need > 0.02)[:, 0]
+    if not len(rows):
+        return albedo
+    other, _ = trained.surface_color(mirror[rows])
+    share = need[rows, None]
+    return albedo.index_copy(0, rows, albedo[rows] * (1 - share) + other * share)
+
+
+@torch.no_grad()
+def render_view(
+    trained: RadianceField,
+    view: View,
+    *,
+    config: RenderConfig = RenderConfig(),
+    cache: ShellCache | None = None,
+    deformation: Deformation | None = None,
+    photo: int = 0,
+) -> RenderOutput:
+    """Make one picture of the field.
+
+    Args:
+        trained: The field.
+        view: Camera (one) and light.
+        config: Samples and tiles.
+        cache: Of this field, refreshed; made here if None (pass it when several views are made).
+        deformation: Expressions of the photos, to show the head with one of them; None is neutral.
+        photo: Whose expression.
+    """
+    if cache is None:
+        cache = ShellCache(trained)
+        cache.refresh(trained)
+    camera, times = view.camera, config.oversample
+    height, width = camera.size
+    large = camera.resized((height * times, width * times))
+    pixels = pixel_grid(height * times, width * times)
+    parts = []
+    for start in range(0, len(pixels), config.tile):
+        origins, directions = pixel_rays(pixels[start : start + config.tile], large.c2w[0], large.K[0])
+        near, far = cache.span(origins, directions)
+        rays = RayBundle(origins, directions, near, far, torch.full((len(origins),), photo, dtype=torch.long))
+        light = torch.zeros(photo + 1, 9, 3)
+        light[photo] = view.lighting.sh
+        seen = render_rays(
+            trained,
+            cache,
+            rays,
+            light,
+            sd_m=float(trained.sd_m),
+            samples=config.samples,
+            colors=config.colors,
+            normal_step_m=config.normal_step_m,
+            deformation=deformation,
+            mirror_unseen=config.mirror_unseen,
+        )
+        depth = seen.t * (directions @ camera.c2w[0, :3, 2])
+        normal = torch.nn.functional.normalize(seen.gradient, dim=-1, eps=1e-6)
+        parts.append(torch.cat([seen.radiance, seen.albedo, normal, seen.alpha[:, None], depth[:, None]], dim=-1))
+    flat = (
+        torch.cat(parts).reshape(height, times, width, times, 11).permute(0, 2, 1, 3, 4).reshape(height, width, -1, 11)
+    )
+    alpha = flat[..., 9]
+    share = (alpha + 1e-9) / (alpha + 1e-9).sum(-1, keepdim=True)
+    mixed = (flat * share[..., None]).sum(2)
+    opaque = alpha.mean(-1)
+    visible = (opaque > 1e-3)[..., None]
+    rgb, albedo = (torch.where(visible, mixed[..., k : k + 3].clamp(min=0.0), 0.0) for k in (0, 3))
+    normal = torch.nn.functional.normalize(mixed[..., 6:9], dim=-1, eps=1e-6) * visible
+    depth = torch.where(opaque > 0.5, mixed[..., 10], torch.zeros_like(opaque))
+    return RenderOutput(rgb, albedo, normal, opaque, depth)

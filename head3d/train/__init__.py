@@ -1,0 +1,1 @@
+"""Learning a person's field from the photos."""

@@ -1,0 +1,68 @@
+"""What training minimises."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.imaging.color import srgb_from_linear
+from head3d.render.volume import RayColors
+from head3d.train.rays import PixelBatch
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms (colours in sRGB, lengths in metres unless named)."""
+
+    color: float = 1.0
+    """Mean absolute colour difference."""
+    mask: float = 0.6
+    """Mean absolute difference of opacity."""
+    eikonal: float = 0.1
+    """(|gradient| - 1)^2: keeps the signed distance one."""
+    curvature: float = 0.005
+    """Mean absolute curvature, taps in mm."""
+    base_normal: float = 0.03
+    """1 - cosine to the fitted head's normal; fades over training."""
+    residual: float = 0.002
+    """Mean absolute geometry residual, mm."""
+    residual_color: float = 0.02
+    """Mean absolute radiance beyond the shaded albedo."""
+    albedo_smooth: float = 0.04
+    """Mean absolute albedo difference between neighbours 1.5 mm apart."""
+    sh: float = 0.01
+    """Mean squared departure of the lights from where they started, relative to ambient."""
+
+
+def picture_terms(seen: RayColors, pixels: PixelBatch) -> dict[str, Tensor]:
+    """Colour and opacity against the photos. All rays count in the mean, hits or not."""
+    predicted = srgb_from_linear(seen.radiance)
+    difference = (predicted - pixels.rgb_srgb).abs().mean(-1)
+    color = difference * pixels.color_weight * seen.alpha.detach()
+    mask = (seen.alpha - pixels.matte).abs() * pixels.alpha_weight
+    return {
+        "color": color.mean(),
+        "mask": mask.mean(),
+        "residual_color": (seen.residual.abs().mean(-1) * seen.alpha.detach()).mean(),
+    }
+
+
+def shape_terms(
+    seen: RayColors, base_normal: Float[Tensor, "R 3"], residual_m: Float[Tensor, "R"], *, softness: Float[Tensor, "R"]
+) -> dict[str, Tensor]:
+    """Priors of the surface where rays met it; soft places (hair) are held less."""
+    weight = seen.hit / softness**2
+    length = seen.gradient.norm(dim=-1)
+    unit = seen.gradient / length.clamp(min=1e-6)[:, None]
+    return {
+        "eikonal": ((length - 1) ** 2 * seen.hit).mean(),
+        "curvature": (seen.curvature.abs() * 1e3 * weight).mean(),
+        "base_normal": ((1 - (unit * base_normal).sum(-1)) * weight).mean(),
+        "residual": (residual_m.abs() * 1e3 * weight).mean(),
+    }
+
+
+def total_loss(terms: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    """Weighted sum."""
+    return torch.stack([weights[name] * value for name, value in terms.items()]).sum()

@@ -1,0 +1,261 @@
+"""The field before its first step: light of each photo, and the paint (coarse albedo) the photos put on the base shell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from head3d.field.deform import Deformation
+from head3d.field.occupancy import ShellCache, trace
+from head3d.field.radiance import RadianceField
+from head3d.field.volumes import Volume, sample_values
+from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.geometry.sh import ambient, irradiance_basis
+from head3d.imaging.color import linear_from_srgb
+from head3d.perception.types import Region
+from head3d.shapes import shaped
+from head3d.train.rays import TrainPhoto
+
+SKIN = (Region.SKIN, Region.EARS, Region.NECK)
+SKIN_ALBEDO = 0.42
+"""Mean linear luminance-like albedo assumed where no fit tells the brightness of the light."""
+SURVEY_PX = 224
+"""Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
+
+
+@shaped
+@dataclass(frozen=True)
+class Survey:
+    """What the photos see of the base shell, one row per pixel.
+
+    Attributes:
+        points: Neutral head frame, metres.
+        normals: Of the base, unit.
+        colors: Linear RGB.
+        facing: Cosine between normal and ray.
+        label: Region of the pixel.
+        photo: Index of the photo.
+        weight: The photo's word on this colour, in [0, 1].
+    """
+
+    points: Float[Tensor, "P 3"]
+    normals: Float[Tensor, "P 3"]
+    colors: Float[Tensor, "P 3"]
+    facing: Float[Tensor, "P"]
+    label: Int[Tensor, "P"]
+    photo: Int[Tensor, "P"]
+    weight: Float[Tensor, "P"]
+
+
+@torch.no_grad()
+def survey(
+    trained: RadianceField, photos: Sequence[TrainPhoto], deformation: Deformation, *, long_side_px: int = SURVEY_PX
+) -> Survey:
+    """Look at the base shell from every photo."""
+    cache = ShellCache(trained)
+    rows: list[list[Tensor]] = []
+    for number, photo in enumerate(photos):
+        height, width = photo.camera.size
+        times = min(1.0, long_side_px / max(height, width))
+        small = photo.camera.resized((max(int(height * times), 8), max(int(width * times), 8)))
+        pixels = pixel_grid(*small.size)
+        origins, directions = pixel_rays(pixels, small.c2w[0], small.K[0])
+
+        def undo(points: Tensor, which: Tensor, number: int = number) -> Tensor:
+            return deformation.to_canonical(points, torch.full_like(which, number))
+
+        t, hit = trace(cache, origins, directions, to_canonical=undo if deformation.moving else None)
+        index = torch.nonzero(hit)[:, 0]
+        points = origins[index] + directions[index] * t[index, None]
+        if deformation.moving:
+            points = undo(points, index)
+        slope, _ = trained.normals(points, step_m=2.5e-3)
+        normals = torch.nn.functional.normalize(slope, dim=-1, eps=1e-9)
+        facing = -(normals * directions[index]).sum(-1)
+        place = (pixels[index] / times).long()
+        x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
+        colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)
+        weight = torch.from_numpy(photo.color_weight[y, x]).float() / 255 * (torch.from_numpy(photo.matte[y, x]) > 230)
+        label = torch.from_numpy(photo.labels[y, x]).long()
+        rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
+    return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
+
+
+def solve_light(
+    seen: Survey, albedo: Float[Tensor, "P 3"], start: Float[Tensor, "N 9 3"], *, use: Bool[Tensor, "P"], ridge: float
+) -> Float[Tensor, "N 9 3"]:
+    """Light of every photo by reweighted least squares, held towards the mean light of all photos.
+
+    A photo sees one side of the head; the directions it does not see are borrowed from the others, or stay ambient.
+    """
+    solved = start.clone()
+    basis = irradiance_basis(seen.normals)
+    for photo in range(len(start)):
+        rows = use & (seen.photo == photo) & (seen.facing > 0.25) & (seen.weight > 0.5)
+        rows &= (seen.colors.amax(-1) < 0.95) & (seen.colors.amin(-1) > 0.004)  # neither blown out nor black
+        if int(rows.sum()) < 60:
+            continue
+        for channel in range(3):
+            A = (basis[rows] * albedo[rows, channel : channel + 1]).double()
+            b = seen.colors[rows, channel].double()
+            scale = A[:, 0].pow(2).mean() * len(b)
+            stiff = torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64) * scale
+            level = solved[photo, 0, channel].double().clamp(min=1e-3)
+            shape = start[:, :, channel].double() / start[:, :1, channel].double().clamp(min=1e-3)
+            goal = shape.mean(0) * level
+            weight = torch.ones_like(b)
+            for _ in range(4):
+                x = torch.linalg.solve(
+                    (A * weight[:, None]).T @ A + torch.diag(stiff), (A * weight[:, None]).T @ b + stiff * goal
+                )
+                error = (A @ x - b).abs()
+                weight = 1 / (error / (error.median() + 1e-6)).clamp(min=1.5)
+            solved[photo, :, channel] = x.float()
+    return solved
+
+
+def start_light_and_paint(
+    trained: RadianceField,
+    seen: Survey,
+    sh: Float[Tensor, "N 9 3"] | None,
+    *,
+    node_region: Int[Tensor, "M"],
+    ridge: float,
+    rounds: int = 2,
+) -> tuple[Float[Tensor, "N 9 3"], Volume]:
+    """Alternate between the photos' light and the coarse albedo.
+
+    Args:
+        trained: Whose paint volume gives the nodes.
+        seen: Survey of the base.
+        sh: The fit's light, or None to start from ambient.
+        node_region: Per node of the paint, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
+        ridge: Stiffness of the light.
+        rounds: Alternations.
+
+    Returns:
+        Light (N,9,3), and the paint: albedo logits and seen.
+    """
+    skin = torch.isin(seen.label, torch.tensor([int(region) for region in SKIN]))
+    if int(skin.sum()) < 200:
+        skin = seen.weight > 0.5
+    count = int(seen.photo.max()) + 1 if sh is None else len(sh)
+    if sh is None:
+        sh = torch.stack([ambient(torch.ones(3)) for _ in range(count)])
+        tone = torch.stack([seen.colors[skin].median(0).values])[0]
+        albedo = (tone / tone.mean() * SKIN_ALBEDO).clamp(0.02, 0.9).expand(len(seen.points), 3)
+        for photo in range(count):
+            mine = skin & (seen.photo == photo)
+            if int(mine.sum()) > 20:
+                sh[photo] = ambient(seen.colors[mine].median(0).values / albedo[0])
+    else:
+        delit = seen.colors[skin] / (irradiance_basis(seen.normals[skin])[:, :, None] * sh[seen.photo[skin]]).sum(
+            1
+        ).clamp(min=0.05)
+        albedo = delit.median(0).values.clamp(0.02, 0.9).expand(len(seen.points), 3)
+    level = albedo[0].clone()
+    paint = Volume(trained.paint.clone(), trained.paint_origin, trained.cells["paint"])
+    near_surface = (trained.base_sdf(paint.nodes()).abs() < 2.5 * paint.cell_m).numpy()
+    for turn in range(rounds):
+        sh = solve_light(seen, albedo, sh, use=skin, ridge=ridge * (1 if turn else 3))
+        light = (irradiance_basis(seen.normals)[:, :, None] * sh[seen.photo]).sum(1)
+        floor = 0.12 * sh[seen.photo, 0] / 3.545
+        delit = (seen.colors / torch.maximum(light, floor)).clamp(0.005, 0.98)
+        gauge = (
+            level / delit[skin & (seen.facing > 0.5)].median(0).values
+        )  # the product is seen, the split is not: keep the skin's tone
+        delit, sh = (delit * gauge).clamp(0.005, 0.98), sh / gauge
+        paint = paint_nodes(paint, seen, delit, node_region=node_region, near_surface=near_surface)
+        albedo = torch.sigmoid(sample_values(paint.values[:3], paint.origin, paint.cell_m, seen.points))
+    return sh, paint
+
+
+def paint_nodes(
+    paint: Volume,
+    seen: Survey,
+    albedo: Float[Tensor, "P 3"],
+    *,
+    node_region: Int[Tensor, "M"],
+    near_surface: np.ndarray,
+) -> Volume:
+    """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
+    keep = (seen.weight > 0.3) & (seen.facing > 0.15)
+    points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
+    trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
+    kind = torch.full_like(seen.label, 0)
+    kind[seen.label == Region.HAIR] = 1
+    kind[seen.label == Region.CLOTH] = 2
+    kind = kind[keep].numpy()
+    nodes = paint.nodes().numpy()
+    tree = cKDTree(points)
+    near = 2.5 * paint.cell_m
+    known, spread = _gather(tree, nodes, values, trust, near, ask=near_surface)
+    twin, twin_color = _gather(
+        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known <= 0)
+    )
+    region = node_region.numpy()
+    result = np.zeros((len(nodes), 3))
+    for which in (0, 1, 2):
+        mine = region == which
+        if not mine.any():
+            continue
+        source_own = (known > 0) & mine
+        source_twin = (known <= 0) & (twin > 0) & mine
+        colors = np.zeros((len(nodes), 3))
+        weight = np.zeros(len(nodes))
+        colors[source_own], weight[source_own] = spread[source_own], known[source_own]
+        colors[source_twin], weight[source_twin] = twin_color[source_twin], 0.5 * twin[source_twin]
+        same = kind == which
+        default = np.average(values[same], axis=0, weights=trust[same] + 1e-6) if same.sum() > 50 else None
+        filled = push_pull(
+            torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
+            torch.from_numpy(weight.reshape(paint.shape)).float(),
+            default=None if default is None else torch.from_numpy(default).float(),
+        )
+        result[mine] = filled.reshape(3, -1).T.numpy()[mine]
+    linear = np.exp(result).clip(0.004, 0.985)
+    logit = np.log(linear / (1 - linear))
+    values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
+    return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
+
+
+def _gather(
+    tree: cKDTree, nodes: np.ndarray, values: np.ndarray, trust: np.ndarray, near: float, *, ask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the survey's log colours about each node, and how well it is known."""
+    known, colors = np.zeros(len(nodes)), np.zeros((len(nodes), 3))
+    distance, index = tree.query(nodes[ask], k=8, distance_upper_bound=near)
+    found = np.isfinite(distance)
+    index = np.where(found, index, 0)
+    weight = np.where(found, np.exp(-((np.where(found, distance, 0) / (0.5 * near)) ** 2)) * trust[index], 0.0)
+    total = weight.sum(1)
+    colors[ask] = (values[index] * weight[..., None]).sum(1) / np.maximum(total, 1e-12)[:, None]
+    known[ask] = np.clip(total / 0.15, 0, 1)
+    return known, colors
+
+
+def push_pull(
+    values: Float[Tensor, "C D H W"], weight: Float[Tensor, "D H W"], *, default: Float[Tensor, "C"] | None
+) -> Float[Tensor, "C D H W"]:
+    """Fill what is unknown from ever coarser means of what is known (Gortler et al. 1996)."""
+    levels = [(values[None] * weight, weight[None, None])]
+    while max(levels[-1][1].shape[2:]) > 2:
+        color, share = levels[-1]
+        levels.append(
+            tuple(
+                torch.nn.functional.avg_pool3d(part, 2, ceil_mode=True, count_include_pad=False)
+                for part in (color, share)
+            )
+        )
+    color, share = levels[-1]
+    fallback = color / share.clamp(min=1e-8) if default is None else default[None, :, None, None, None].expand_as(color)
+    filled = torch.where(share > 1e-6, color / share.clamp(min=1e-8), fallback)
+    for color, share in reversed(levels[:-1]):
+        up = torch.nn.functional.interpolate(filled, size=color.shape[2:], mode="trilinear", align_corners=False)
+        part = (share * 4).clamp(max=1.0)
+        filled = part * color / share.clamp(min=1e-8) + (1 - part) * up
+    return filled[0]
