@@ -55,11 +55,33 @@ HEAD3D_API int head3d_adam_touched(float* table /* E F */, int64_t E, int64_t F,
 // Trilinear lookup; g_grid is added to, g_points is written; either may be null.
 #define HEAD3D_DECLARE_GRID_SAMPLE(suffix, T)                                                   \
   HEAD3D_API int head3d_grid_sample3_fwd_##suffix(                                              \
-      const T* grid /* D D D C: x y z */, int64_t D, int64_t C,                                 \
+      const T* grid /* X Y Z C */, int64_t X, int64_t Y, int64_t Z, int64_t C,                  \
       const T* points /* P 3, unit cube */, int64_t P, T* out /* P C */, int64_t threads);      \
   HEAD3D_API int head3d_grid_sample3_bwd_##suffix(                                              \
-      const T* grid, int64_t D, int64_t C, const T* points, int64_t P,                          \
-      const T* g_out /* P C */, T* g_grid /* D D D C */, T* g_points /* P 3 */,                 \
+      const T* grid, int64_t X, int64_t Y, int64_t Z, int64_t C, const T* points, int64_t P,    \
+      const T* g_out /* P C */, T* g_grid /* X Y Z C */, T* g_points /* P 3 */,                 \
       int64_t threads);
 HEAD3D_DECLARE_GRID_SAMPLE(f32, float)
 HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
+
+// Packed samples -> weights (NeuS), their sum, and sums of weighted values; packed holds first sample and number.
+#define HEAD3D_DECLARE_COMPOSITE(suffix, T)                                                     \
+  HEAD3D_API int head3d_composite_fwd_##suffix(                                                 \
+      const T* sdf /* S */, const T* sd /* S */, const int64_t* packed /* R 2 */, int64_t R,    \
+      const T* values /* S C */, int64_t C, T* weights /* S */, T* opacity /* R */,             \
+      T* sums /* R C */, int64_t threads);                                                      \
+  HEAD3D_API int head3d_composite_bwd_##suffix(                                                 \
+      const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values, int64_t C,  \
+      const T* weights, const T* g_weights /* S */, const T* g_opacity /* R */,                 \
+      const T* g_sums /* R C */, T* g_sdf /* S */, T* g_sd /* S */, T* g_values /* S C */,      \
+      int64_t threads);
+HEAD3D_DECLARE_COMPOSITE(f32, float)
+HEAD3D_DECLARE_COMPOSITE(f64, double)
+
+// Shell marching. With t null, counts into packed[:, 1]; else fills t and ray from packed[:, 0] on.
+HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t Y, int64_t Z,
+                            const float* low /* 3: m */, double cell, const float* origins /* R 3 */,
+                            const float* directions /* R 3 */, const float* near /* R */,
+                            const float* far /* R */, const float* jitter /* R or null */, int64_t R,
+                            double step, double half_width, int64_t most, int64_t* packed /* R 2 */,
+                            float* t /* S */, int64_t* ray /* S */, int64_t threads);

@@ -158,7 +158,10 @@ def _(points, table, scales, layout, smooth):
 @_hash_grid_backward.register_fake
 def _(g_out, points, table, scales, layout, smooth, which):
     empty = table.new_empty(0)
-    return torch.empty_like(points) if which & 1 else empty, torch.empty_like(table) if which & 2 else empty
+    return (
+        points.new_empty(points.shape) if which & 1 else empty,
+        table.new_empty(table.shape) if which & 2 else empty,
+    )
 
 
 def _save(ctx, inputs, output):

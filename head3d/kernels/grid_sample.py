@@ -8,11 +8,11 @@ from head3d.errors import ShapeError
 from head3d.kernels.library import call, library, require
 
 
-def grid_sample3(grid: Float[Tensor, "D D D C"], points_unit: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+def grid_sample3(grid: Float[Tensor, "X Y Z C"], points_unit: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
     """Interpolate a grid whose nodes fill the unit cube from corner to corner.
 
     Args:
-        grid: Values at ``grid[x, y, z]``, node i at i / (D - 1).
+        grid: Values at ``grid[x, y, z]``, node i of an axis at i / (nodes - 1).
         points_unit: In the unit cube; what lies outside is moved to its border and gets no gradient.
 
     Returns:
@@ -20,9 +20,8 @@ def grid_sample3(grid: Float[Tensor, "D D D C"], points_unit: Float[Tensor, "P 3
     """
     require("grid", grid, (None, None, None, None))
     require("points_unit", points_unit, (None, 3))
-    nodes = grid.shape[0]
-    if nodes < 2 or grid.shape[:3] != (nodes, nodes, nodes):
-        raise ShapeError("grid", expected="(D, D, D, C) with D at least 2", actual=str(tuple(grid.shape)))
+    if min(grid.shape[:3]) < 2:
+        raise ShapeError("grid", expected="at least two nodes along each axis", actual=str(tuple(grid.shape)))
     points = points_unit.to(grid.dtype)
     if grid.device.type != "cpu" or library("cpu") is None or grid.dtype not in (torch.float32, torch.float64):
         return grid_sample3_torch(grid, points)
@@ -31,9 +30,9 @@ def grid_sample3(grid: Float[Tensor, "D D D C"], points_unit: Float[Tensor, "P 3
 
 def grid_sample3_torch(grid: Tensor, points: Tensor) -> Tensor:
     """The same in plain torch."""
-    nodes = grid.shape[0]
+    nodes = torch.tensor(grid.shape[:3], device=points.device)
     position = torch.nan_to_num(points).clamp(0, 1) * (nodes - 1)
-    cell = position.detach().long().clamp_max(nodes - 2)
+    cell = torch.minimum(position.detach().long(), nodes - 2)
     t = position - cell
     flat = grid.reshape(-1, grid.shape[3])
     total = flat.new_zeros(len(points), grid.shape[3])
@@ -41,7 +40,7 @@ def grid_sample3_torch(grid: Tensor, points: Tensor) -> Tensor:
         upper = torch.tensor([c & 1, c >> 1 & 1, c >> 2], device=points.device)
         at = cell + upper
         weight = torch.where(upper.bool(), t, 1 - t).prod(-1, keepdim=True)
-        total = total + weight * flat[(at[:, 0] * nodes + at[:, 1]) * nodes + at[:, 2]]
+        total = total + weight * flat[(at[:, 0] * nodes[1] + at[:, 1]) * nodes[2] + at[:, 2]]
     return total
 
 
@@ -54,7 +53,7 @@ def _grid_sample3(grid: Tensor, points: Tensor) -> Tensor:
     lib = library("cpu")
     assert lib is not None, "the caller chose this path because the library is there"
     out = grid.new_empty(len(points), grid.shape[3])
-    shape = grid.shape[0], grid.shape[3], points.contiguous(), len(points)
+    shape = *grid.shape, points.contiguous(), len(points)
     call(lib, f"grid_sample3_fwd_{_suffix(grid)}", grid.contiguous(), *shape, out)
     return out
 
@@ -67,7 +66,7 @@ def _grid_sample3_backward(g_out: Tensor, grid: Tensor, points: Tensor, which: i
     grid, points = grid.contiguous(), points.contiguous()
     g_grid = torch.zeros_like(grid) if which & 1 else grid.new_empty(0)
     g_points = torch.empty_like(points) if which & 2 else grid.new_empty(0)
-    shape = grid.shape[0], grid.shape[3], points, len(points), g_out.contiguous()
+    shape = *grid.shape, points, len(points), g_out.contiguous()
     wanted = g_grid if which & 1 else None, g_points if which & 2 else None
     call(lib, f"grid_sample3_bwd_{_suffix(grid)}", grid, *shape, *wanted)
     return g_grid, g_points
@@ -81,7 +80,10 @@ def _(grid, points):
 @_grid_sample3_backward.register_fake
 def _(g_out, grid, points, which):
     empty = grid.new_empty(0)
-    return torch.empty_like(grid) if which & 1 else empty, torch.empty_like(points) if which & 2 else empty
+    return (
+        grid.new_empty(grid.shape) if which & 1 else empty,
+        points.new_empty(points.shape) if which & 2 else empty,
+    )
 
 
 def _save(ctx, inputs, output):
