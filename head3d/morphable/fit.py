@@ -34,13 +34,13 @@ class FitConfig:
 
     focal_ratio: float = 1.5
     """Focal length over the photo's long side where EXIF says nothing; about 0.85 for a selfie, 2 to 3 for a studio."""
-    focal_sd: float = 0.15
+    focal_sd: float = 0.06
     """Standard deviation of the log focal length about its start, where it is unknown and there are several photos."""
     landmark_sigma: float = 0.03
     """Standard deviation of a landmark over the distance between the pupils."""
     silhouette_rounds: int = 6
     """Times the outline is matched again."""
-    silhouette_sigma: float = 0.02
+    silhouette_sigma: float = 0.015
     """Standard deviation of an outline point over the distance between the pupils."""
     flow_rounds: int = 5
     """Times the photos are matched against each other again; needs at least two photos."""
@@ -48,7 +48,7 @@ class FitConfig:
     """Standard deviation of a flow point over the distance between the pupils."""
     identity_ridge: float = 3.0
     """Weight of the identity prior."""
-    expression_ridge: float = 4.0
+    expression_ridge: float = 10.0
     """Weight of the expression prior."""
     seed: int = 0
     """Chooses flow points."""
@@ -105,30 +105,38 @@ def fit_head(
             freeze_expression=not expression,
         )
 
-    def landmarks(at: FitState, weight: float) -> list[PointTargets]:
+    def landmarks(at: FitState, weights: Sequence[float]) -> list[PointTargets]:
         return [
             target
-            for i, observation in enumerate(observations)
+            for i, (observation, weight) in enumerate(zip(observations, weights, strict=True))
             if (target := landmark_targets(model, at, observation, photo=i, sigma=config.landmark_sigma, weight=weight))
         ]
 
-    state = solve(state, landmarks(state, 1.0), rounds=8, focal=False, expression=False)
+    full = [1.0] * len(observations)
+    state = solve(state, landmarks(state, full), rounds=8, focal=False, expression=False)
     advance("landmarks")
-    state = solve(state, landmarks(state, 1.0), rounds=8, focal=False, expression=True)
+    state = solve(state, landmarks(state, full), rounds=8, focal=False, expression=True)
     advance("expression")
 
     windows = [cut_window(observation) for observation in observations]
     outlines: list[PointTargets] = []
     for k in range(config.silhouette_rounds):
         outlines = _outlines(model, state, windows, config=config, reach=0.25 if k < 2 else 0.12)
-        state = solve(state, landmarks(state, 1.0) + outlines, rounds=3, focal=k >= 2, expression=True)
+        state = solve(state, landmarks(state, full) + outlines, rounds=3, focal=k >= 2, expression=True)
         advance("outline")
     if len(observations) > 1:
         for k in range(config.flow_rounds):
             outlines = _outlines(model, state, windows, config=config, reach=0.08)
             sigma = [config.flow_sigma * pupils_px(state, i) for i in range(state.photos)]
-            flow = flow_targets(model, state, windows, sigma_px=sigma, seed=config.seed + k)
-            state = solve(state, landmarks(state, 0.3) + outlines + flow, rounds=3, focal=True, expression=True)
+            reach = (0.2 if k < 2 else 0.1) * INTERPUPILLARY_WINDOW_PX
+            flow, trust = flow_targets(model, state, windows, sigma_px=sigma, reach_px=reach, seed=config.seed + k)
+            state = solve(
+                state,
+                landmarks(state, [1 - 0.7 * t for t in trust]) + outlines + flow,
+                rounds=3,
+                focal=True,
+                expression=True,
+            )
             advance("cross-view flow")
     eyes = turn_eyes(model, state, observations)
     albedo, sh = fit_texture(model, state, windows, eyes=eyes)
@@ -145,6 +153,10 @@ def fit_head(
         albedo=albedo,
         residual_px=_landmark_residuals(model, state, observations),
     )
+
+
+INTERPUPILLARY_WINDOW_PX = 65.0
+"""Distance between the pupils in a working picture (windows.py), about."""
 
 
 def pupils_px(state: FitState, photo: int) -> float:

@@ -42,7 +42,7 @@ def landmark_targets(
         return None
     pupils = float(state.focal(photo) * INTERPUPILLARY_M / state.translation[photo, 2])
     # the detector's random error grows with yaw: 2.2 mm near the front, 5.3 mm at 70 degrees
-    turned = 1.0 + (min(abs(yaw), 80.0) / 55.0) ** 2
+    turned = 1.0 + (min(abs(yaw), 80.0) / 40.0) ** 4
     spread = torch.from_numpy(landmarks.sigma_px).float()
     sigmas = ((sigma * pupils * turned) ** 2 + spread**2).sqrt() / weights.sqrt()
     return PointTargets(
