@@ -1,0 +1,126 @@
+"""The report of a subject: one page for people, one json for programs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from head3d import __version__, store
+from head3d.quality.consistency import Consistency
+from head3d.quality.identity import IdentityScore
+
+FORMAT_VERSION = 1
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+@dataclass(frozen=True)
+class InputEntry:
+    """A file the user gave.
+
+    Attributes:
+        name: Of the file.
+        accepted: Whether it was used.
+        reasons: Why not.
+        warnings: What is not ideal about it.
+        picture: The head in it, or None if it could not be shown.
+        overlays: Pictures by caption ("landmarks", "fit", ...).
+        residual_px: Landmark residual of the fit, or None.
+        yaw_deg: Yaw of the head in it, or None.
+    """
+
+    name: str
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    picture: Picture | None = None
+    overlays: Mapping[str, Picture] = field(default_factory=dict)
+    residual_px: float | None = None
+    yaw_deg: float | None = None
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What a stage took."""
+
+    name: str
+    seconds: float
+    peak_rss_mb: float
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything the report shows. Pictures are uint8 sRGB.
+
+    Attributes:
+        title: Of the page.
+        inputs: All files, used or not.
+        headshots: By view name, in order.
+        turntable: Small pictures all round the head, in order.
+        identity: Distance of each headshot to the photos.
+        held_out: Photos that were not trained on; empty if all were.
+        consistency: Agreement of the views, or None.
+        stages: In order.
+    """
+
+    title: str
+    inputs: Sequence[InputEntry]
+    headshots: Mapping[str, Picture]
+    turntable: Sequence[Picture] = ()
+    identity: Sequence[IdentityScore] = ()
+    held_out: tuple[str, ...] = ()
+    consistency: Consistency | None = None
+    stages: Sequence[StageCost] = ()
+
+
+def write_report(folder: Path, content: ReportContent) -> Path:
+    """Write report.html and report.json (last) into ``folder``; returns the page's path."""
+    from head3d.quality.report_page import page
+
+    store.write_bytes(folder / "report.html", page(content).encode("utf-8"))
+    store.write_json(folder / "report.json", summary(content), kind="head3d.report", version=FORMAT_VERSION)
+    return folder / "report.html"
+
+
+def summary(content: ReportContent) -> dict[str, Any]:
+    """The numbers of the report as plain values; NaN becomes null."""
+    used = [entry for entry in content.inputs if entry.accepted]
+    scored = [score.mean for score in content.identity if score.mean is not None]
+    consistency = None
+    if content.consistency is not None and content.consistency.pairs:
+        consistency = asdict(content.consistency)
+    return {
+        "head3d": __version__,
+        "inputs": [
+            {
+                "name": entry.name,
+                "accepted": entry.accepted,
+                "reasons": list(entry.reasons),
+                "warnings": list(entry.warnings),
+                "residual_px": _finite(entry.residual_px),
+                "yaw_deg": _finite(entry.yaw_deg),
+            }
+            for entry in content.inputs
+        ],
+        "photos_used": len(used),
+        "headshots": list(content.headshots),
+        "identity": {
+            "held_out": list(content.held_out),
+            "mean": float(np.mean(scored)) if scored else None,
+            "by_view": {
+                score.view: {"mean": score.mean, "photos": dict(score.distances)} for score in content.identity
+            },
+        },
+        "consistency": consistency,
+        "stages": [asdict(stage) for stage in content.stages],
+        "seconds": sum(stage.seconds for stage in content.stages),
+        "peak_rss_mb": max((stage.peak_rss_mb for stage in content.stages), default=0.0),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
