@@ -8,7 +8,7 @@ TORCH ?=
 OUT ?= subjects/demo
 PERSON ?= P001
 SAMPLES = .cache/samples/$(PERSON)
-PRESET ?= auto
+PRESET ?= cpu
 
 .PHONY: help demo test check unit setup wheel clean
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -96,8 +96,10 @@ def _run(words: Sequence[str]) -> int:
         """Photos, folders of photos, or a video; none to go on with those of the last run."""
         out: Path = Path("subjects/me")
         """The subject folder."""
-        preset: str = "auto"
-        """A preset's name or a yaml file: differences from the defaults. auto: cpu without a GPU, quality with one."""
+        preset: str = "cpu"
+        """A preset's name or a yaml file: differences from the defaults. `head3d presets` lists them."""
+        face: int | None = None
+        """Which face is the subject where a photo shows several: 0 the largest. Not needed with several photos."""
         consent_by: str = ""
         """Who agreed to this: the name of the person in the photos. Empty: you, of yourself."""
         consent_scope: str = ""
@@ -108,26 +110,22 @@ def _run(words: Sequence[str]) -> int:
         """Say nothing but warnings and where the result is."""
         config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff] = field(default_factory=Config)
 
-    preset = _value_of("--preset", words) or "auto"
-    base = load_config(_automatic_preset() if preset == "auto" else preset)
+    base = load_config(_value_of("--preset", words) or Run.preset)
     options = _parse(Run, "run", words, default=Run(config=base))
+    config = options.config
+    if options.face is not None:
+        config = replace(config, perception=replace(config.perception, face=options.face))
     given = options.consent_by or options.consent_scope
     consent = consent_of(options.consent_by, options.consent_scope) if given else None
     mode: Mode = "json" if options.log_json else "quiet" if options.quiet else "auto"
     with listen(mode) as emit:
-        subject = run(options.photos, options.out, config=options.config, consent=consent, emit=emit)
+        subject = run(options.photos, options.out, config=config, consent=consent, emit=emit)
     results = {"contact_sheet": str(subject.contact_sheet), "report": str(subject.report)}
     if options.log_json:
         write_json_line(sys.stdout, "Result", results)
     else:
         print(f"contact sheet: {results['contact_sheet']}\nreport:        {results['report']}")
     return 0
-
-
-def _automatic_preset() -> str:
-    import torch
-
-    return "quality" if torch.cuda.is_available() else "cpu"
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:
@@ -149,13 +147,17 @@ class Render:
     """Named angles, with commas (front, left-20, three-quarter-left, profile-right, ...),
     or yaw/pitch degrees: 30/-10."""
     light: str = "soft-front"
-    """A studio light (soft-front, rembrandt, split, rim) or photo."""
+    """A studio light (soft-front, rembrandt, split, rim), photo, or photo:NAME for that of one photo."""
     size: int = 1024
     """Height and width, px."""
+    expression: str = "neutral"
+    """neutral, or the name of a photo whose expression the head shows."""
+    distance_m: float = 1.5
+    """From the camera to the head, metres."""
+    focal_mm: float | None = None
+    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
     out: Path | None = None
     """Folder for the pictures; the subject's exports/renders if not given."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute."""
 
 
 def _render(words: Sequence[str]) -> int:
@@ -169,8 +171,10 @@ def _render(words: Sequence[str]) -> int:
             names,
             light=options.light,
             size=options.size,
+            expression=options.expression,
+            distance_m=options.distance_m,
+            focal_mm=options.focal_mm,
             out=options.out,
-            device=options.device,
             emit=emit,
         )
     print("\n".join(str(path) for path in written))

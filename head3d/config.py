@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import tyro
 import yaml
@@ -49,7 +49,7 @@ class ViewsConfig:
     )
     """Named angles, in the order of the contact sheet."""
     light: str = "soft-front"
-    """Light of the headshots: a studio preset, or "photo" for the light of the first photo."""
+    """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo."""
     size_px: int = 1024
     """Height and width of a view, px."""
 
@@ -65,8 +65,6 @@ class Config:
     views: ViewsConfig = field(default_factory=ViewsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
 
 
 def preset_names() -> list[str]:

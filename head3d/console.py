@@ -108,13 +108,16 @@ class _PlainLines:
     def __init__(self, err: TextIO) -> None:
         self._err = err
         self._last = 0.0
+        self._stage = ""
         self._started = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         match event:
             case StageStart(stage=stage):
                 self._started = self._last = time.monotonic()
-                self._say(f"{stage} ...")
+                if stage != self._stage:  # a stage may tell its number of steps in a second start
+                    self._say(f"{stage} ...")
+                self._stage = stage
             case StageDone(stage=stage, fresh=True):
                 self._say(f"{stage}: nothing to do")
             case StageDone(stage=stage, seconds=seconds):
@@ -176,9 +179,11 @@ class _LiveBars:
                 note = f"loss {loss:.4f}, {format_rate(rate)}"
                 self.bars.update(self._task(self._current, steps), completed=step, total=steps, note=note)
             case Notice(text=text, level=level):
-                self.bars.console.print(f"[yellow]{escape(text)}[/]" if level == "warning" else escape(text))
+                self.bars.console.print(
+                    f"[yellow]{escape(text)}[/]" if level == "warning" else escape(text), highlight=False
+                )
             case EvalStep(step=step, psnr_db=psnr):
-                self.bars.console.print(f"[dim]step {step}: held-out pixels {psnr:.2f} dB[/]")
+                self.bars.console.print(f"[dim]step {step}: held-out pixels {psnr:.2f} dB[/]", highlight=False)
             case Checkpoint():
                 pass
 

@@ -11,7 +11,7 @@ from head3d.capture.video import VIDEO_SUFFIXES
 from head3d.config import Config, config_yaml
 from head3d.errors import CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
-from head3d.stages import Job, Stage, choose_device, run_stages
+from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
 
@@ -41,7 +41,7 @@ def run(
         ledger = _open_ledger(subject, consent, emit)
         subject.write_ledger(ledger)
         store.write_bytes(subject.path / "config.yaml", config_yaml(config).encode())
-        job = Job(subject, subject.path, config, choose_device(config.device), sources, emit)
+        job = Job(subject, subject.path, config, sources, emit)
         run_stages(job, STAGES)
     return subject
 
@@ -107,14 +107,22 @@ def field(job: Job) -> None:
 def views(job: Job) -> None:
     """views/: the field from every named angle."""
     from head3d.parts_views import write_order, write_view
-    from head3d.rendering import make_views, render_one
+    from head3d.render.volume import render_view
+    from head3d.rendering import make_views, photo_lights, surface_cache
 
+    trained = job.subject.field()
     options = job.config.views
-    wanted = make_views(job.subject, options.names, light=options.light, size_px=options.size_px)
-    field_ = job.subject.field().to(job.device)
+    wanted = make_views(
+        options.names,
+        light=options.light,
+        size_px=options.size_px,
+        lights=photo_lights(trained),
+        photos=job.subject.fitted_photos(),
+    )
+    cache = surface_cache(trained)
     job.emit(StageStart("views", len(wanted)))
     for step, view in enumerate(wanted):
-        write_view(job.folder / view.name, render_one(field_, view, config=job.config.render), view)
+        write_view(job.folder / view.name, render_view(trained, view, config=job.config.render, cache=cache), view)
         job.emit(Progress("views", step + 1, len(wanted), view.name))
     write_order(job.folder, [view.name for view in wanted])
 

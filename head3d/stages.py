@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from head3d import __version__, memory, store
 from head3d.config import Config, plain
-from head3d.errors import ConfigError
 from head3d.events import Emit, Event, Notice, StageDone, StageStart, ignore
 from head3d.subject import Ledger, StageRecord, Subject
 
@@ -28,7 +27,6 @@ class Job:
         subject: The folder to read earlier parts from.
         folder: Where to write: a draft that takes the place of the stage's folder when the stage has ended well.
         config: All options.
-        device: "cpu" or "cuda", decided.
         sources: The photos, folders or videos the user gave; empty to go on with those of the last run.
         emit: Hears progress.
         records: Stages done so far, with their seconds and memory.
@@ -37,7 +35,6 @@ class Job:
     subject: Subject
     folder: Path
     config: Config
-    device: Literal["cpu", "cuda"]
     sources: tuple[Path, ...] = ()
     emit: Emit = ignore
     records: Mapping[str, StageRecord] = field(default_factory=dict)
@@ -110,16 +107,6 @@ def stage_key(stage: Stage, job: Job, ledger: Ledger) -> Key:
     return Key(stage.version, store.sha256_of(plain(stage.options(job.config))), inputs_sha)
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    """Where to compute; ConfigError if a GPU is asked for and there is none."""
-    import torch
-
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise ConfigError("--device cuda: PyTorch finds no GPU.", hint="Use --device cpu, or see `head3d doctor`.")
-    return "cuda" if there and wanted != "cpu" else "cpu"
-
-
 def _why_stale(subject: Subject, stage: Stage, record: StageRecord | None, key: Key) -> str | None:
     """None if fresh; else a sentence, which is empty when there is nothing to tell: new options or inputs."""
     if record is None or Key(record.version, record.config_sha, record.inputs_sha) != key:
@@ -158,7 +145,6 @@ def _run_one(stage: Stage, job: Job, ledger: Ledger, key: Key) -> tuple[Path, St
         head3d=__version__,
         seconds=round(time.monotonic() - started, 2),
         peak_rss_mb=round(memory.peak_mb(), 1),
-        device=job.device,
     )
 
 

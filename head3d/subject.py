@@ -171,10 +171,14 @@ class Subject:
     def fit(self) -> "HeadFit":
         """The fitted head."""
         from head3d.morphable.head_model import load_head_model
-        from head3d.parts import FORMAT_VERSION, read_fit
+        from head3d.parts import read_fit
 
-        entry = store.read_json(self.path / "fit" / "fit.json", kind="head3d.fit", version=FORMAT_VERSION)
-        return read_fit(self.path / "fit", load_head_model(entry["model"]["name"]))
+        return read_fit(self.path / "fit", load_head_model())
+
+    def fitted_photos(self) -> list[str]:
+        """Names of the photos the head was fitted to, in the order of everything that is per photo."""
+        path = self.path / "fit" / "fit.json"
+        return list(store.read_json(path, kind="head3d.fit", version=1)["photos"])
 
     def field(self) -> "RadianceField":
         """The radiance field, on the CPU."""

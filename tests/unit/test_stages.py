@@ -12,7 +12,7 @@ from head3d import store
 from head3d.config import Config
 from head3d.errors import InputError, StorageError
 from head3d.events import Event, Notice, Progress, StageDone, StageStart
-from head3d.stages import Job, Stage, choose_device, run_stages
+from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject
 
 
@@ -38,7 +38,7 @@ class Bench:
             Stage("double", self.version, (), lambda c: cast(Any, c).number, self._double, resumable="checkpoints"),
             Stage("text", 1, ("double",), lambda c: None, self._text),
         )
-        run_stages(Job(self.subject, self.subject.path, config, "cpu", emit=self.events.append), stages)
+        run_stages(Job(self.subject, self.subject.path, config, emit=self.events.append), stages)
         return list(self.ran)
 
     def _double(self, job: Job) -> None:
@@ -168,7 +168,3 @@ def test_seconds_and_memory_are_recorded(bench: Bench):
     record = bench.subject.ledger().stages["text"]
     assert record.seconds >= 0 and record.peak_rss_mb > 10 and record.device == "cpu"
     assert replace(record, files={}).outputs_sha != record.outputs_sha
-
-
-def test_cpu_is_always_there():
-    assert choose_device("cpu") == "cpu"

@@ -1,0 +1,168 @@
+"""Pictures of a finished subject from any angle, under any light, with any of its expressions."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from head3d import store
+from head3d.config import Config, load_config
+from head3d.errors import ConfigError
+from head3d.events import Emit, Progress, StageDone, StageStart, ignore
+from head3d.export.provenance import write_with_provenance
+from head3d.field.deform import Deformation, expression_volume
+from head3d.field.occupancy import ShellCache
+from head3d.field.radiance import RadianceField
+from head3d.finish.apply import finish_set
+from head3d.geometry.sh import Lighting
+from head3d.render.types import View
+from head3d.render.views import ANGLES, LIGHTS, named_view
+from head3d.render.volume import render_view
+from head3d.subject import Subject
+
+OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
+"""Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
+
+
+def make_views(
+    names: Sequence[str],
+    *,
+    light: str,
+    size_px: int,
+    lights: Sequence[Lighting] = (),
+    photos: Sequence[str] = (),
+    distance_m: float = 1.5,
+    focal_mm: float | None = None,
+) -> list[View]:
+    """Views by name or angle.
+
+    Args:
+        names: Names of angles, or ``yaw`` or ``yaw/pitch`` in degrees.
+        light: A studio preset; ``photo`` for the light of the first photo, ``photo:NAME`` for that of another.
+        size_px: Height and width.
+        lights: Light of each photo, in the order of ``photos``.
+        photos: Their names.
+        distance_m: From the camera to the middle of the head.
+        focal_mm: 35 mm equivalent; by default the head fills half of the height.
+    """
+    if not names:
+        raise ConfigError("No view was asked for.", hint=f"There are {', '.join(ANGLES)}.")
+    if size_px < 16:
+        raise ConfigError(f"A picture of {size_px} px is too small.", hint="Use at least 16.")
+    lamp = _light(light, lights, photos)
+    size = (size_px, size_px)
+    views = []
+    for name in dict.fromkeys(names):
+        own = OWN_ANGLE.fullmatch(name)
+        yaw, pitch = (float(own[1]), float(own[2] or 0.0)) if own else (None, None)
+        label = f"yaw{yaw:+g}_pitch{pitch:+g}" if own else name
+        views.append(
+            named_view(
+                label,
+                size=size,
+                light=lamp,  # type: ignore[arg-type]  # _light has checked the name
+                yaw_deg=yaw,
+                pitch_deg=pitch,
+                distance_m=distance_m,
+                focal_mm=focal_mm,
+            )
+        )
+    return views
+
+
+def photo_lights(field: RadianceField) -> list[Lighting]:
+    """The light of each photo as training left it, head frame."""
+    return [Lighting(sh.detach()) for sh in field.sh]
+
+
+def surface_cache(field: RadianceField) -> ShellCache:
+    """What every view of one field shares."""
+    cache = ShellCache(field)
+    cache.refresh(field)
+    return cache
+
+
+def render(
+    subject: Subject | str | Path,
+    views: Sequence[str],
+    *,
+    light: str = "soft-front",
+    size: int = 1024,
+    expression: str = "neutral",
+    distance_m: float = 1.5,
+    focal_mm: float | None = None,
+    out: Path | None = None,
+    config: Config | None = None,
+    emit: Emit = ignore,
+) -> list[Path]:
+    """Make finished headshots of a subject.
+
+    Args:
+        subject: A finished subject or its folder.
+        views: See :func:`make_views`.
+        light: See :func:`make_views`.
+        size: Height and width, px.
+        expression: ``neutral``, or the name of a photo whose expression the head shows.
+        distance_m: From the camera to the middle of the head.
+        focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
+        out: Folder for the pictures; the subject's exports/renders if None.
+        config: Options of rendering and finishing; those of the last run if None.
+        emit: Hears progress.
+
+    Returns:
+        The paths of the pictures, in the order of ``views``.
+    """
+    subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
+    options = config or load_config(subject.path / "config.yaml")
+    field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
+    wanted = make_views(
+        views,
+        light=light,
+        size_px=size,
+        lights=photo_lights(field),
+        photos=photos,
+        distance_m=distance_m,
+        focal_mm=focal_mm,
+    )
+    index, deformation = 0, None
+    if expression != "neutral":
+        index = _photo_index(expression, photos)
+        deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(photos))])
+    emit(StageStart("render", len(wanted)))
+    started = time.monotonic()
+    cache = surface_cache(field)
+    outputs = []
+    with torch.no_grad():
+        for step, view in enumerate(wanted):
+            outputs.append(
+                render_view(field, view, config=options.render, cache=cache, deformation=deformation, photo=index)
+            )
+            emit(Progress("render", step + 1, len(wanted), view.name))
+    place = store.make_folder(out or subject.path / "exports" / "renders")
+    written = []
+    finish = replace(options.finish, size=size)
+    for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
+        manner = "" if expression == "neutral" else f"_{Path(expression).stem}"
+        path = place / f"{view.name}_{light.replace(':', '_')}{manner}_{size}.png"
+        with store.disk_errors(path):
+            written.append(write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance))
+    emit(StageDone("render", time.monotonic() - started))
+    return written
+
+
+def _light(name: str, lights: Sequence[Lighting], photos: Sequence[str]) -> Lighting | str:
+    if name in LIGHTS:
+        return name
+    kind, _, photo = name.partition(":")
+    if kind != "photo" or not lights:
+        raise ConfigError(f"There is no light {name!r}.", hint=f"There are {', '.join(LIGHTS)}, photo and photo:NAME.")
+    return lights[_photo_index(photo, photos) if photo else 0]
+
+
+def _photo_index(name: str, photos: Sequence[str]) -> int:
+    if name not in photos:
+        raise ConfigError(f"There is no photo {name!r} in this subject.", hint=f"There are {', '.join(photos)}.")
+    return list(photos).index(name)
