@@ -65,6 +65,8 @@ class Config:
     views: ViewsConfig = field(default_factory=ViewsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
+    hold_out_from: int = 10
+    """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 
 
 def preset_names() -> list[str]:

@@ -4,7 +4,7 @@ Colours are sRGB in 16 bits; ``color`` has alpha, is not premultiplied, and is d
 so that no highlight is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,18 @@ def read_views(folder: Path) -> list[tuple[RenderOutput, View]]:
     """All views of the last run, in their order."""
     payload = store.read_json(folder / "views.json", kind="head3d.views", version=FORMAT_VERSION)
     return [read_view(folder / name) for name in payload["views"]]
+
+
+def write_headshots(folder: Path, files: Mapping[str, str]) -> None:
+    """Write headshots/headshots.json: the picture of each view, relative to the folder, in order."""
+    payload = {"headshots": dict(files)}
+    store.write_json(folder / "headshots.json", payload, kind="head3d.headshots", version=FORMAT_VERSION)
+
+
+def read_headshots(folder: Path) -> dict[str, np.ndarray]:
+    """Finished pictures by view, uint8 sRGB, in order."""
+    payload = store.read_json(folder / "headshots.json", kind="head3d.headshots", version=FORMAT_VERSION)
+    return {view: store.read_png(folder / file) for view, file in payload["headshots"].items()}
 
 
 def _levels(values: Tensor) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from head3d import store
 from head3d.capture.photos import PHOTO_SUFFIXES
@@ -13,6 +13,9 @@ from head3d.errors import CorruptPart, InputError, PhotoUnusable, StorageError, 
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
+
+if TYPE_CHECKING:
+    from head3d.perception.types import Observation
 
 
 def run(
@@ -79,7 +82,7 @@ def fit(job: Job) -> None:
     from head3d.morphable.head_model import expression_ridge, load_head_model
     from head3d.parts import write_fit
 
-    observations = job.subject.observations()
+    observations = split_held_out(job.subject.observations(), job.config)[0]
     model = load_head_model()
     ridge = expression_ridge(model)
     fitted = fit_head(observations, config=job.config.fit, model=model, expression_ridge=ridge, emit=job.emit)
@@ -94,7 +97,7 @@ def field(job: Job) -> None:
 
     trained = train_field(
         job.subject.fit(),
-        job.subject.observations(),
+        split_held_out(job.subject.observations(), job.config)[0],
         config=job.config.train,
         emit=job.emit,
         checkpoints=job.folder / "checkpoints",
@@ -132,12 +135,18 @@ def headshots(job: Job) -> None:
     from head3d.export.provenance import write_with_provenance
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
+    from head3d.parts_views import write_headshots
 
     rendered = job.subject.views()
     finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.finish)
+    files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         place = store.make_folder(job.folder / view.lighting_name)
         write_with_provenance(place / f"{shot.view}.png", shot.rgb_srgb, facts=shot.provenance)
+    files = {
+        shot.view: f"{view.lighting_name}/{shot.view}.png" for shot, (_, view) in zip(finished, rendered, strict=True)
+    }
+    write_headshots(job.folder, files)
     sheet = contact_sheet(finished)
     write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
 
@@ -145,8 +154,27 @@ def headshots(job: Job) -> None:
 def report(job: Job) -> None:
     """report/: one page with inputs and verdicts, the fit over each photo, headshots, numbers, time and memory."""
     from head3d.quality.report import write_report
+    from head3d.reporting import gather_report
 
-    write_report(job.subject.path)
+    held_out = split_held_out(job.subject.observations(), job.config)[1]
+    content = gather_report(
+        job.subject,
+        records=job.records,
+        held_out=[one.photo.name for one in held_out],
+        render=job.config.render,
+    )
+    write_report(job.folder, content)
+
+
+def split_held_out(
+    observations: "Sequence[Observation]", config: Config
+) -> "tuple[list[Observation], list[Observation]]":
+    """Photos to make the head from, and one that only measures it where there are enough."""
+    everything = list(observations)
+    if config.hold_out_from == 0 or len(everything) < max(config.hold_out_from, 2):
+        return everything, []
+    middle = len(everything) // 2  # neither the first nor the last: people put their best photo there
+    return everything[:middle] + everything[middle + 1 :], [everything[middle]]
 
 
 def sources_sha(job: Job) -> Any:
@@ -164,14 +192,16 @@ def head_model_version(job: Job) -> str:
     return ANNY_VERSION
 
 
+BEFORE_REPORT = ("capture", "perception", "fit", "field", "views", "headshots")
+
 STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
-    Stage("fit", 1, ("capture", "perception"), lambda c: c.fit, fit, extra=head_model_version),
+    Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
     Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
     Stage("views", 1, ("fit", "field"), lambda c: (c.views, c.render), views),
     Stage("headshots", 1, ("views",), lambda c: c.finish, headshots),
-    Stage("report", 1, ("capture", "perception", "fit", "field", "views", "headshots"), lambda c: None, report),
+    Stage("report", 1, BEFORE_REPORT, lambda c: (c.render, c.hold_out_from), report),
 )
 """In the order they run."""
 

@@ -17,6 +17,8 @@ from head3d import store
 from head3d.errors import CorruptPart, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from head3d.capture.types import Photo, Verdict
     from head3d.field.radiance import RadianceField
     from head3d.morphable.types import HeadFit
@@ -192,6 +194,12 @@ class Subject:
         from head3d.parts_views import read_views
 
         return read_views(self.path / "views")
+
+    def headshots(self) -> "dict[str, np.ndarray]":
+        """Finished pictures of the last run by view, uint8 sRGB, in its order."""
+        from head3d.parts_views import read_headshots
+
+        return read_headshots(self.path / "headshots")
 
     def delete(self) -> list[Path]:
         """Erase the person: every file head3d wrote, then the folder if nothing of the user's is left in it.

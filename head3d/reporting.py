@@ -1,0 +1,120 @@
+"""Gathers what the report of a subject shows: photos with what was seen and fitted in them, views, numbers, costs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from head3d.capture.types import Verdict
+from head3d.finish.apply import FinishConfig, finish_set
+from head3d.geometry.cameras import Cameras
+from head3d.imaging.color import srgb_from_linear
+from head3d.morphable.types import HeadFit
+from head3d.perception.nets import load_face_nets
+from head3d.perception.overlay import draw_overlay
+from head3d.perception.types import Observation
+from head3d.quality.consistency import Consistency, SeenView, cross_view_consistency
+from head3d.quality.fit_overlay import draw_fit, draw_photo
+from head3d.quality.identity import describe_photos, identity_scores
+from head3d.quality.report import InputEntry, ReportContent, StageCost
+from head3d.render.types import RenderOutput, View
+from head3d.render.views import named_view
+from head3d.render.volume import RenderConfig, render_view
+from head3d.rendering import surface_cache
+from head3d.subject import StageRecord, Subject
+from head3d.train.cameras import refined_cameras
+
+TURNTABLE_DEG = (-150, -120, -90, -60, -30, 0, 30, 60, 90, 120, 150, 180)
+"""Yaw of the small pictures all round the head."""
+TURNTABLE_PX = 256
+COMPARED_PX = 400
+"""Consistency is measured on views thinned out to about this height: four times the pixels say the same."""
+PARTS = ("face", "scalp", "ears")
+"""Groups of the head model that the window of an overlay shows."""
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+def gather_report(
+    subject: Subject, *, records: Mapping[str, StageRecord], held_out: Sequence[str], render: RenderConfig
+) -> ReportContent:
+    """Read a finished subject and measure what the report says about it.
+
+    Args:
+        subject: With everything but the report.
+        records: What each stage took.
+        held_out: Names of photos that neither fit nor field has seen; empty if all were used.
+        render: Options of the turntable.
+    """
+    observations = subject.observations()
+    fitted, names = subject.fit(), subject.fitted_photos()
+    trained = subject.field()
+    cameras = refined_cameras(fitted.cameras, trained.turn, trained.shift)
+    views = subject.views()
+    headshots = subject.headshots()
+    references = describe_photos([one for one in observations if not held_out or one.photo.name in held_out])
+    cache = surface_cache(trained)
+    around = [named_view(f"yaw{yaw}", yaw_deg=float(yaw), size=(TURNTABLE_PX, TURNTABLE_PX)) for yaw in TURNTABLE_DEG]
+    rendered = [render_view(trained, view, config=replace(render, oversample=1), cache=cache) for view in around]
+    turntable = finish_set(rendered, around, config=FinishConfig(size=TURNTABLE_PX))
+    return ReportContent(
+        title=subject.path.resolve().name,
+        inputs=_inputs(subject.verdicts(), observations, fitted, names, cameras),
+        headshots=headshots,
+        turntable=[shot.rgb_srgb for shot in turntable],
+        identity=identity_scores(headshots, references, nets=load_face_nets()),
+        held_out=tuple(held_out),
+        consistency=_consistency(views),
+        stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
+    )
+
+
+def _inputs(
+    verdicts: Sequence[Verdict],
+    observations: Sequence[Observation],
+    fitted: HeadFit,
+    names: Sequence[str],
+    cameras: Sequence[Cameras],
+) -> list[InputEntry]:
+    seen = {one.photo.name: one for one in observations}
+    entries = []
+    for verdict in verdicts:
+        entry = InputEntry(verdict.name, verdict.accepted, verdict.reasons, verdict.warnings)
+        observation = seen.get(verdict.name)
+        if observation is not None:
+            overlays = {"landmarks, outline, regions, hairline and ears": draw_overlay(observation, size=384)}
+            entry = replace(entry, picture=overlays[next(iter(overlays))][:, :384], overlays=overlays)
+        if observation is not None and verdict.name in names:
+            entry = _with_fit(entry, observation, fitted, names.index(verdict.name), cameras)
+        entries.append(entry)
+    return entries
+
+
+def _with_fit(
+    entry: InputEntry, observation: Observation, fitted: HeadFit, index: int, cameras: Sequence[Cameras]
+) -> InputEntry:
+    camera = cameras[index]
+    mesh = fitted.mesh(index)
+    around = torch.cat([fitted.model.groups[name] for name in PARTS]).unique()
+    pixels = observation.photo.rgb_srgb
+    return replace(
+        entry,
+        picture=draw_photo(pixels, mesh.vertices[around], camera),
+        overlays={"the fitted head": draw_fit(pixels, mesh, camera, around=around), **entry.overlays},
+        residual_px=float(fitted.residual_px[index]),
+        yaw_deg=math.degrees(float(camera.yaw_pitch[0, 0])),
+    )
+
+
+def _consistency(views: Sequence[tuple[RenderOutput, View]]) -> Consistency:
+    seen = []
+    for output, view in views:
+        step = max(output.alpha.shape[0] // COMPARED_PX, 1)
+        depth = output.depth_m[::step, ::step]
+        camera = view.camera.resized((depth.shape[0], depth.shape[1]))
+        colors = srgb_from_linear(output.rgb_linear[::step, ::step].clamp(0, 1))
+        seen.append(SeenView(view.name, colors, depth, output.alpha[::step, ::step], camera, view.lighting_name))
+    return cross_view_consistency(seen)
