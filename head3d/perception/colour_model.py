@@ -73,3 +73,18 @@ def learn_colours(samples: Float32[np.ndarray, "P 4"]) -> ColourModel:
     return ColourModel(
         model.means, model.precisions, model.offsets, typical=float(np.median(model.log_likelihood(picked)))
     )
+
+
+def with_shadow(model: ColourModel) -> ColourModel:
+    """The same colours, and dimmer and brighter versions of lower weight: skin under the chin, shoulders in light."""
+    means, precisions, offsets = [model.means], [model.precisions], [model.offsets - np.log(1.5)]
+    for dim, weight in ((1.18, 0.15), (0.75, 0.25), (0.55, 0.1)):
+        shaded = model.means.copy()
+        shaded[:, 0] *= dim
+        shaded[:, 1:3] *= 0.5 + 0.5 * dim  # chroma falls with light, more slowly
+        means.append(shaded)
+        precisions.append(model.precisions)
+        offsets.append(model.offsets + np.float32(np.log(weight)))
+    return ColourModel(
+        np.concatenate(means), np.concatenate(precisions), np.concatenate(offsets), typical=model.typical
+    )

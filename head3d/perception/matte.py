@@ -142,7 +142,7 @@ def _main_part(soft: Float32[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S"]:
 
 @dataclass(frozen=True)
 class _Colour:
-    """Mean and covariance (six numbers, see linear3.PAIRS) of the colours round every pixel, and how far they can be trusted (in [0, 1])."""
+    """Colours round every pixel: mean, covariance (six numbers, see linear3.PAIRS) and trust (in [0, 1])."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -150,7 +150,7 @@ class _Colour:
 
 
 def _local_colour(colour: np.ndarray, weight: np.ndarray, reach: float) -> _Colour:
-    """Colour statistics of the weighted pixels near every pixel; a wider neighbourhood where the narrow one is empty."""
+    """Colour statistics of the weighted pixels near every pixel, or farther away where there are none near."""
     side = colour.shape[0]
     products = np.stack([colour[..., row] * colour[..., column] for row, column in PAIRS], axis=-1)
     stacked = np.concatenate([np.ones_like(colour[..., :1]), colour, products], axis=-1) * weight[..., None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from head3d.perception.contours import ears, hairline
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import person_matte
 from head3d.perception.nets import Crop, FaceNets
@@ -45,6 +46,6 @@ def parse_face(
     return FaceParsing(
         labels=labels,
         matte=matte,
-        hairline_px=np.zeros((0, 2)),
-        ears_px={"left": np.zeros((0, 2)), "right": np.zeros((0, 2))},
+        hairline_px=hairline(labels, face),
+        ears_px=ears(labels, face),
     )

@@ -49,8 +49,8 @@ class Landmarks:
     """Dense landmarks of one face.
 
     Attributes:
-        scheme: ``mediapipe478`` (468 mesh points, then 5 right-iris and 5 left-iris points: centre, and the rim at image
-            right, top, left, bottom) or ``ibug68``.
+        scheme: ``mediapipe478`` (468 mesh points, then 5 right-iris and 5 left-iris points: centre, and the rim at
+            image right, top, left, bottom) or ``ibug68``.
         points_px: Positions.
         visible: False where the head itself hides the point.
         sigma_px: Standard deviation over jittered and flipped crops: how sure the net is of each point.
