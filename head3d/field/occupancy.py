@@ -125,13 +125,19 @@ def march(
     places = torch.zeros(count, samples, device=t.device)
     valid = torch.zeros(count, samples, dtype=torch.bool, device=t.device)
     going = arrived
+    before, stride = torch.full_like(t, torch.inf), torch.ones_like(t)
     for k in range(samples):
         if not len(going):
             break
         places[going, k] = t[going]
         valid[going, k] = True
         value = distance(t[going], going)
-        t[going] = t[going] + (SAFETY * torch.where(value > 0, value, -1.5 * value)).clamp(min=step)
+        slope = ((before[going] - value) / stride[going]).abs().clamp(min=0.25, max=1.0)
+        # a ray that grazes the surface changes its distance slowly: it may take longer steps, and must, to get past it
+        leap = SAFETY * torch.where(value > 0, value, -1.5 * value)
+        leap = torch.maximum(leap, step / slope)
+        before[going], stride[going] = value, leap
+        t[going] = t[going] + leap
         going = going[(value > -shell) & (t[going] < far[going])]
     return Samples(places, valid)
 

@@ -99,11 +99,14 @@ class RadianceField(nn.Module):
         """How many times blurrier than skin the surface is (hair)."""
         return sample_values(self.traits[1:], self.traits_origin, self.cells["traits"], points_m)[:, 0]
 
-    def surface_color(self, points_m: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P 3"]]:
-        """Albedo in (0, 1), linear, and residual radiance."""
+    def surface_color(
+        self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P 3"]]:
+        """Albedo in (0, 1), linear, and residual radiance. ``levels`` fades features (coarse to fine)."""
         base = sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
         seen = base[:, 3:].detach()
-        learned = self.color_decoder(self.color(points_m)) * seen
+        features = self.color(points_m) if levels is None else self.color(points_m) * levels
+        learned = self.color_decoder(features) * seen
         albedo = torch.sigmoid(base[:, :3] + learned[:, :3])
         return albedo, self.config.residual_color * torch.tanh(learned[:, 3:])
 

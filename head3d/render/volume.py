@@ -23,7 +23,7 @@ DARKEST = 0.03
 class RenderConfig:
     """How pictures are made."""
 
-    samples: int = 24
+    samples: int = 40
     """Samples per ray in the shell about the surface."""
     colors: int = 4
     """Of these, how many (the heaviest) are given a colour."""
@@ -106,6 +106,7 @@ def render_rays(
     colors: int,
     normal_step_m: float,
     levels: Float[Tensor, "C"] | None = None,
+    color_levels: Float[Tensor, "C"] | None = None,
     deformation: Deformation | None = None,
     mirror_unseen: bool = False,
     generator: torch.Generator | None = None,
@@ -139,18 +140,19 @@ def render_rays(
     share = weights.gather(1, heaviest)
     use = share > 1e-4
     use[:, 0] |= hit
-    # the surface within a section: where the signed distance crosses zero, if it does
-    s0, s1 = sdf.detach()[:, :-1], sdf.detach()[:, 1:]
-    part = torch.where(places.valid[:, 1:], (s0 / (s0 - s1).clamp(min=1e-9)).clamp(0.0, 1.0), torch.zeros_like(s0))
-    section_t = torch.cat(
-        [places.t[:, :-1] + (places.t[:, 1:] - places.t[:, :-1]).clamp(min=0.0) * part, places.t[:, -1:]], 1
-    )
+    # the surface within a section: where the signed distance crosses zero. Its gradient (as in IDR, Yariv et al. 2020) lets
+    # colours move the surface along the ray
+    s0, s1, gap = sdf[:, :-1], sdf[:, 1:], (places.t[:, 1:] - places.t[:, :-1]).clamp(min=0.0)
+    crossing = (s0 > 0) & (s1 < 0) & places.valid[:, 1:]
+    drop = torch.where(crossing, s0 - s1, torch.ones_like(s0)).clamp(min=1e-5)
+    inner = torch.where(crossing, s0 / drop, ((s0 > 0) & (s1 > 0) & (s1 < s0)).to(s0))
+    section_t = torch.cat([places.t[:, :-1] + gap * inner, places.t[:, -1:]], dim=1)
     r, k = torch.nonzero(use, as_tuple=True)
     at = section_t[r, heaviest[r, k]]
     surface = rays.origins[r] + rays.directions[r] * at[:, None]
     if moving:
         surface = canonical(surface, r)
-    albedo_s, residual_s = trained.surface_color(surface)
+    albedo_s, residual_s = trained.surface_color(surface, levels=color_levels)
     if mirror_unseen:
         albedo_s = _fill_unseen(trained, surface, albedo_s)
     portion = share[r, k] + 1e-6
@@ -161,7 +163,7 @@ def render_rays(
     t = torch.zeros_like(alpha).index_add(0, r, at * portion[:, 0])
 
     rows = torch.nonzero(hit)[:, 0]
-    best_t = section_t.gather(1, heaviest[:, :1])[:, 0]
+    best_t = section_t.detach().gather(1, heaviest[:, :1])[:, 0]
     point = rays.origins + rays.directions * best_t[:, None]
     if moving:
         point = point.index_copy(0, rows, canonical(point[rows], rows))

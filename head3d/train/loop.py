@@ -13,6 +13,7 @@ from torch import Tensor
 from head3d.errors import TrainDiverged
 from head3d.events import Emit, EvalStep, TrainStep, ignore
 from head3d.field.deform import Deformation
+from head3d.field.encodings import GridConfig
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.imaging.color import srgb_from_linear
@@ -34,8 +35,8 @@ class TrainConfig:
     """Optimiser steps."""
     rays: int = 4096
     """Rays per step."""
-    samples: int = 14
-    """Samples per ray in the shell about the surface."""
+    samples: int = 32
+    """Samples per ray at most; a ray that meets the surface head-on takes about 10, a grazing one all."""
     colors: int = 3
     """Of these, how many are given a colour."""
     start_sd_m: float = 1.2e-3
@@ -138,15 +139,12 @@ def optimise(
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
     rates = [group["lr"] for group in optimiser.param_groups]
     cache = ShellCache(trained)
-    level_count = trained.config.geometry.levels
     started = time.monotonic()
     for step in range(config.steps):
         progress = step / max(config.steps - 1, 1)
         sd = config.start_sd_m * (config.end_sd_m / config.start_sd_m) ** min(progress / 0.8, 1.0)
-        open_levels = 4 + (level_count - 4) * min(progress / 0.5, 1.0)
-        levels = (
-            (open_levels - torch.arange(level_count)).clamp(0, 1).repeat_interleave(trained.config.geometry.features)
-        )
+        levels = fade_in(trained.config.geometry, progress / 0.6, first=3)
+        color_levels = fade_in(trained.config.color, progress / 0.4, first=4)
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.95 + rate * 0.05
         if step % config.refresh_every == 0:
@@ -169,6 +167,7 @@ def optimise(
             colors=config.colors,
             normal_step_m=max(1e-3, 2.5 * sd),
             levels=levels,
+            color_levels=color_levels,
             deformation=deformation,
             generator=generator,
         )
@@ -187,7 +186,7 @@ def optimise(
         shifted = places + 1.5e-3 * torch.nn.functional.normalize(
             torch.randn(places.shape, generator=generator), dim=-1
         )
-        albedo = trained.surface_color(torch.cat([places, shifted]))[0]
+        albedo = trained.surface_color(torch.cat([places, shifted]), levels=color_levels)[0]
         terms["albedo_smooth"] = (albedo[: len(places)] - albedo[len(places) :]).abs().mean()
         terms["sh"] = light.pow(2).mean()
         weights = {name: getattr(config.loss, name) for name in terms}
@@ -219,6 +218,12 @@ def optimise(
         trained.sd_m.fill_(sd)
 
 
+def fade_in(grid: GridConfig, progress: float, *, first: int) -> Tensor:
+    """Weight of each feature: coarse levels first, the finest at ``progress`` = 1."""
+    opened = first + (grid.levels - first) * min(progress, 1.0)
+    return (opened - torch.arange(grid.levels)).clamp(0, 1).repeat_interleave(grid.features)
+
+
 def _base_normal(trained: RadianceField, points: Tensor) -> Tensor:
     """Normal of the fitted head's shell, by central differences two and a half millimetres wide."""
     corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
@@ -244,7 +249,7 @@ def _held_out_psnr(
     origins, directions = cameras.rays(sampler.c2w, pixels.photo, pixels.camera_rays)
     rays = RayBundle(origins, directions, *cache.span(origins, directions), pixels.photo)
     seen = render_rays(
-        trained, cache, rays, sh, sd_m=sd, samples=16, colors=3, normal_step_m=1e-3, deformation=deformation
+        trained, cache, rays, sh, sd_m=sd, samples=32, colors=3, normal_step_m=1e-3, deformation=deformation
     )
     mixed = srgb_from_linear(seen.radiance) * seen.alpha[:, None] + 0.5 * (1 - seen.alpha[:, None])
     return float(-10 * torch.log10((mixed.clamp(0, 1) - pixels.rgb_srgb).pow(2).mean().clamp(min=1e-10)))
