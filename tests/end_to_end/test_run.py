@@ -1,0 +1,166 @@
+"""The main job on real photos: it ends with a contact sheet, and survives what happens to programs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from head3d.store import locked
+from tests.end_to_end.conftest import QUICK, environment, head3d
+
+STAGES = ["capture", "perception", "fit", "field", "views", "headshots", "report"]
+
+
+def events(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def run_stages(*words: str | Path) -> list[str]:
+    """Run with --log-json; the stages that had something to do."""
+    done = head3d("run", *words, "--preset", "test", "--log-json")
+    assert done.returncode == 0, done.stderr
+    return [one["stage"] for one in events(done.stdout) if one["event"] == "StageDone" and not one["fresh"]]
+
+
+def test_leaves_everything_the_readme_lists(finished: Path):
+    parts = [
+        "subject.json",
+        "config.yaml",
+        "photos/000.png",
+        "photos/photos.json",
+        "perception/000.json",
+        "perception/000_labels.png",
+        "perception/000_matte.png",
+        "fit/fit.json",
+        "fit/fit.safetensors",
+        "fit/head.ply",
+        "field/field.json",
+        "field/field.safetensors",
+        "views/front/color.png",
+        "views/front/view.json",
+        "headshots/soft-front/front.png",
+        "headshots/contact_sheet.jpg",
+        "report/report.html",
+        "report/report.json",
+    ]
+    assert [part for part in parts if not (finished / part).is_file()] == []
+    ledger = json.loads((finished / "subject.json").read_text())
+    assert list(ledger["stages"]) == STAGES
+    assert all(stage["peak_rss_mb"] > 50 for stage in ledger["stages"].values())
+    assert ledger["consent"]["scope"] == "self"
+
+
+def test_headshot_shows_somebody_and_names_its_maker(finished: Path):
+    picture = cv2.imread(str(finished / "headshots" / "soft-front" / "front.png"))
+    assert picture is not None and picture.std() > 10
+    assert b"head3d" in (finished / "headshots" / "soft-front" / "front.png").read_bytes()[:4000]
+
+
+def test_second_run_does_nothing_and_prints_where_to_look(people: Path, finished: Path):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.png")}
+    done = head3d("run", people / "P001" / "studio_portrait.jpg", "--out", finished, *QUICK)
+    assert done.returncode == 0 and str(finished / "headshots" / "contact_sheet.jpg") in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*.png")} == before
+
+
+def test_changed_option_redoes_that_stage_and_what_depends_on_it(subject: Path):
+    assert run_stages("--out", subject, "--finish.backdrop", "white") == ["headshots", "report"]
+
+
+def test_truncated_part_is_named_and_rebuilt(subject: Path):
+    file = subject / "field" / "field.safetensors"
+    with file.open("r+b") as handle:
+        handle.truncate(1000)
+    done = head3d("run", "--out", subject, *QUICK)
+    assert done.returncode == 0
+    assert f"{file} was truncated or edited: stage field makes it again." in done.stderr
+    assert file.stat().st_size > 1000
+
+
+def test_truncated_ledger_is_named_and_rebuilt(people: Path, subject: Path):
+    (subject / "subject.json").write_text('{"format"')
+    done = head3d("run", people / "P001" / "studio_portrait.jpg", "--out", subject, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "subject.json is truncated or was edited" in done.stderr
+
+
+def test_kill_during_training_loses_only_that_stage_and_resumes(people: Path, tmp_path: Path):
+    out = tmp_path / "me"
+    words = ["run", str(people / "P001" / "studio_portrait.jpg"), "--out", str(out), "--preset", "test", "--log-json"]
+    words += ["--train.steps", "60", "--train.checkpoint_every", "5"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "head3d.cli", *words], stdout=subprocess.PIPE, text=True, env=environment()
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if json.loads(line)["event"] == "Checkpoint":
+            running.send_signal(signal.SIGKILL)
+            break
+    assert running.wait(60) == -signal.SIGKILL, "it ended before its first checkpoint"
+    running.stdout.close()
+    done = head3d(*words)
+    assert done.returncode == 0, done.stderr
+    seen = events(done.stdout)
+    assert [one["stage"] for one in seen if one["event"] == "StageDone" and one["fresh"]] == STAGES[:3]
+    steps = [one["step"] for one in seen if one["event"] == "TrainStep"]
+    assert steps[0] >= 5, "training started over instead of resuming"
+
+
+@pytest.mark.parametrize("seconds", [1.0, 4.0])
+def test_kill_at_any_moment_leaves_a_folder_that_goes_on(seconds: float, people: Path, tmp_path: Path):
+    out = tmp_path / "me"
+    words = ["run", str(people / "P001" / "studio_portrait.jpg"), "--out", str(out), *QUICK]
+    running = subprocess.Popen([sys.executable, "-m", "head3d.cli", *words], env=environment())
+    time.sleep(seconds)
+    running.kill()
+    running.wait()
+    done = head3d(*words)
+    assert done.returncode == 0, done.stderr
+    assert not list(out.rglob("*.tmp")) and not list(out.glob(".*.draft"))
+
+
+def test_second_run_at_the_same_time_is_told_to_wait(people: Path, subject: Path):
+    with locked(subject, what="me"):
+        done = head3d("run", people / "P001" / "studio_portrait.jpg", "--out", subject, *QUICK)
+    assert done.returncode == 6
+    assert f"Another head3d (process {os.getpid()}) is working on {subject}." in done.stderr
+
+
+def test_names_with_spaces_and_unicode_work(people: Path, tmp_path: Path):
+    folder = tmp_path / "my photos – été"
+    folder.mkdir()
+    shutil.copy(people / "P001" / "studio_portrait.jpg", folder / "me & søn 1.JPG")
+    done = head3d("run", folder, "--out", tmp_path / "köpfe" / "the head", *QUICK)
+    assert done.returncode == 0, done.stderr
+    status = head3d("status", tmp_path / "köpfe" / "the head", "--json")
+    assert json.loads(status.stdout)["photos"][0]["name"] == "me & søn 1.JPG"
+
+
+def test_render_makes_other_angles_and_lights(subject: Path):
+    done = head3d("render", subject, "--views", "three-quarter-left,30/-10", "--light", "rembrandt", "--size", "64")
+    assert done.returncode == 0, done.stderr
+    written = [Path(line) for line in done.stdout.splitlines()]
+    assert [path.name for path in written] == [
+        "three-quarter-left_rembrandt_64.png",
+        "yaw+30_pitch-10_rembrandt_64.png",
+    ]
+    picture = cv2.imread(str(written[0]))
+    assert picture is not None and picture.shape == (64, 64, 3)
+    assert head3d("run", "--out", subject, *QUICK).stderr == ""
+
+
+def test_render_of_an_unknown_view_exits_2(subject: Path):
+    done = head3d("render", subject, "--views", "frnot")
+    assert done.returncode == 2 and "frnot" in done.stderr
+
+
+def test_delete_leaves_nothing(subject: Path):
+    assert head3d("delete", subject, "--yes").returncode == 0
+    assert not subject.exists()
