@@ -10,7 +10,9 @@ from torch import Tensor
 
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.reproject import reproject
+from head3d.imaging.color import srgb_from_linear
 from head3d.imaging.similarity import lpips, psnr_db
+from head3d.render.types import RenderOutput, View
 
 MID_GREY = 0.5
 """sRGB level of what is not compared."""
@@ -65,6 +67,34 @@ class Consistency:
     psnr_db: float
     lpips_alex: float
     pairs: tuple[PairScore, ...]
+
+
+def rendered_consistency(
+    outputs: Sequence[RenderOutput], views: Sequence[View], *, height_px: int = 400
+) -> Consistency:
+    """Score rendered views, thinned out to about ``height_px`` rows: more pixels say the same.
+
+    Where lamps move with the camera, as in a studio, colours rightly differ between views: then the albedo is compared.
+    """
+    one_light = all(torch.allclose(view.lighting.sh, views[0].lighting.sh) for view in views)
+    seen = []
+    for output, view in zip(outputs, views, strict=True):
+        step = max(output.alpha.shape[0] // height_px, 1)
+        thin = output.alpha[::step, ::step]
+        # pixel j now stands for pixel j * step, so its centre is not the middle of the block that resizing assumes
+        aligned = view.camera.cropped(0.5 - 0.5 * step, 0.5 - 0.5 * step, (thin.shape[0] * step, thin.shape[1] * step))
+        colors = output.rgb_linear if one_light else output.albedo
+        seen.append(
+            SeenView(
+                name=view.name,
+                rgb_srgb=srgb_from_linear(colors[::step, ::step].clamp(0, 1)),
+                depth_m=output.depth_m[::step, ::step],
+                alpha=thin,
+                camera=aligned.resized((thin.shape[0], thin.shape[1])),
+                lighting_name=view.lighting_name if one_light else "",
+            )
+        )
+    return cross_view_consistency(seen)
 
 
 def view_angle_deg(first: Cameras, second: Cameras) -> float:

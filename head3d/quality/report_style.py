@@ -18,7 +18,7 @@ h3{font-size:1rem;margin:0 0 .2em;overflow-wrap:anywhere}
 .hero{display:grid;grid-template-columns:1fr minmax(220px,420px);gap:36px;align-items:center;padding:36px 0 8px}
 .portrait img{border-radius:18px;box-shadow:0 18px 50px rgb(0 0 0/.22)}
 .brand{font-weight:650;color:var(--accent);margin:0;letter-spacing:.02em}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:10px;margin:0 0 18px}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:10px;margin:0 0 18px}
 .facts div{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:10px 14px}
 .facts dt{color:var(--faint);font-size:.82rem}.facts dd{margin:0;font-size:1.25rem;font-weight:600}
 nav{display:flex;gap:18px;flex-wrap:wrap}
@@ -55,6 +55,6 @@ footer{color:var(--faint);font-size:.88rem;border-top:1px solid var(--line);marg
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:6px}
 @media (max-width:700px){.hero{grid-template-columns:1fr;gap:20px}.portrait{order:-1}
 .grid{grid-template-columns:1fr 1fr}
-.photo{grid-template-columns:1fr}.thumb{width:100%}body{padding:0 14px 32px}}
+.photo{grid-template-columns:minmax(0,1fr)}.thumb{width:100%}body{padding:0 14px 32px}}
 @media print{.strip{flex-wrap:wrap}.photo,figure{break-inside:avoid}}
 """.strip()

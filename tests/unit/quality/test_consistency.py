@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, pixel_grid, pixel_rays
-from head3d.quality.consistency import SeenView, cross_view_consistency, eroded
+from head3d.geometry.sh import Lighting, ambient
+from head3d.imaging.color import linear_from_srgb
+from head3d.quality.consistency import SeenView, cross_view_consistency, eroded, rendered_consistency
+from head3d.render.types import RenderOutput, View
 
 pytestmark = pytest.mark.weights
 
@@ -40,3 +43,16 @@ def test_erosion_takes_the_border_only():
     mask = torch.zeros(9, 9, dtype=torch.bool)
     mask[2:7, 2:7] = True
     assert eroded(mask, 1).sum() == 9
+
+
+def rendered(yaw_deg: float, light: float) -> tuple[RenderOutput, View]:
+    ball = seen(yaw_deg, size=192)
+    albedo = linear_from_srgb(ball.rgb_srgb)
+    normal = torch.zeros(192, 192, 3)
+    view = View(ball.name, ball.camera, Lighting(ambient(torch.full((3,), light))), "studio")
+    return RenderOutput(albedo * light, albedo, normal, ball.alpha, ball.depth_m), view
+
+
+def test_lamps_that_move_with_the_camera_are_no_disagreement_and_thinning_keeps_pixels_in_place():
+    outputs, views = zip(*[rendered(-15.0, 0.5), rendered(15.0, 1.0)], strict=True)
+    assert rendered_consistency(outputs, views, height_px=96).psnr_db > 30
