@@ -85,3 +85,20 @@ HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t
                             const float* far /* R */, const float* jitter /* R or null */, int64_t R,
                             double step, double half_width, int64_t most, int64_t* packed /* R 2 */,
                             float* t /* S */, int64_t* ray /* S */, int64_t threads);
+
+// Small network: shape = inputs I, hidden width, hidden layers, outputs O, activation (0 ReLU, 1 softplus);
+// flat = weights (out x in), then bias, layer by layer. Gradients are written; g_features may be null.
+// encode_mlp runs it on the hash grid; it also writes the features unless they are null.
+#define HEAD3D_DECLARE_MLP(suffix, T)                                                            \
+  HEAD3D_API int head3d_mlp_fwd_##suffix(const T* features /* P I */, int64_t P, const T* flat,  \
+                                         const int64_t* shape /* 5 */, T* out /* P O */,         \
+                                         int64_t threads);                                       \
+  HEAD3D_API int head3d_mlp_bwd_##suffix(const T* features, int64_t P, const T* flat,            \
+                                         const int64_t* shape, const T* g_out /* P O */,         \
+                                         T* g_features /* P I */, T* g_flat, int64_t threads);   \
+  HEAD3D_API int head3d_encode_mlp_fwd_##suffix(                                                 \
+      const T* points /* P 3 */, int64_t P, const T* table, const double* scales,                \
+      const int64_t* layout, int64_t L, int64_t F, int64_t smooth, const T* flat,                \
+      const int64_t* shape, T* features /* P I or null */, T* out /* P O */, int64_t threads);
+HEAD3D_DECLARE_MLP(f32, float)
+HEAD3D_DECLARE_MLP(f64, double)

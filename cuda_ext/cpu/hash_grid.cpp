@@ -1,124 +1,56 @@
-// Hash grid on the CPU. Tiles of 16 points: indices and weights of a tile are computed as vectors, then the entries
-// are fetched; the next tile's indices are ready and its lines prefetched while this one's values are summed.
-// Backward to the table: a level belongs to one thread, so no two threads meet and the sum has one order.
-#include "../math/hash_grid.h"
-
-#include <algorithm>
-#include <cstring>
-#include <type_traits>
-#include <vector>
-
+// Hash grid on the CPU. Backward to the table: a level belongs to one thread, so no two threads meet and the sum has
+// one order.
 #include "../abi.h"
 #include "../math/adam.h"
+#include "hash_grid_loops.h"
 
 namespace {
 
 using namespace head3d;
-constexpr int kTile = 16;
 
-template <typename T>
-struct Tile {
-  uint32_t entry[8][kTile];
-  T weight[8][kTile];
-};
-
-template <typename T>
-struct Fractions {
-  T w[3][kTile], slope[3][kTile];
-};
-
-template <typename T>
-struct Level {
-  HashLevel shape;
-  T scale;
-  int64_t offset;
-  bool smooth;
-};
-
-template <typename T>
-std::vector<Level<T>> levels_of(const double* scales, const int64_t* layout, int64_t L,
-                                int64_t smooth) {
-  std::vector<Level<T>> levels(L);
-  for (int64_t l = 0; l < L; ++l) {
-    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
-    const bool hashed = resolution * resolution * resolution > entries;
-    levels[l] = {{uint32_t(resolution), uint32_t(entries), hashed},
-                 T(scales[l]),
-                 layout[3 * l + 1],
-                 smooth != 0};
-  }
-  return levels;
-}
-
-template <typename T>
-HEAD3D_HD void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
-  const int64_t count = std::min<int64_t>(kTile, P - start);
-  for (int i = 0; i < kTile; ++i)
-    for (int a = 0; a < 3; ++a) xyz[a][i] = i < count ? points[3 * (start + i) + a] : T(0);
-}
-
-template <bool kHashed, typename T>
-HEAD3D_HD void locate_as(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
-                         Fractions<T>* fractions) {
-  const HashLevel shape{level.shape.resolution, level.shape.entries, kHashed};
-#pragma omp simd
-  for (int i = 0; i < kTile; ++i) {
-    T t[3], w[3];
-    uint32_t cell[3];
-    for (int a = 0; a < 3; ++a) {
-      cell[a] = grid_cell(xyz[a][i], level.scale, t[a]);
-      w[a] = grid_weight(t[a], level.smooth);
-    }
-    for (int c = 0; c < 8; ++c) {
-      tile.entry[c][i] =
-          grid_entry(shape, cell[0] + (c & 1), cell[1] + (c >> 1 & 1), cell[2] + (c >> 2));
-      tile.weight[c][i] = corner_weight(c, w[0], w[1], w[2]);
-    }
-    if (fractions) {
-      for (int a = 0; a < 3; ++a) {
-        const bool inside = (xyz[a][i] >= T(0)) & (xyz[a][i] <= T(1));
-        fractions->w[a][i] = w[a];
-        fractions->slope[a][i] =
-            inside ? level.scale * grid_weight_slope(t[a], level.smooth) : T(0);
-      }
-    }
-  }
-}
-
-template <typename T>
-void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
-            Fractions<T>* fractions = nullptr) {
-  if (level.shape.hashed)
-    locate_as<true>(level, xyz, tile, fractions);
-  else
-    locate_as<false>(level, xyz, tile, fractions);
-}
+// Points worked on at once, level by level: enough to visit most lines of a level's table several times while it is
+// in L2, few enough that their features stay in L3.
+constexpr int64_t kPoints = 16384;
 
 template <int F, typename T>
 void forward(const T* points, int64_t P, const T* table, const std::vector<Level<T>>& levels,
              T* out, int64_t threads) {
-  const int64_t L = int64_t(levels.size()), chunk = 1024;  // 1024: the chunk's output stays in L2
+  const int64_t width = int64_t(levels.size()) * F;
+  const int64_t chunk = std::max<int64_t>(kTile, std::min(kPoints, (P + threads - 1) / threads));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (int64_t first = 0; first < P; first += chunk) {
-    const int64_t last = std::min(P, first + chunk);
-    for (int64_t l = 0; l < L; ++l) {
-      const T* entries = table + levels[l].offset * F;
-      for (int64_t start = first; start < last; start += kTile) {
-        Tile<T> tile;
-        T xyz[3][kTile];
-        load_tile(points, start, last, xyz);
-        locate(levels[l], xyz, tile);
-        const int count = int(std::min<int64_t>(kTile, last - start));
-        for (int i = 0; i < count; ++i) {
-          T sum[F] = {};
-          for (int c = 0; c < 8; ++c) {
-            const T* entry = entries + int64_t(tile.entry[c][i]) * F;
-            for (int f = 0; f < F; ++f) sum[f] += tile.weight[c][i] * entry[f];
-          }
-          std::memcpy(out + ((start + i) * L + l) * F, sum, sizeof(sum));
-        }
-      }
+  for (int64_t first = 0; first < P; first += chunk)
+    encode<F>(points, first, std::min(P, first + chunk), table, levels, out + first * width);
+}
+
+template <int F, typename T>
+HEAD3D_HD void add_tile(T* entries, const Tile<T>& tile, int count, const T* g_out,
+                        int64_t stride) {
+  for (int i = 0; i < count; ++i) {
+    const T* g = g_out + i * stride;
+    for (int c = 0; c < 8; ++c) {
+      T* entry = entries + int64_t(tile.entry[c][i]) * F;
+      for (int f = 0; f < F; ++f) entry[f] += tile.weight[c][i] * g[f];
     }
+  }
+}
+
+template <int F, typename T>
+void backward_level(const T* points, int64_t first, int64_t last, const Level<T>& level,
+                    const T* g_out, int64_t stride, T* entries) {
+  Tile<T> tiles[2];
+  T xyz[3][kTile];
+  load_tile(points, first, last, xyz);
+  locate(level, xyz, tiles[0]);
+  fetch<F>(entries, tiles[0]);
+  int now = 0;
+  for (int64_t start = first; start < last; start += kTile, now ^= 1) {
+    if (start + kTile < last) {
+      load_tile(points, start + kTile, last, xyz);
+      locate(level, xyz, tiles[now ^ 1]);
+      fetch<F>(entries, tiles[now ^ 1]);
+    }
+    const int count = int(std::min<int64_t>(kTile, last - start));
+    add_tile<F>(entries, tiles[now], count, g_out + start * stride, stride);
   }
 }
 
@@ -126,22 +58,16 @@ template <int F, typename T>
 void backward_table(const T* points, int64_t P, const std::vector<Level<T>>& levels,
                     const T* g_out, T* g_table, int64_t threads) {
   const int64_t L = int64_t(levels.size());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t order = 0; order < L; ++order) {
-    const int64_t l = L - 1 - order;  // the large levels take longest: first
-    T* entries = g_table + levels[l].offset * F;
-    for (int64_t start = 0; start < P; start += kTile) {
-      Tile<T> tile;
-      T xyz[3][kTile];
-      load_tile(points, start, P, xyz);
-      locate(levels[l], xyz, tile);
-      const int count = int(std::min<int64_t>(kTile, P - start));
-      for (int i = 0; i < count; ++i) {
-        const T* g = g_out + ((start + i) * L + l) * F;
-        for (int c = 0; c < 8; ++c) {
-          T* entry = entries + int64_t(tile.entry[c][i]) * F;
-          for (int f = 0; f < F; ++f) entry[f] += tile.weight[c][i] * g[f];
-        }
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int64_t t = 0; t < threads; ++t) {
+    for (int64_t first = 0; first < P; first += kPoints) {
+      for (int64_t order = 0; order < L; ++order) {
+        // dealt out and back like cards: every thread gets small and large levels
+        const int64_t round = order / threads, place = order % threads;
+        if ((round & 1 ? threads - 1 - place : place) != t) continue;
+        const int64_t l = L - 1 - order;
+        backward_level<F>(points, first, std::min(P, first + kPoints), levels[l], g_out + l * F,
+                          L * F, g_table + levels[l].offset * F);
       }
     }
   }
@@ -179,27 +105,12 @@ void backward_points(const T* points, int64_t P, const T* table,
   }
 }
 
-template <typename T, typename Run>
-int for_features(int64_t F, const Run& run) {
-  switch (F) {
-    case 1:
-      return run(std::integral_constant<int, 1>()), 0;
-    case 2:
-      return run(std::integral_constant<int, 2>()), 0;
-    case 4:
-      return run(std::integral_constant<int, 4>()), 0;
-    case 8:
-      return run(std::integral_constant<int, 8>()), 0;
-  }
-  return 1;
-}
-
 template <typename T>
 int hash_grid_fwd(const T* points, int64_t P, const T* table, const double* scales,
                   const int64_t* layout, int64_t L, int64_t F, int64_t smooth, T* out,
                   int64_t threads) {
   const auto levels = levels_of<T>(scales, layout, L, smooth);
-  return for_features<T>(F, [&](auto width) {
+  return for_features(F, [&](auto width) {
     forward<decltype(width)::value>(points, P, table, levels, out, threads);
   });
 }
@@ -209,7 +120,7 @@ int hash_grid_bwd(const T* points, int64_t P, const T* table, const double* scal
                   const int64_t* layout, int64_t L, int64_t F, int64_t smooth, const T* g_out,
                   T* g_table, T* g_points, int64_t threads) {
   const auto levels = levels_of<T>(scales, layout, L, smooth);
-  return for_features<T>(F, [&](auto width) {
+  return for_features(F, [&](auto width) {
     constexpr int kF = decltype(width)::value;
     if (g_table) backward_table<kF>(points, P, levels, g_out, g_table, threads);
     if (g_points) backward_points<kF>(points, P, table, levels, g_out, g_points, threads);

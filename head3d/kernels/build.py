@@ -106,7 +106,7 @@ def cache_key(device: Device, tool: str, flags: list[str]) -> str:
     """Changes with anything that could change the library."""
     digest = hashlib.sha256("\0".join([device, tool, _compiler_version(tool), *flags, cpu_flags()]).encode())
     folder = sources_folder()
-    for path in sorted([*_sources(device), *(folder / "math").glob("*.h"), folder / "abi.h"]):
+    for path in sorted([*_sources(device), *folder.glob("*/*.h"), folder / "abi.h"]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:20]
 

@@ -63,7 +63,7 @@ class TestMarchShell:
         rays["directions"] = rays["origins"] / 3
         away = march_shell(ball(), LOW, cell_m=CELL, step_m=0.02, half_width_m=0.06, **rays)
         assert len(away.t) == 0 and (away.packed_info[:, 1] == 0).all()
-        none = {name: tensor[:0] for name, tensor in rays.items()}
+        none: dict[str, Any] = {name: tensor[:0] for name, tensor in rays.items()}
         assert march_shell(ball(), LOW, cell_m=CELL, step_m=0.02, half_width_m=0.06, **none).packed_info.shape == (0, 2)
 
     def test_bad_input_names_the_argument(self):

@@ -1,0 +1,152 @@
+// Loops of the hash grid over tiles of 16 points, shared by the plain and the fused encoding. A tile's indices and
+// weights are computed as vectors, then its entries are fetched.
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "../math/hash_grid.h"
+
+namespace head3d {
+
+constexpr int kTile = 16;
+
+template <typename T>
+struct Tile {
+  uint32_t entry[8][kTile];
+  T weight[8][kTile];
+};
+
+template <typename T>
+struct Fractions {
+  T w[3][kTile], slope[3][kTile];
+};
+
+template <typename T>
+struct Level {
+  HashLevel shape;
+  T scale;
+  int64_t offset;
+  bool smooth;
+};
+
+template <typename T>
+std::vector<Level<T>> levels_of(const double* scales, const int64_t* layout, int64_t L,
+                                int64_t smooth) {
+  std::vector<Level<T>> levels(L);
+  for (int64_t l = 0; l < L; ++l) {
+    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
+    const bool hashed = resolution * resolution * resolution > entries;
+    levels[l] = {{uint32_t(resolution), uint32_t(entries), hashed},
+                 T(scales[l]),
+                 layout[3 * l + 1],
+                 smooth != 0};
+  }
+  return levels;
+}
+
+template <typename T>
+HEAD3D_HD void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
+  const int64_t count = std::min<int64_t>(kTile, P - start);
+  for (int i = 0; i < kTile; ++i)
+    for (int a = 0; a < 3; ++a) xyz[a][i] = i < count ? points[3 * (start + i) + a] : T(0);
+}
+
+template <bool kHashed, typename T>
+HEAD3D_HD void locate_as(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
+                         Fractions<T>* fractions) {
+  const HashLevel shape{level.shape.resolution, level.shape.entries, kHashed};
+#pragma omp simd
+  for (int i = 0; i < kTile; ++i) {
+    T t[3], w[3];
+    uint32_t cell[3];
+    for (int a = 0; a < 3; ++a) {
+      cell[a] = grid_cell(xyz[a][i], level.scale, t[a]);
+      w[a] = grid_weight(t[a], level.smooth);
+    }
+    for (int c = 0; c < 8; ++c) {
+      tile.entry[c][i] =
+          grid_entry(shape, cell[0] + (c & 1), cell[1] + (c >> 1 & 1), cell[2] + (c >> 2));
+      tile.weight[c][i] = corner_weight(c, w[0], w[1], w[2]);
+    }
+    if (fractions) {
+      for (int a = 0; a < 3; ++a) {
+        const bool inside = (xyz[a][i] >= T(0)) & (xyz[a][i] <= T(1));
+        fractions->w[a][i] = w[a];
+        fractions->slope[a][i] =
+            inside ? level.scale * grid_weight_slope(t[a], level.smooth) : T(0);
+      }
+    }
+  }
+}
+
+template <typename T>
+void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
+            Fractions<T>* fractions = nullptr) {
+  if (level.shape.hashed)
+    locate_as<true>(level, xyz, tile, fractions);
+  else
+    locate_as<false>(level, xyz, tile, fractions);
+}
+
+// Asks for the entries of a tile before they are needed; the 128 misses then overlap.
+template <int F, typename T>
+HEAD3D_HD void fetch(const T* entries, const Tile<T>& tile) {
+  for (int i = 0; i < kTile; ++i)
+    for (int c = 0; c < 8; ++c) __builtin_prefetch(entries + int64_t(tile.entry[c][i]) * F);
+}
+
+template <int F, typename T>
+HEAD3D_HD void sum_tile(const T* entries, const Tile<T>& tile, int count, T* out, int64_t stride) {
+  for (int i = 0; i < count; ++i) {
+    T sum[F] = {};
+    for (int c = 0; c < 8; ++c) {
+      const T* entry = entries + int64_t(tile.entry[c][i]) * F;
+      for (int f = 0; f < F; ++f) sum[f] += tile.weight[c][i] * entry[f];
+    }
+    std::memcpy(out + i * stride, sum, sizeof(sum));
+  }
+}
+
+// Encodes points [first, last), level by level: a level's entries stay near while they are in use.
+template <int F, typename T>
+void encode(const T* points, int64_t first, int64_t last, const T* table,
+            const std::vector<Level<T>>& levels, T* out) {
+  const int64_t L = int64_t(levels.size());
+  for (int64_t l = 0; l < L; ++l) {
+    const T* entries = table + levels[l].offset * F;
+    Tile<T> tiles[2];
+    T xyz[3][kTile];
+    load_tile(points, first, last, xyz);
+    locate(levels[l], xyz, tiles[0]);
+    fetch<F>(entries, tiles[0]);
+    int now = 0;
+    for (int64_t start = first; start < last; start += kTile, now ^= 1) {
+      if (start + kTile < last) {
+        load_tile(points, start + kTile, last, xyz);
+        locate(levels[l], xyz, tiles[now ^ 1]);
+        fetch<F>(entries, tiles[now ^ 1]);
+      }
+      const int count = int(std::min<int64_t>(kTile, last - start));
+      sum_tile<F>(entries, tiles[now], count, out + ((start - first) * L + l) * F, L * F);
+    }
+  }
+}
+
+template <typename Run>
+int for_features(int64_t F, const Run& run) {
+  switch (F) {
+    case 1:
+      return run(std::integral_constant<int, 1>()), 0;
+    case 2:
+      return run(std::integral_constant<int, 2>()), 0;
+    case 4:
+      return run(std::integral_constant<int, 4>()), 0;
+    case 8:
+      return run(std::integral_constant<int, 8>()), 0;
+  }
+  return 1;
+}
+
+}  // namespace head3d
