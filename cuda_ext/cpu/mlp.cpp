@@ -6,7 +6,7 @@
 namespace {
 
 using namespace head3d;
-constexpr int64_t kChunk = 4096;  // points encoded at once: a level's entries are met several times
+constexpr int64_t kChunk = 16384;  // points encoded at once: a level's entries are met several times
 
 template <typename T>
 void copy_out(const std::vector<T>& rows, int64_t row, int64_t count, int64_t O, T* out) {

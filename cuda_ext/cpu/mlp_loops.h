@@ -49,6 +49,23 @@ HEAD3D_HD void multiply_block(const T* a, int64_t row, int64_t column, int64_t K
     for (int v = 0; v < kV; ++v) store(c + r * ldc + v * kRow, sum[r][v]);
 }
 
+// Sums in flight: enough to hide a multiply-add's latency, no more than there are registers.
+#ifdef __AVX512F__
+constexpr int kWide = 4, kWideRows = 4, kNarrow = 2, kNarrowRows = 8;  // 16 registers of 16
+#else
+constexpr int kWide = 2, kWideRows = 2, kNarrow = 1, kNarrowRows = 4;  // 8 registers of 8
+#endif
+
+template <int kR, int kV, typename T>
+HEAD3D_HD void multiply_columns(const T* a, int64_t row, int64_t column, int64_t M, int64_t K,
+                                const T* b, int64_t N, T* c, const T* bias, bool add) {
+  int64_t m = 0;
+  for (; m + kR <= M; m += kR)
+    multiply_block<kR, kV>(a + m * row, row, column, K, b, N, c + m * N, N, bias, add);
+  for (; m < M; ++m)
+    multiply_block<1, kV>(a + m * row, row, column, K, b, N, c + m * N, N, bias, add);
+}
+
 // C (M x N) = [C | bias] + A (M x K) B (K x N); N is a multiple of 16.
 template <typename T>
 void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b, int64_t N,
@@ -56,25 +73,14 @@ void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, con
   for (int64_t n = 0; n < N;) {
     const int64_t left = (N - n) / kRow;
     const T* offset = bias ? bias + n : nullptr;
-    int64_t m = 0;
-    // 16 sums of 16 numbers: enough in flight to hide a multiply-add's latency
-    if (left >= 4) {
-      for (; m + 4 <= M; m += 4)
-        multiply_block<4, 4>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
-      for (; m < M; ++m)
-        multiply_block<1, 4>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
-      n += 4 * kRow;
-    } else if (left >= 2) {
-      for (; m + 8 <= M; m += 8)
-        multiply_block<8, 2>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
-      for (; m < M; ++m)
-        multiply_block<1, 2>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
-      n += 2 * kRow;
+    if (left >= kWide) {
+      multiply_columns<kWideRows, kWide>(a, row, column, M, K, b + n, N, c + n, offset, add);
+      n += kWide * kRow;
+    } else if (left >= kNarrow) {
+      multiply_columns<kNarrowRows, kNarrow>(a, row, column, M, K, b + n, N, c + n, offset, add);
+      n += kNarrow * kRow;
     } else {
-      for (; m + 8 <= M; m += 8)
-        multiply_block<8, 1>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
-      for (; m < M; ++m)
-        multiply_block<1, 1>(a + m * row, row, column, K, b + n, N, c + m * N + n, N, offset, add);
+      multiply_columns<kNarrowRows, 1>(a, row, column, M, K, b + n, N, c + n, offset, add);
       n += kRow;
     }
   }

@@ -79,7 +79,7 @@ def _flags(device: Device, arch: str) -> list[str]:
         return ["-std=c++17", "-O3", "-Xcompiler=-fPIC,-fvisibility=hidden", *code]
     # no -ffast-math: NaN and infinity must keep their meaning; the two flags below only drop errno and traps
     flags = ["-std=c++17", "-O3", f"-march={arch}", "-fopenmp", "-fPIC", "-fvisibility=hidden"]
-    flags += ["-fno-math-errno", "-fno-trapping-math"]
+    flags += ["-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]  # psabi: vectors cross no library border
     return [*flags, "-mprefer-vector-width=512"] if platform.machine() == "x86_64" else flags
 
 

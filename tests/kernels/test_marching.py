@@ -68,7 +68,9 @@ class TestMarchShell:
 
     def test_bad_input_names_the_argument(self):
         rays = bundle()
+        rays["directions"] = rays["directions"][0]
         with pytest.raises(ShapeError, match="directions"):
-            march_shell(ball(), LOW, cell_m=CELL, step_m=0.1, half_width_m=0.1, **rays | {"directions": torch.zeros(3)})
+            march_shell(ball(), LOW, cell_m=CELL, step_m=0.1, half_width_m=0.1, **rays)
+        rays = bundle()
         with pytest.raises(ShapeError, match="step_m"):
             march_shell(ball(), LOW, cell_m=CELL, step_m=0.0, half_width_m=0.1, **rays)
