@@ -44,7 +44,7 @@ class FitConfig:
     """Standard deviation of an outline point over the distance between the pupils."""
     flow_rounds: int = 5
     """Times the photos are matched against each other again; needs at least two photos."""
-    flow_sigma: float = 0.015
+    flow_sigma: float = 0.03
     """Standard deviation of a flow point over the distance between the pupils."""
     identity_ridge: float = 3.0
     """Weight of the identity prior."""
@@ -126,7 +126,7 @@ def fit_head(
         advance("outline")
     if len(observations) > 1:
         for k in range(config.flow_rounds):
-            outlines = _outlines(model, state, windows, config=config, reach=0.08)
+            outlines = _outlines(model, state, windows, config=config, reach=0.15)
             sigma = [config.flow_sigma * pupils_px(state, i) for i in range(state.photos)]
             reach = (0.2 if k < 2 else 0.1) * INTERPUPILLARY_WINDOW_PX
             flow, trust = flow_targets(model, state, windows, sigma_px=sigma, reach_px=reach, seed=config.seed + k)
@@ -170,13 +170,15 @@ def _outlines(
     found = []
     for i, window in enumerate(windows):
         pupils = pupils_px(state, i)
+        # from the front the landmarks already hold the outline: what lies further off is hair or a collar, not the jaw
+        near = min(1.0, 0.35 + abs(state.yaw_pitch_deg(i)[0]) / 60.0)
         target = silhouette_targets(
             model,
             state,
             window,
             photo=i,
             sigma_px=config.silhouette_sigma * pupils,
-            reach_px=reach * pupils * window.scale,
+            reach_px=reach * near * pupils * window.scale,
         )
         if target is not None:
             found.append(target)
