@@ -8,7 +8,6 @@ offsets in px of its input.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -140,10 +139,3 @@ def face_crop(face: Detection, *, scale: float = 1.5) -> Crop:
     return Crop(
         ((left + right) / 2.0, (top + bottom) / 2.0), max(right - left, bottom - top) * scale, upright_angle(face)
     )
-
-
-def sharpness(rgb_srgb: UInt8[np.ndarray, "H W 3"], face: Detection) -> float:
-    """Variance of the Laplacian of the face at 160 px: below about 20 it is blurred, a sharp face has 100 and more."""
-    grey = cv2.cvtColor(face_crop(face, scale=1.0).cut(rgb_srgb, 160), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    contrast = max(float(grey.std()), 8.0) / 50.0  # a dim face is not a blurred one
-    return float(cv2.Laplacian(grey / contrast, cv2.CV_32F).var())

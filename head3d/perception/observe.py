@@ -10,10 +10,11 @@ from head3d.capture.types import Photo, Verdict, refused
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.perception.detector import DetectorConfig, detect_faces
 from head3d.perception.identity import describe_face
-from head3d.perception.judge import Candidate, JudgeConfig, choose_subject, face_problems
+from head3d.perception.judge import JudgeConfig, face_problems, sharpness
 from head3d.perception.landmarks import FacePoints, LandmarkConfig, find_irises, find_points, landmarks_of
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.parsing import ParsingConfig, parse_face
+from head3d.perception.subject import Candidate, Choice, SubjectConfig, choose_subject, spread_frames
 from head3d.perception.types import Detection, Landmarks, Observation
 
 
@@ -23,6 +24,8 @@ class PerceptionConfig:
 
     face: int | None = None
     """Which face is the subject where a photo shows several: 0 the largest; None = the one on most photos."""
+    subject: SubjectConfig = field(default_factory=SubjectConfig)
+    """Who is meant, where there are several people; which frames of a video are kept."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     """Finding faces."""
     landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
@@ -34,11 +37,13 @@ class PerceptionConfig:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A face of a photo on its way to an observation."""
+class _Looked:
+    """A photo and the faces on it, largest first; ``missed``: something like a face was seen, but no points found."""
 
-    detection: Detection
-    candidate: Candidate
+    photo: Photo
+    detections: tuple[Detection, ...]
+    faces: tuple[Candidate, ...]
+    missed: bool
 
 
 def observe(
@@ -47,57 +52,94 @@ def observe(
     """Perceive the subject in every photo that shows it well enough.
 
     Returns:
-        Observations of the accepted photos, in order, and a verdict on every photo.
+        Observations of the accepted photos, in order, and a verdict on every photo (of video frames: on those kept).
     """
     emit(StageStart("perception", len(photos)))
     nets = load_face_nets()
-    groups = [_faces(photo, nets, config) for photo in photos]
-    subject = choose_subject(
-        [[found.candidate for found in group] for group in groups], face=config.face, config=config.judge
-    )
+    looked = [_look(photo, nets, config) for photo in photos]
+    choices = choose_subject([look.faces for look in looked], face=config.face, config=config.subject)
+    judged = [_verdict(look, choice, config) for look, choice in zip(looked, choices, strict=True)]
+    kept = _thin_videos(looked, choices, judged, config, emit)
     observations: list[Observation] = []
     verdicts: list[Verdict] = []
-    for step, (photo, group, chosen) in enumerate(zip(photos, groups, subject, strict=True)):
-        verdict = _verdict(photo, group, chosen, config)
-        if verdict.accepted and chosen is not None:
-            observations.append(_observation(photo, group[chosen], nets, config))
+    for step, index in enumerate(kept):
+        look, choice, verdict = looked[index], choices[index], judged[index]
+        if verdict.accepted and choice.index is not None:
+            observations.append(_observation(look, choice.index, nets, config))
         verdicts.append(verdict)
-        emit(Progress("perception", step + 1, len(photos), photo.name))
+        emit(Progress("perception", step + 1, len(kept), look.photo.name))
         for text in (*verdict.reasons, *verdict.warnings):
-            emit(Notice(f"{photo.name}: {text}", "info" if verdict.accepted else "warning"))
+            emit(Notice(f"{look.photo.name}: {text}", "info" if verdict.accepted else "warning"))
     return observations, verdicts
 
 
-def _faces(photo: Photo, nets: FaceNets, config: PerceptionConfig) -> list[_Found]:
-    """Every real face of a photo, largest first."""
-    faces = []
-    for index, detection in enumerate(detect_faces(photo.rgb_srgb, nets, config=config.detector)):
+def _look(photo: Photo, nets: FaceNets, config: PerceptionConfig) -> _Looked:
+    detections, faces, missed = [], [], False
+    for detection in detect_faces(photo.rgb_srgb, nets, config=config.detector):
         points = find_points(photo.rgb_srgb, detection, nets, config=config.landmarks)
-        if points.score >= config.judge.min_score:
-            descriptor = describe_face(photo.rgb_srgb, points.points[:, :2])
-            faces.append(_Found(detection, Candidate(photo, index, points, descriptor)))
-    return faces
+        if points.score < config.judge.min_score:
+            missed |= detection.score > 0.8
+            continue
+        detections.append(detection)
+        faces.append(Candidate(points, describe_face(photo.rgb_srgb, points.points[:, :2])))
+    return _Looked(photo, tuple(detections), tuple(faces), missed)
 
 
-def _verdict(photo: Photo, group: Sequence[_Found], chosen: int | None, config: PerceptionConfig) -> Verdict:
-    if not group:
-        return refused(photo.name, "no face found: use a photo where both eyes can be seen")
-    if chosen is None:
-        return refused(photo.name, "another person than on the other photos")
-    reasons, notes = face_problems(photo.rgb_srgb, group[chosen].candidate.face, config=config.judge)
-    if len(group) > 1:
-        notes.append(f"{len(group)} faces: number {chosen + 1} by size is taken (--face chooses another)")
-    return Verdict(photo.name, accepted=not reasons, reasons=tuple(reasons), warnings=tuple(notes))
+def _verdict(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict:
+    name = look.photo.name
+    if choice.index is None:
+        match choice.why:
+            case "other":
+                # A spoilt picture looks like nobody: then that is the reason.
+                spoilt, _ = face_problems(look.photo.rgb_srgb, look.faces[0].face, config=config.judge)
+                return refused(name, spoilt[0] if spoilt else "another person than on the other photos")
+            case "unclear":
+                several = f"{len(look.faces)} people, and nothing tells who is meant"
+                return refused(name, f"{several}: crop the photo, or choose with --face 0 (the largest), 1, ...")
+            case _:
+                seen = "a face is there, but turned too far or covered: its points cannot be found"
+                return refused(name, seen if look.missed else "no face found: both eyes should be visible")
+    face = look.faces[choice.index].face
+    reasons, notes = face_problems(look.photo.rgb_srgb, face, config=config.judge)
+    if len(look.faces) > 1:
+        notes.append(f"{len(look.faces)} people: face {choice.index} (0 is the largest) is the subject")
+    return Verdict(name, accepted=not reasons, reasons=tuple(reasons), warnings=tuple(notes))
 
 
-def _observation(photo: Photo, found: _Found, nets: FaceNets, config: PerceptionConfig) -> Observation:
-    face = found.candidate.face
+def _thin_videos(
+    looked: Sequence[_Looked],
+    choices: Sequence[Choice],
+    judged: Sequence[Verdict],
+    config: PerceptionConfig,
+    emit: Emit,
+) -> list[int]:
+    """Indices of all photos, and of those good frames of each video that spread over head pose."""
+    kept = [index for index, look in enumerate(looked) if not look.photo.video]
+    for video in dict.fromkeys(look.photo.video for look in looked if look.photo.video):
+        frames = [index for index, look in enumerate(looked) if look.photo.video == video]
+        poses, values, good = [], [], []
+        for index in frames:
+            chosen = choices[index].index
+            if judged[index].accepted and chosen is not None:
+                face = looked[index].faces[chosen].face
+                yaw, pitch, _ = np.degrees(face.pose)
+                poses.append((float(yaw), float(pitch)))
+                values.append(sharpness(looked[index].photo.rgb_srgb, face))
+                good.append(index)
+        spread = [good[place] for place in spread_frames(poses, values, config=config.subject)]
+        emit(Notice(f"{video}: {len(spread)} of {len(frames)} sharp frames are used", "info" if spread else "warning"))
+        kept += spread or frames[:1]  # the verdict on the first frame tells why there is none
+    return sorted(kept)
+
+
+def _observation(look: _Looked, index: int, nets: FaceNets, config: PerceptionConfig) -> Observation:
+    photo, face = look.photo, look.faces[index].face
     return Observation(
         photo=photo,
-        detection=found.detection,
+        detection=look.detections[index],
         landmarks=landmarks_of(face, find_irises(photo.rgb_srgb, face.points, nets)),
         parsing=parse_face(photo.rgb_srgb, face, nets, alpha=photo.alpha, config=config.parsing),
-        embedding=found.candidate.descriptor.astype(np.float32),
+        embedding=look.faces[index].descriptor.astype(np.float32),
     )
 
 

@@ -81,6 +81,8 @@ def _scores(pixels: np.ndarray, person: Bool[np.ndarray, "S S"], frame: FaceFram
         found = [inner | (certain & (best == _FLESH)), certain & (best == _HAIR), certain & (best == _CLOTH)]
         # What had no seeds at first (hair of a bald head) must not come to life from a few odd pixels.
         seeds = [new if seed.any() else seed for new, seed in zip(found, seeds, strict=True)]
+    if not seeds[_HAIR].any():
+        scores[..., _HAIR] = -12.0
     scores = _one_piece(np.where(person, scores.argmax(-1), -1), scores, height_above_chin(frame, pixels.shape[0]))
     return scores.astype(np.float32)
 
@@ -96,10 +98,12 @@ def _first_seeds(
     inner = _without_outliers(colours, inner)
     skin = learn_colours(colours[inner])
     hair = none
-    if zone[_HAIR].sum() > 60 and not _is_bald(colours[inner], colours[zone[_HAIR]]):
+    if zone[_HAIR].sum() > 60 and not _is_bare(colours[inner], colours[zone[_HAIR]]):
         hair = zone[_HAIR] & (skin.log_likelihood(colours) < skin.typical - _UNLIKE)
     shaded = with_shadow(skin)
     cloth = zone[_CLOTH] & (shaded.log_likelihood(colours) < skin.typical - _UNLIKE)
+    if cloth.sum() < 0.15 * zone[_CLOTH].sum() and not _is_bare(colours[inner], colours[zone[_CLOTH]]):
+        cloth = zone[_CLOTH]  # in a dim picture dark cloth looks like skin in shadow
     if hair.sum() > 60:
         strands = learn_colours(colours[hair])
         other = cloth & (strands.log_likelihood(colours) < strands.typical - _UNLIKE)
@@ -114,9 +118,9 @@ def _without_outliers(colours: np.ndarray, inner: np.ndarray) -> Bool[np.ndarray
     return inner & (away[..., 0] < 26.0) & (np.hypot(away[..., 1], away[..., 2]) < 14.0)
 
 
-def _is_bald(skin: Float32[np.ndarray, "P 4"], scalp: Float32[np.ndarray, "Q 4"]) -> bool:
-    """True if the top of the head looks like skin: by lightness, chroma and texture (tried on bald and blond)."""
-    step = np.median(scalp, axis=0) - np.median(skin, axis=0)
+def _is_bare(skin: Float32[np.ndarray, "P 4"], other: Float32[np.ndarray, "Q 4"]) -> bool:
+    """True if a scalp, or shoulders, look like skin: by lightness, chroma, texture (tried on bald and blond)."""
+    step = np.median(other, axis=0) - np.median(skin, axis=0)
     unlike = np.hypot(step[0] / 12.0, np.hypot(step[1], step[2]) / 7.0)
     unlike = np.hypot(unlike, max(float(step[3]), 0.0) / 0.4)
     return bool(unlike < (2.0 if step[3] < -0.3 else 1.0))  # hair is never smoother than skin
