@@ -66,6 +66,7 @@ def reconstruct(
     from head3d.field.deform import Deformation, expression_volume
     from head3d.field.occupancy import ShellCache
     from head3d.morphable.fit import fit_head
+    from head3d.morphable.shell import outer_shell
     from head3d.perception.observe import observe
     from head3d.render.volume import render_view
     from head3d.train.cameras import refined_cameras
@@ -93,7 +94,8 @@ def reconstruct(
     found = refined_cameras(fitted.cameras, field.turn, field.shift)
     yaw = torch.cat([camera.yaw_pitch[:, 0] for camera in found]).abs()
     frontal = int(yaw.argmin())  # the truth's expression is one for all frames: that of the most frontal input
-    deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(found))])
+    shells = [outer_shell(fitted.model, fitted.vertices(i).detach().float()) for i in (None, *range(len(found)))]
+    deformation = Deformation([expression_volume(shells[0], shell) for shell in shells[1:]])
 
     def render(camera: Cameras, sh: Float[Tensor, "9 3"]) -> RenderOutput:
         view = View("bench", camera, Lighting(sh), "bench")

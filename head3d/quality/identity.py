@@ -50,8 +50,8 @@ def describe_picture(rgb_srgb: UInt8[np.ndarray, "H W 3"], nets: FaceNets) -> Fl
 def describe_photos(observations: Sequence[Observation]) -> dict[str, Float32[np.ndarray, "128"]]:
     """dlib descriptor of each photo's subject, by photo name.
 
-    Profiles are left out unless there is nothing else: the descriptor is not made for them (a photo turned by 71 degrees
-    lay 0.25 further from every frontal picture of its person than the other photos did).
+    Profiles are left out unless there is nothing else: the descriptor is not made for them (one at 71 degrees of yaw
+    lay 0.25 further from every frontal picture of its person than the other photos).
     """
     fair = [one for one in observations if float(np.mean(one.landmarks.visible[:468])) >= MIN_VISIBLE]
     return {one.photo.name: describe_face(one.photo.rgb_srgb, one.landmarks.points_px) for one in fair or observations}
