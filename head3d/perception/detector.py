@@ -32,17 +32,24 @@ class DetectorConfig:
 def detect_faces(
     rgb_srgb: UInt8[np.ndarray, "H W 3"], nets: FaceNets, *, config: DetectorConfig = DetectorConfig()
 ) -> list[Detection]:
-    """Faces of a picture, the largest first."""
+    """Faces of a picture that stand roughly upright, the largest first."""
     height, width = rgb_srgb.shape[:2]
     centre, side = (width / 2.0, height / 2.0), float(max(height, width))
     finds = _look(rgb_srgb, nets, [Crop(centre, side), Crop(centre, side * 1.5)], config)
     finds += _look(rgb_srgb, nets, _tiles(width, height, config.tiles), config, close_up=False)
+    return sorted(_merge(finds, config.same_face_overlap), key=_area, reverse=True)
+
+
+def detect_turned_faces(
+    rgb_srgb: UInt8[np.ndarray, "H W 3"], nets: FaceNets, *, config: DetectorConfig = DetectorConfig()
+) -> list[Detection]:
+    """Faces lying on their side or head, the surest first: for pictures without a believable upright face."""
+    height, width = rgb_srgb.shape[:2]
+    centre, side = (width / 2.0, height / 2.0), float(max(height, width)) * 1.2
+    finds = []
     for turn in config.turns_deg:
-        if finds:
-            break
-        finds = _look(rgb_srgb, nets, [Crop(centre, side * 1.2, float(np.radians(turn)))], config)
-    faces = _merge(finds, config.same_face_overlap)
-    return sorted(faces, key=_area, reverse=True)
+        finds += _look(rgb_srgb, nets, [Crop(centre, side, float(np.radians(turn)))], config)
+    return _merge(finds, config.same_face_overlap)
 
 
 def _area(face: Detection) -> float:

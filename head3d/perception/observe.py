@@ -8,9 +8,9 @@ from jaxtyping import Float32, UInt8
 
 from head3d.capture.types import Photo, Verdict, refused
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
-from head3d.perception.detector import DetectorConfig, detect_faces
+from head3d.perception.detector import DetectorConfig, detect_faces, detect_turned_faces
 from head3d.perception.identity import describe_face
-from head3d.perception.judge import JudgeConfig, face_problems, sharpness
+from head3d.perception.judge import JudgeConfig, face_problems, is_face, sharpness
 from head3d.perception.landmarks import FacePoints, LandmarkConfig, find_irises, find_points, landmarks_of
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.parsing import ParsingConfig, parse_face
@@ -74,15 +74,22 @@ def observe(
 
 
 def _look(photo: Photo, nets: FaceNets, config: PerceptionConfig) -> _Looked:
-    detections, faces, missed = [], [], False
-    for detection in detect_faces(photo.rgb_srgb, nets, config=config.detector):
-        points = find_points(photo.rgb_srgb, detection, nets, config=config.landmarks)
-        if points.score < config.judge.min_score:
-            missed |= detection.score > 0.8
-            continue
-        detections.append(detection)
-        faces.append(Candidate(points, describe_face(photo.rgb_srgb, points.points[:, :2])))
-    return _Looked(photo, tuple(detections), tuple(faces), missed)
+    pixels = photo.rgb_srgb
+    upright = detect_faces(pixels, nets, config=config.detector)
+    found = _believable(pixels, upright, nets, config)
+    if not found:
+        found = _believable(pixels, detect_turned_faces(pixels, nets, config=config.detector)[:3], nets, config)[:1]
+    faces = [Candidate(face, describe_face(pixels, face.points[:, :2])) for _, face in found]
+    missed = not faces and any(detection.score > 0.8 for detection in upright)
+    return _Looked(photo, tuple(detection for detection, _ in found), tuple(faces), missed)
+
+
+def _believable(
+    rgb_srgb: np.ndarray, detections: Sequence[Detection], nets: FaceNets, config: PerceptionConfig
+) -> list[tuple[Detection, FacePoints]]:
+    """Finds of the detector in which the landmark net too sees a face."""
+    looks = [(one, find_points(rgb_srgb, one, nets, config=config.landmarks)) for one in detections]
+    return [(one, face) for one, face in looks if is_face(face, config=config.judge)]
 
 
 def _verdict(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict:
@@ -152,12 +159,15 @@ class FaceReading:
     embedding: Float32[np.ndarray, "128"]
 
 
-def read_face(rgb_srgb: UInt8[np.ndarray, "H W 3"], *, nets: FaceNets | None = None) -> FaceReading | None:
+def read_face(
+    rgb_srgb: UInt8[np.ndarray, "H W 3"],
+    *,
+    nets: FaceNets | None = None,
+    config: PerceptionConfig = PerceptionConfig(),
+) -> FaceReading | None:
     """Landmarks and identity descriptor of the largest face of a picture (a render, say), or None if there is none."""
     nets = nets or load_face_nets()
-    for detection in detect_faces(rgb_srgb, nets):
-        face = find_points(rgb_srgb, detection, nets)
-        if face.score >= JudgeConfig().min_score:
-            landmarks = landmarks_of(face, find_irises(rgb_srgb, face.points, nets))
-            return FaceReading(landmarks, face, describe_face(rgb_srgb, face.points[:, :2]).astype(np.float32))
+    for _, face in _believable(rgb_srgb, detect_faces(rgb_srgb, nets, config=config.detector), nets, config):
+        landmarks = landmarks_of(face, find_irises(rgb_srgb, face.points, nets))
+        return FaceReading(landmarks, face, describe_face(rgb_srgb, face.points[:, :2]).astype(np.float32))
     return None
