@@ -46,7 +46,7 @@ class FitConfig:
     """Times the photos are matched against each other again; needs at least two photos."""
     flow_sigma: float = 0.03
     """Standard deviation of a flow point over the distance between the pupils."""
-    identity_ridge: float = 3.0
+    identity_ridge: float = 6.0
     """Weight of the identity prior."""
     expression_ridge: float = 10.0
     """Weight of the expression prior."""

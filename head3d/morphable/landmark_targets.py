@@ -1,8 +1,11 @@
 """Landmarks as residuals: which points count, how much, and the detector's known bias taken out."""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from head3d.geometry.conventions import INTERPUPILLARY_M
+from head3d.morphable.calibration import detector_bias
 from head3d.morphable.energies import PointTargets
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
@@ -12,6 +15,8 @@ from head3d.perception.types import Observation
 OVAL_WEIGHT = 0.15
 """The oval slides along the cheek: the detector draws an outline, not a point."""
 BROW_WEIGHT = 0.5
+TYPICAL_SD_M = 0.025 * INTERPUPILLARY_M
+"""The detector's random error on a frontal face: a point this sure has the nominal standard deviation."""
 LANDMARKS_UP_TO_DEG = 75.0
 """Beyond, the detector stops working; outline and flow carry the view."""
 
@@ -30,7 +35,7 @@ def landmark_targets(
         weight: Multiplies all squared residuals.
     """
     landmarks = observation.landmarks
-    yaw, _pitch = state.yaw_pitch_deg(photo)
+    yaw, pitch = state.yaw_pitch_deg(photo)
     if abs(yaw) > LANDMARKS_UP_TO_DEG:
         weight = weight * 0.05
     weights = torch.full((478,), weight)
@@ -40,15 +45,21 @@ def landmark_targets(
     chosen[468:] = False  # irises follow the gaze: see eyes.py
     if int(chosen.sum()) < 20:
         return None
-    pupils = float(state.focal(photo) * INTERPUPILLARY_M / state.translation[photo, 2])
-    # the detector's random error grows with yaw: 2.2 mm near the front, 5.3 mm at 70 degrees
-    turned = 1.0 + (min(abs(yaw), 80.0) / 40.0) ** 4
+    px_per_m = float(state.focal(photo) / state.translation[photo, 2])
+    offset, sd = detector_bias(yaw, pitch)
+    shift = (upright(state, photo) @ offset.T).T * px_per_m
     spread = torch.from_numpy(landmarks.sigma_px).float()
-    sigmas = ((sigma * pupils * turned) ** 2 + spread**2).sqrt() / weights.sqrt()
+    sigmas = ((sigma * INTERPUPILLARY_M * px_per_m * sd / TYPICAL_SD_M) ** 2 + spread**2).sqrt() / weights.sqrt()
     return PointTargets(
         photo=photo,
         triangles=model.landmark_triangles[chosen],
         barycentrics=model.landmark_barycentrics[chosen],
-        target_px=torch.from_numpy(landmarks.points_px).float()[chosen],
+        target_px=(torch.from_numpy(landmarks.points_px).float() - shift)[chosen],
         sigma_px=sigmas[chosen],
     )
+
+
+def upright(state: FitState, photo: int) -> Float[Tensor, "2 2"]:
+    """Turns directions of a picture in which the head is upright (x right, y down) into the photo's."""
+    up = torch.nn.functional.normalize(state.rotation[photo, :2, 1], dim=0)
+    return torch.stack([torch.stack([-up[1], up[0]]), -up], dim=1).float()
