@@ -1,0 +1,53 @@
+"""Views by name, by angle and by light."""
+
+import math
+
+import pytest
+import torch
+
+from head3d.errors import ConfigError
+from head3d.geometry.sh import Lighting
+from head3d.rendering import make_views
+
+LIGHTS = [Lighting(torch.full((9, 3), float(i))) for i in range(2)]
+PHOTOS = ["a.jpg", "b c.png"]
+
+
+def make(*names: str, light: str = "soft-front", size_px: int = 64):
+    return make_views(names, light=light, size_px=size_px, lights=LIGHTS, photos=PHOTOS)
+
+
+def test_an_angle_of_ones_own_turns_the_head_by_it():
+    view = make("-25/10")[0]
+    assert view.name == "yaw-25_pitch+10"
+    away = view.camera.c2w[0, :3, 3] - torch.tensor([0.0, 0.012, 0.015])
+    assert math.degrees(math.atan2(-away[0], away[2])) == pytest.approx(-25, abs=0.1)
+
+
+def test_names_keep_their_order_and_come_once():
+    assert [view.name for view in make("profile-left", "front", "profile-left")] == ["profile-left", "front"]
+
+
+def test_light_of_a_photo_is_its_own():
+    assert torch.equal(make("front", light="photo")[0].lighting.sh, LIGHTS[0].sh)
+    assert torch.equal(make("front", light="photo:b c.png")[0].lighting.sh, LIGHTS[1].sh)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"light": "rembrant"}, "no light 'rembrant'"),
+        ({"light": "photo:x"}, "no photo 'x'"),
+        ({"size_px": 3}, "too small"),
+    ],
+)
+def test_what_does_not_exist_is_named(change: dict, told: str):
+    with pytest.raises(ConfigError, match=told):
+        make("front", **change)
+
+
+def test_unknown_view_and_no_view_are_named():
+    with pytest.raises(ConfigError, match="frnot"):
+        make("frnot")
+    with pytest.raises(ConfigError, match="No view"):
+        make()
