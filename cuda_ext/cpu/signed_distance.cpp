@@ -195,16 +195,30 @@ void mark_outside(const Grid& grid, const float* distance2, float radius, uint8_
   }
 }
 
-// Faces whose corners are all within `rings` edges of a face already marked.
-void widen(const Mesh& mesh, int64_t V, int rings, std::vector<uint8_t>& outer) {
-  std::vector<uint8_t> touched(V);
+// A face thinner than a node's distance may have been seen by no node: it counts if it touches a face that was seen.
+void widen(const Mesh& mesh, int64_t V, double h, int rings, std::vector<uint8_t>& outer) {
+  std::vector<uint8_t> touched(V), thin(mesh.F);
+  for (int64_t f = 0; f < mesh.F; ++f) {
+    double edge[3][3], longest2 = 0;
+    for (int k = 0; k < 3; ++k) {
+      double length2 = 0;
+      for (int a = 0; a < 3; ++a) {
+        edge[k][a] = double(mesh.corner(f, (k + 1) % 3)[a]) - mesh.corner(f, k)[a];
+        length2 += edge[k][a] * edge[k][a];
+      }
+      longest2 = std::max(longest2, length2);
+    }
+    const Vec3<double> area = head3d::cross<double>({edge[0][0], edge[0][1], edge[0][2]},
+                                                    {edge[1][0], edge[1][1], edge[1][2]});
+    thin[f] = head3d::dot(area, area) <= h * h * longest2;  // height = |cross| / longest <= h
+  }
   for (int ring = 0; ring < rings; ++ring) {
     std::fill(touched.begin(), touched.end(), 0);
     for (int64_t f = 0; f < mesh.F; ++f)
       if (outer[f])
         for (int k = 0; k < 3; ++k) touched[mesh.faces[3 * f + k]] = 1;
     for (int64_t f = 0; f < mesh.F; ++f)
-      for (int k = 0; k < 3; ++k) outer[f] |= touched[mesh.faces[3 * f + k]];
+      for (int k = 0; k < 3; ++k) outer[f] |= thin[f] & touched[mesh.faces[3 * f + k]];
   }
 }
 
@@ -296,7 +310,7 @@ int head3d_signed_distance(const float* vertices, int64_t V, const int64_t* face
       if ((state[at] ^ state[at + grid.stride(axis)]) & kOutside) outer[f] = 1;
     });
   }
-  widen(mesh, V, int(std::min(4.0, std::ceil(h / std::max(mean_edge(mesh), 1e-6)))), outer);
+  widen(mesh, V, h, int(std::min(4.0, std::ceil(h / std::max(mean_edge(mesh), 1e-6)))), outer);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t s = 0; s < slabs; ++s) {
     const int64_t x0 = grid.n[0] * s / slabs, x1 = grid.n[0] * (s + 1) / slabs;

@@ -110,8 +110,10 @@ def _signed_distance_numpy(
     outer = np.zeros(len(faces), bool)
     outer[nearest[outside & (nearest >= 0)]] = True
     mean_edge = float(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1).mean())
+    edges = np.roll(corners, -1, 1).astype(np.float64) - corners
+    height = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / np.linalg.norm(edges, axis=2).max(1)
     for _ in range(min(4, math.ceil(h / max(mean_edge, 1e-6)))):
-        outer |= np.isin(faces, faces[outer]).any(1)
+        outer |= (height <= h) & np.isin(faces, faces[outer]).any(1)
     shell, _ = _band(corners[outer], nodes, origin, h=h, band=2.5 * h)
     distance = np.where(outside, distance, shell)
     far = ~np.isfinite(distance)
