@@ -6,7 +6,7 @@ The displacement is known on the mesh; a coarse grid over the face carries it to
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy import spatial
 from torch import Tensor
 
 from head3d.field.volumes import Volume, box_grid, grid_nodes
@@ -29,7 +29,7 @@ def expression_volume(neutral: Mesh, photo: Mesh, *, cell_m: float = CELL_M) -> 
     active = photo.vertices[size > STILL_M / 3]
     shape, origin = box_grid(active.amin(0) - FADE_M, active.amax(0) + FADE_M, cell_m)
     nodes = grid_nodes(shape, origin, cell_m).numpy()
-    distance, index = cKDTree(photo.vertices.numpy()).query(nodes, k=6)
+    distance, index = spatial.KDTree(photo.vertices.numpy()).query(nodes, k=6)
     weight = 1.0 / (distance + 1e-3) ** 2
     weight /= weight.sum(1, keepdims=True)
     fade = np.clip(1.5 - 1.5 * distance[:, :1] / FADE_M, 0.0, 1.0)

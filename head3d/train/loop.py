@@ -1,78 +1,32 @@
 """Train a person's field on the photos: from the fitted head to what the pixels say."""
 
-import dataclasses
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from head3d.errors import TrainDiverged
-from head3d.events import Emit, EvalStep, TrainStep, ignore
+from head3d import store
+from head3d.errors import CorruptPart, TrainDiverged
+from head3d.events import Checkpoint, Emit, EvalStep, Notice, StageStart, TrainStep, ignore
 from head3d.field.deform import Deformation
-from head3d.field.encodings import GridConfig
-from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import FieldConfig, RadianceField
-from head3d.imaging.color import srgb_from_linear
+from head3d.field.radiance import RadianceField
+from head3d.kernels.library import library
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
-from head3d.render.types import RayBundle
-from head3d.render.volume import render_rays
-from head3d.train.cameras import SHIFT_M, TURN_RAD, CameraRefinement
-from head3d.train.losses import LossWeights, picture_terms, shape_terms, total_loss
+from head3d.train.config import TrainConfig
 from head3d.train.prepare import prepare
-from head3d.train.rays import CropConfig, PixelSampler, TrainPhoto
+from head3d.train.rays import PixelSampler, TrainPhoto
+from head3d.train.state import TrainState
+from head3d.train.step import held_out_psnr, train_step
 
+SLOW_PART = 0.35
+"""Without compiled kernels a step takes several times longer: this part of the steps is made."""
+WORSE_DB = 0.05
+"""The state with the best held-out pixels replaces the last one if it is better by more than this."""
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """Training of one person's field."""
-
-    steps: int = 500
-    """Optimiser steps."""
-    rays: int = 4096
-    """Rays per step."""
-    samples: int = 32
-    """Samples per ray at most; a ray that meets the surface head-on takes about 10, a grazing one all."""
-    colors: int = 3
-    """Of these, how many are given a colour."""
-    start_sd_m: float = 1.2e-3
-    """Blur of the surface at the start, metres."""
-    end_sd_m: float = 0.4e-3
-    """Blur at the end, metres."""
-    geometry_rate: float = 2e-3
-    """Learning rate of the geometry grid."""
-    color_rate: float = 1e-2
-    """Learning rate of the colour grid."""
-    decoder_rate: float = 2e-3
-    """Learning rate of the decoders."""
-    light_rate: float = 1e-3
-    """Learning rate of the lights, times their ambient level."""
-    refine_cameras: bool = True
-    """Correct the fit's cameras (turn and slide; distance and scale stay)."""
-    camera_rate: float = 4e-3
-    """Learning rate of the cameras (times 0.05 rad, 0.02 m)."""
-    light_ridge: float = 0.01
-    """Stiffness of the first light; ten times it for a single photo."""
-    refresh_every: int = 50
-    """Steps between refreshes of the cached surface."""
-    evaluate_every: int = 100
-    """Steps between looks at the held-out pixels."""
-    checkpoint_every: int = 200
-    """Steps between checkpoints."""
-    patience: int = 2
-    """Looks without gain after which training stops early."""
-    seed: int = 0
-    """Of everything random."""
-    loss: LossWeights = dataclasses.field(default_factory=LossWeights)
-    """Weights of the terms."""
-    field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
-    """Learned parts of the field."""
-    crop: CropConfig = dataclasses.field(default_factory=CropConfig)
-    """What part of the photos is used."""
+__all__ = ["TrainConfig", "optimise", "train_field"]
 
 
 def train_field(
@@ -111,145 +65,62 @@ def optimise(
     emit: Emit = ignore,
     checkpoints: Path | None = None,
 ) -> None:
-    """Train a prepared field in place.
+    """Train a prepared field in place; stops early when held-out pixels no longer gain.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
     """
-    generator = torch.Generator().manual_seed(config.seed)
+    if library("cpu") is None:
+        config = replace(config, steps=max(int(config.steps * SLOW_PART), 1))
+        emit(Notice(f"Without compiled kernels training is slow: it makes {config.steps} steps only.", "warning"))
+    state = TrainState(trained, config=config)
     sampler = PixelSampler(photos)
-    cameras = CameraRefinement(len(photos))
-    single = len(photos) == 1
-    refine = config.refine_cameras and not single
-    light = torch.nn.Parameter(torch.ones_like(trained.sh))  # relative, so that one rate fits all exposures
-    first_sh = trained.sh.detach().clone()
-    ambient_level = first_sh[:, :1].abs().mean(-1, keepdim=True).clamp(min=1e-3)
-    light = torch.nn.Parameter(torch.zeros_like(first_sh))
-    groups = [
-        {"params": list(trained.geometry.parameters()), "lr": config.geometry_rate},
-        {"params": list(trained.color.parameters()), "lr": config.color_rate},
-        {
-            "params": [*trained.geometry_decoder.parameters(), *trained.color_decoder.parameters()],
-            "lr": config.decoder_rate,
-        },
-        {"params": [light], "lr": config.light_rate},
-        {"params": list(cameras.parameters()) if refine else [], "lr": config.camera_rate},
-    ]
-    groups = [group for group in groups if group["params"]]
-    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    cache = ShellCache(trained)
-    started = time.monotonic()
-    for step in range(config.steps):
-        progress = step / max(config.steps - 1, 1)
-        sd = config.start_sd_m * (config.end_sd_m / config.start_sd_m) ** min(progress / 0.8, 1.0)
-        levels = fade_in(trained.config.geometry, progress / 0.6, first=3)
-        color_levels = fade_in(trained.config.color, progress / 0.4, first=4)
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.95 + rate * 0.05
-        if step % config.refresh_every == 0:
-            cache.refresh(trained, levels=levels)
-        pixels = sampler.draw(config.rays, generator=generator)
-        if refine:
-            origins, directions = cameras.rays(sampler.c2w, pixels.photo, pixels.camera_rays)
-        else:
-            pose = sampler.c2w[pixels.photo]
-            origins, directions = pose[:, :3, 3], torch.einsum("rij,rj->ri", pose[:, :3, :3], pixels.camera_rays)
-        sh = first_sh + light * ambient_level
-        rays = RayBundle(origins, directions, *cache.span(origins.detach(), directions.detach()), pixels.photo)
-        seen = render_rays(
-            trained,
-            cache,
-            rays,
-            sh,
-            sd_m=sd,
-            samples=config.samples,
-            colors=config.colors,
-            normal_step_m=max(1e-3, 2.5 * sd),
-            levels=levels,
-            color_levels=color_levels,
-            deformation=deformation,
-            generator=generator,
-        )
-        terms = picture_terms(seen, pixels)
-        rows = torch.nonzero(seen.hit)[:, 0]
-        surface = seen.point.detach()[rows]
-        with torch.no_grad():
-            base = torch.zeros_like(seen.gradient).index_put((rows,), _base_normal(trained, surface))
-            soft = torch.ones_like(seen.alpha).index_put((rows,), trained.softness(surface))
-        near = rows[torch.randint(len(rows), (min(1024, len(rows)),), generator=generator)] if len(rows) else rows
-        residual = torch.zeros_like(seen.alpha).index_put(
-            (near,), trained.residual_sdf(seen.point.detach()[near], levels=levels)
-        )
-        terms |= shape_terms(seen, base, residual * len(rows) / max(len(near), 1), softness=soft)
-        places = seen.point.detach()[near]
-        shifted = places + 1.5e-3 * torch.nn.functional.normalize(
-            torch.randn(places.shape, generator=generator), dim=-1
-        )
-        albedo = trained.surface_color(torch.cat([places, shifted]), levels=color_levels)[0]
-        terms["albedo_smooth"] = (albedo[: len(places)] - albedo[len(places) :]).abs().mean()
-        terms["sh"] = light.pow(2).mean()
-        weights = {name: getattr(config.loss, name) for name in terms}
-        weights["base_normal"] *= 1 - 0.8 * progress
-        loss = total_loss(terms, weights)
-        if not torch.isfinite(loss):
-            raise TrainDiverged(
-                f"training diverged at step {step}.", hint="run again with a lower --train.geometry-rate"
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if step % 20 == 0 or step == config.steps - 1:
-            elapsed = time.monotonic() - started
-            emit(TrainStep(step, config.steps, float(loss.detach()), (step + 1) * config.rays / max(elapsed, 1e-6)))
-        if (step + 1) % config.evaluate_every == 0:
-            emit(
-                EvalStep(
-                    step,
-                    _held_out_psnr(
-                        trained, cache, sampler, cameras, first_sh + light.detach() * ambient_level, deformation, sd
-                    ),
-                )
-            )
-    with torch.no_grad():
-        trained.sh.copy_(first_sh + light * ambient_level)
-        trained.turn.copy_(cameras.turn * TURN_RAD)
-        trained.shift.copy_(cameras.slide * SHIFT_M)
-        trained.sd_m.fill_(sd)
+    kept = last_checkpoint(checkpoints, emit=emit)
+    if kept is not None:
+        state.resume(kept)
+    emit(StageStart("training", config.steps))
+    best, best_psnr, waited = state.snapshot(), -1.0, 0
+    best_sd, started, first = state.sd_m, time.monotonic(), state.step
+    while state.step < config.steps and waited < config.patience:
+        try:
+            loss = train_step(state, sampler, deformation)
+        except TrainDiverged as error:
+            last = f" The last good checkpoint is {_newest(checkpoints)}." if _newest(checkpoints) else ""
+            raise TrainDiverged(error.message + last, hint=error.hint) from error
+        done = state.step
+        if done % 10 == 0 or done == config.steps:
+            rate = (done - first) * config.rays / max(time.monotonic() - started, 1e-6)
+            emit(TrainStep(done, config.steps, loss, rate))
+        if done % config.evaluate_every == 0 or done == config.steps:
+            psnr = held_out_psnr(state, sampler, deformation)
+            emit(EvalStep(done, psnr))
+            waited = 0 if psnr > best_psnr else waited + 1
+            if psnr > best_psnr - WORSE_DB:
+                best, best_sd, best_psnr = state.snapshot(), state.sd_m, max(psnr, best_psnr)
+        if checkpoints is not None and done % config.checkpoint_every == 0 and done < config.steps:
+            path = checkpoints / f"step_{done:05d}.safetensors"
+            store.write_tensors(path, state.checkpoint())
+            for old in checkpoints.glob("step_*.safetensors"):
+                if old != path:
+                    old.unlink(missing_ok=True)
+            emit(Checkpoint(done, str(path)))
+    state.restore(best)
+    state.sd_m = best_sd
+    state.finish()
 
 
-def fade_in(grid: GridConfig, progress: float, *, first: int) -> Tensor:
-    """Weight of each feature: coarse levels first, the finest at ``progress`` = 1."""
-    opened = first + (grid.levels - first) * min(progress, 1.0)
-    return (opened - torch.arange(grid.levels)).clamp(0, 1).repeat_interleave(grid.features)
+def _newest(checkpoints: Path | None) -> Path | None:
+    found = sorted(checkpoints.glob("step_*.safetensors")) if checkpoints is not None else []
+    return found[-1] if found else None
 
 
-def _base_normal(trained: RadianceField, points: Tensor) -> Tensor:
-    """Normal of the fitted head's shell, by central differences two and a half millimetres wide."""
-    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
-    values = trained.base_sdf((points[:, None] + corners * 2.5e-3).reshape(-1, 3)).reshape(-1, 4)
-    return torch.nn.functional.normalize((values[..., None] * corners).sum(1), dim=-1, eps=1e-9)
-
-
-@torch.no_grad()
-def _held_out_psnr(
-    trained: RadianceField,
-    cache: ShellCache,
-    sampler: PixelSampler,
-    cameras: CameraRefinement,
-    sh: Tensor,
-    deformation: Deformation,
-    sd: float,
-    *,
-    most: int = 4096,
-) -> float:
-    """PSNR (dB, sRGB) of held-out pixels of the head."""
-    index = sampler.held_out[:: max(len(sampler.held_out) // most, 1)]
-    pixels = sampler.take(index)
-    origins, directions = cameras.rays(sampler.c2w, pixels.photo, pixels.camera_rays)
-    rays = RayBundle(origins, directions, *cache.span(origins, directions), pixels.photo)
-    seen = render_rays(
-        trained, cache, rays, sh, sd_m=sd, samples=32, colors=3, normal_step_m=1e-3, deformation=deformation
-    )
-    mixed = srgb_from_linear(seen.radiance) * seen.alpha[:, None] + 0.5 * (1 - seen.alpha[:, None])
-    return float(-10 * torch.log10((mixed.clamp(0, 1) - pixels.rgb_srgb).pow(2).mean().clamp(min=1e-10)))
+def last_checkpoint(checkpoints: Path | None, *, emit: Emit = ignore) -> dict[str, Tensor] | None:
+    """The newest checkpoint of a folder; a damaged one is left aside with a Notice."""
+    path = _newest(checkpoints)
+    if path is None:
+        return None
+    try:
+        return store.read_tensors(path)
+    except CorruptPart as error:
+        emit(Notice(f"{error.message} Training starts anew.", "warning"))
+        return None

@@ -5,21 +5,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.spatial import cKDTree
+from scipy import spatial
+from torch import Tensor
 
 from head3d.field.deform import Deformation, expression_volume
-from head3d.field.from_mesh import ShellConfig, base_volume
+from head3d.field.from_mesh import base_volume, stand_off_volume
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.mesh import Mesh
+from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
+from head3d.train.hair import stand_off
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint, survey
 
 REACH_M = 0.006
 """How far the surface of skin may leave the fitted head."""
-TRAITS_CELL_M = 0.008
+HAIR_M = 0.006
+"""A shell that stands this far off the mesh is hair or cloth."""
+HAIR_REACH_M = 0.015
+HAIR_SOFTNESS = 2.0
 PAINT_CELL_M = 0.004
 
 
@@ -32,16 +38,6 @@ class Prepared:
     deformation: Deformation
 
 
-def visible_mesh(fit: HeadFit, photo: int | None = None) -> Mesh:
-    """The fitted head without what lies inside the mouth (it is not part of the shell)."""
-    hidden = torch.zeros(len(fit.model.mean), dtype=torch.bool)
-    for name in ("mouth_inner", "teeth", "tongue"):
-        if name in fit.model.groups:
-            hidden[fit.model.groups[name]] = True
-    faces = fit.model.faces[~hidden[fit.model.faces].all(1)]
-    return Mesh(fit.vertices(photo).detach().float(), faces)
-
-
 def prepare(
     fit: HeadFit,
     observations: Sequence[Observation],
@@ -52,20 +48,26 @@ def prepare(
     seed: int,
 ) -> Prepared:
     """Make the field's zero from the fit, and look at it from every photo once."""
-    mesh = visible_mesh(fit)
-    body = body_photo(fit, observations)
+    mesh = outer_shell(fit.model, fit.vertices().detach().float())
+    body = body_photo(fit, observations, crop)
     chin = float(fit.model.mean[fit.model.groups["face"], 1].min())
     photos = [
         crop_photo(observation, camera, config=crop, body=number == body, chin_y_m=chin, seed=seed + number)
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
     ]
     deformation = Deformation(
-        [expression_volume(mesh, visible_mesh(fit, number)) for number in range(len(observations))]
+        [
+            expression_volume(mesh, outer_shell(fit.model, fit.vertices(number).detach().float()))
+            for number in range(len(observations))
+        ]
     )
-    shape = base_volume(mesh, config=ShellConfig())
+    none = torch.zeros(0, dtype=torch.long)
+    thick = stand_off(
+        mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
+    )
+    shape = base_volume(mesh, stand_off=thick)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
-    coarse, low = box_grid(shape.origin, top, TRAITS_CELL_M)
-    traits = Volume(torch.stack([torch.full(coarse, REACH_M), torch.ones(coarse)]), low, TRAITS_CELL_M)
+    traits = surface_traits(mesh, thick, low=shape.origin, high=top)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
     paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
     generator = torch.Generator().manual_seed(seed)
@@ -76,8 +78,8 @@ def prepare(
     light, paint = start_light_and_paint(
         made,
         seen,
-        usable_light(fit),
-        node_region=node_regions(fit, mesh, paint, photos),
+        count=len(photos),
+        node_region=node_regions(fit, mesh, thick, paint, photos),
         ridge=light_ridge * (10.0 if len(photos) == 1 else 1.0),
     )
     with torch.no_grad():
@@ -86,27 +88,29 @@ def prepare(
     return Prepared(made, photos, deformation)
 
 
-def usable_light(fit: HeadFit) -> torch.Tensor | None:
-    """The fit's light, or None if it has none."""
-    sh = fit.sh.detach().float()
-    lit = torch.isfinite(sh).all() and bool((sh[:, 0].mean(-1) > 1e-3).all())
-    return sh if lit else None
+def surface_traits(mesh: Mesh, thick: Tensor, *, low: Tensor, high: Tensor) -> Volume:
+    """How far the surface may leave the shell (m), and how blurred it is: hair gives way more than skin."""
+    cloak = stand_off_volume(mesh.vertices, thick, low=low, high=high)
+    hair = (cloak.values / HAIR_M).clamp(0.0, 1.0)
+    reach = REACH_M + hair * (HAIR_REACH_M - REACH_M) + 0.25 * cloak.values
+    return Volume(torch.cat([reach, 1.0 + hair * (HAIR_SOFTNESS - 1.0)]), cloak.origin, cloak.cell_m)
 
 
-def body_photo(fit: HeadFit, observations: Sequence[Observation]) -> int:
-    """The photo that shoulders and clothes are learned from: frontal, and showing enough of them."""
+def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:
+    """The photo that shoulders and clothes are learned from: frontal, sharp, and showing enough of them."""
     best, chosen = -math.inf, 0
     for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True)):
         yaw = abs(float(camera.yaw_pitch[0, 0]))
         labels = observation.parsing.labels
         share = float((labels == Region.CLOTH).mean() / max((labels == Region.SKIN).mean(), 1e-3))
-        score = -yaw + 0.3 * min(share, 1.0)
+        fine = float(camera.K[0, 0, 0]) / float(camera.centre[0].norm()) * crop.pixel_m
+        score = -yaw + 0.3 * min(share / 0.2, 1.0) + 0.3 * min(fine, 1.0)
         if score > best:
             best, chosen = score, number
     return chosen
 
 
-def node_regions(fit: HeadFit, mesh: Mesh, paint: Volume, photos: Sequence[TrainPhoto]) -> torch.Tensor:
+def node_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, paint: Volume, photos: Sequence[TrainPhoto]) -> torch.Tensor:
     """What each node of the paint belongs to: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes."""
     of_vertex = torch.zeros(len(mesh.vertices), dtype=torch.long)
     shows = {
@@ -115,8 +119,9 @@ def node_regions(fit: HeadFit, mesh: Mesh, paint: Volume, photos: Sequence[Train
     head = sum(int((photo.labels == Region.SKIN).sum()) for photo in photos)
     if shows[Region.HAIR] > 0.03 * head and "scalp" in fit.model.groups:
         of_vertex[fit.model.groups["scalp"]] = 1
+        of_vertex[thick > HAIR_M] = 1
     if shows[Region.CLOTH] > 0.03 * head and "shoulders" in fit.model.groups:
         of_vertex[fit.model.groups["shoulders"]] = 2
-    _, nearest = cKDTree(mesh.vertices.numpy()).query(paint.nodes().numpy(), distance_upper_bound=0.08)
+    _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(paint.nodes().numpy(), distance_upper_bound=0.08)
     padded = torch.cat([of_vertex, torch.zeros(1, dtype=torch.long)])
     return padded[torch.from_numpy(nearest)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy import spatial
 from torch import Tensor
 
 from head3d.field.deform import Deformation
@@ -21,8 +21,8 @@ from head3d.shapes import shaped
 from head3d.train.rays import TrainPhoto
 
 SKIN = (Region.SKIN, Region.EARS, Region.NECK)
-SKIN_ALBEDO = 0.42
-"""Mean linear luminance-like albedo assumed where no fit tells the brightness of the light."""
+SKIN_RANGE = (0.04, 0.7)
+"""Linear albedo of human skin, darkest blue to lightest red."""
 SURVEY_PX = 224
 """Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
 
@@ -86,43 +86,75 @@ def survey(
 
 
 def solve_light(
-    seen: Survey, albedo: Float[Tensor, "P 3"], start: Float[Tensor, "N 9 3"], *, use: Bool[Tensor, "P"], ridge: float
+    seen: Survey, albedo: Float[Tensor, "P 3"], *, count: int, use: Bool[Tensor, "P"], ridge: float
 ) -> Float[Tensor, "N 9 3"]:
-    """Light of every photo by reweighted least squares, held towards the mean light of all photos.
+    """Light of every photo by reweighted least squares: first its grey shape, then a stiffer correction per channel.
 
-    A photo sees one side of the head; the directions it does not see are borrowed from the others, or stay ambient.
+    A photo sees one side of the head; for the directions it does not see, the light stays near the mean of all photos.
+
+    Args:
+        seen: Survey of the base.
+        albedo: Present guess, linear RGB.
+        count: Number of photos.
+        use: Rows to trust (skin).
+        ridge: Stiffness, per squared coefficient of grey light of level one.
     """
-    solved = start.clone()
-    basis = irradiance_basis(seen.normals)
-    for photo in range(len(start)):
-        rows = use & (seen.photo == photo) & (seen.facing > 0.25) & (seen.weight > 0.5)
-        rows &= (seen.colors.amax(-1) < 0.95) & (seen.colors.amin(-1) > 0.004)  # neither blown out nor black
-        if int(rows.sum()) < 60:
-            continue
+    basis = irradiance_basis(seen.normals).double()
+    good = use & (seen.facing > 0.25) & (seen.weight > 0.5)
+    good &= (seen.colors.amax(-1) < 0.95) & (seen.colors.amin(-1) > 0.004)  # neither blown out nor black
+    unit = ambient(torch.ones(3))[:, 0].double()
+    stiff = torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64)
+    ratio = (seen.colors / albedo).double()
+    rows = [good & (seen.photo == photo) for photo in range(count)]
+    level = torch.ones(count, 3, dtype=torch.float64)
+    for photo in range(count):
+        if int(rows[photo].sum()) >= 60:
+            level[photo] = ratio[rows[photo]].median(0).values.clamp(min=1e-3)
+    shapes = unit.expand(count, 9).clone()
+    for _ in range(2):
+        goal = shapes.mean(0)
+        for photo in range(count):
+            if int(rows[photo].sum()) >= 60:
+                grey = (ratio[rows[photo]] / level[photo]).mean(-1)
+                shapes[photo] = _robust_ridge(basis[rows[photo]], grey, stiff, goal)
+    light = shapes[:, :, None] * level[:, None]
+    for photo in range(count):
         for channel in range(3):
-            A = (basis[rows] * albedo[rows, channel : channel + 1]).double()
-            b = seen.colors[rows, channel].double()
-            scale = A[:, 0].pow(2).mean() * len(b)
-            stiff = torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64) * scale
-            level = solved[photo, 0, channel].double().clamp(min=1e-3)
-            shape = start[:, :, channel].double() / start[:, :1, channel].double().clamp(min=1e-3)
-            goal = shape.mean(0) * level
-            weight = torch.ones_like(b)
-            for _ in range(4):
-                x = torch.linalg.solve(
-                    (A * weight[:, None]).T @ A + torch.diag(stiff), (A * weight[:, None]).T @ b + stiff * goal
-                )
-                error = (A @ x - b).abs()
-                weight = 1 / (error / (error.median() + 1e-6)).clamp(min=1.5)
-            solved[photo, :, channel] = x.float()
-    return solved
+            if int(rows[photo].sum()) >= 60:
+                goal, b = light[photo, :, channel].clone(), ratio[rows[photo], channel]
+                light[photo, :, channel] = _robust_ridge(basis[rows[photo]], b, 10 * stiff, goal)
+    return torch.stack([keep_positive(sh) for sh in light.float()])
+
+
+def _robust_ridge(A: Tensor, b: Tensor, stiff: Tensor, goal: Tensor) -> Tensor:
+    """Reweighted (Huber) least squares with a ridge towards ``goal``; the ridge counts per row."""
+    weight = torch.ones_like(b)
+    x = goal
+    for _ in range(4):
+        left = (A * weight[:, None]).T @ A + torch.diag(stiff * weight.sum())
+        x = torch.linalg.solve(left, A.T @ (weight * b) + stiff * weight.sum() * goal)
+        error = (A @ x - b).abs()
+        weight = 1 / (error / (error.median() + 1e-6)).clamp(min=1.5)
+    return x
+
+
+def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.1) -> Float[Tensor, "9 3"]:
+    """Damp what is not ambient until no direction receives less than a part of the ambient irradiance."""
+    i = torch.arange(200) + 0.5
+    z, azimuth = 1 - 2 * i / 200, 2.399963 * i  # golden angle: even over the sphere
+    around = torch.stack([(1 - z * z).sqrt() * azimuth.cos(), z, (1 - z * z).sqrt() * azimuth.sin()], dim=-1)
+    ambient_part = sh * torch.tensor([1.0] + [0.0] * 8)[:, None]
+    flat = (irradiance_basis(around) @ ambient_part).mean(0)
+    lowest = (irradiance_basis(around) @ (sh - ambient_part)).amin(0)
+    factor = ((1 - least) * flat / (-lowest).clamp(min=1e-9)).clamp(max=1.0)
+    return ambient_part + (sh - ambient_part) * factor.min()
 
 
 def start_light_and_paint(
     trained: RadianceField,
     seen: Survey,
-    sh: Float[Tensor, "N 9 3"] | None,
     *,
+    count: int,
     node_region: Int[Tensor, "M"],
     ridge: float,
     rounds: int = 2,
@@ -132,7 +164,7 @@ def start_light_and_paint(
     Args:
         trained: Whose paint volume gives the nodes.
         seen: Survey of the base.
-        sh: The fit's light, or None to start from ambient.
+        count: Number of photos.
         node_region: Per node of the paint, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         ridge: Stiffness of the light.
         rounds: Alternations.
@@ -143,25 +175,18 @@ def start_light_and_paint(
     skin = torch.isin(seen.label, torch.tensor([int(region) for region in SKIN]))
     if int(skin.sum()) < 200:
         skin = seen.weight > 0.5
-    count = int(seen.photo.max()) + 1 if sh is None else len(sh)
-    if sh is None:
-        sh = torch.stack([ambient(torch.ones(3)) for _ in range(count)])
-        tone = torch.stack([seen.colors[skin].median(0).values])[0]
-        albedo = (tone / tone.mean() * SKIN_ALBEDO).clamp(0.02, 0.9).expand(len(seen.points), 3)
-        for photo in range(count):
-            mine = skin & (seen.photo == photo)
-            if int(mine.sum()) > 20:
-                sh[photo] = ambient(seen.colors[mine].median(0).values / albedo[0])
-    else:
-        delit = seen.colors[skin] / (irradiance_basis(seen.normals[skin])[:, :, None] * sh[seen.photo[skin]]).sum(
-            1
-        ).clamp(min=0.05)
-        albedo = delit.median(0).values.clamp(0.02, 0.9).expand(len(seen.points), 3)
+    frontal = skin & (seen.facing > 0.5)
+    # the split between albedo and light is not in the pixels: photographers expose faces well and balance for white, so
+    # the median photo's skin is taken at its word
+    tones = [seen.colors[frontal & (seen.photo == photo)] for photo in range(count)]
+    medians = torch.stack([tone.median(0).values for tone in tones if len(tone) > 20] or [torch.full((3,), 0.3)])
+    albedo = medians.median(0).values.clamp(*SKIN_RANGE).expand(len(seen.points), 3)
     level = albedo[0].clone()
+    sh = torch.zeros(count, 9, 3)
     paint = Volume(trained.paint.clone(), trained.paint_origin, trained.cells["paint"])
     near_surface = (trained.base_sdf(paint.nodes()).abs() < 2.5 * paint.cell_m).numpy()
     for turn in range(rounds):
-        sh = solve_light(seen, albedo, sh, use=skin, ridge=ridge * (1 if turn else 3))
+        sh = solve_light(seen, albedo, count=count, use=skin, ridge=ridge * (1 if turn else 3))
         light = (irradiance_basis(seen.normals)[:, :, None] * sh[seen.photo]).sum(1)
         floor = 0.12 * sh[seen.photo, 0] / 3.545
         delit = (seen.colors / torch.maximum(light, floor)).clamp(0.005, 0.98)
@@ -183,7 +208,7 @@ def paint_nodes(
     near_surface: np.ndarray,
 ) -> Volume:
     """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
-    keep = (seen.weight > 0.3) & (seen.facing > 0.15)
+    keep = (seen.weight > 0.3) & (seen.facing > 0.2)
     points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
     trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
     kind = torch.full_like(seen.label, 0)
@@ -191,11 +216,11 @@ def paint_nodes(
     kind[seen.label == Region.CLOTH] = 2
     kind = kind[keep].numpy()
     nodes = paint.nodes().numpy()
-    tree = cKDTree(points)
+    tree = spatial.KDTree(points)
     near = 2.5 * paint.cell_m
     known, spread = _gather(tree, nodes, values, trust, near, ask=near_surface)
     twin, twin_color = _gather(
-        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known <= 0)
+        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known < 1)
     )
     region = node_region.numpy()
     result = np.zeros((len(nodes), 3))
@@ -203,12 +228,9 @@ def paint_nodes(
         mine = region == which
         if not mine.any():
             continue
-        source_own = (known > 0) & mine
-        source_twin = (known <= 0) & (twin > 0) & mine
-        colors = np.zeros((len(nodes), 3))
-        weight = np.zeros(len(nodes))
-        colors[source_own], weight[source_own] = spread[source_own], known[source_own]
-        colors[source_twin], weight[source_twin] = twin_color[source_twin], 0.5 * twin[source_twin]
+        own, other = np.where(mine, known**2, 0.0), np.where(mine, 0.5 * twin * (1 - known), 0.0)
+        weight = own + other
+        colors = (own[:, None] * spread + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
         same = kind == which
         default = np.average(values[same], axis=0, weights=trust[same] + 1e-6) if same.sum() > 50 else None
         filled = push_pull(
@@ -217,6 +239,11 @@ def paint_nodes(
             default=None if default is None else torch.from_numpy(default).float(),
         )
         result[mine] = filled.reshape(3, -1).T.numpy()[mine]
+    # kinds of places meet in steps where nobody looked: blur those
+    blurred = np.stack(
+        [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1
+    )
+    result += (1 - known.clip(0, 1))[:, None] * (blurred - result)
     linear = np.exp(result).clip(0.004, 0.985)
     logit = np.log(linear / (1 - linear))
     values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
@@ -224,7 +251,7 @@ def paint_nodes(
 
 
 def _gather(
-    tree: cKDTree, nodes: np.ndarray, values: np.ndarray, trust: np.ndarray, near: float, *, ask: np.ndarray
+    tree: spatial.KDTree, nodes: np.ndarray, values: np.ndarray, trust: np.ndarray, near: float, *, ask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the survey's log colours about each node, and how well it is known."""
     known, colors = np.zeros(len(nodes)), np.zeros((len(nodes), 3))
@@ -245,12 +272,10 @@ def push_pull(
     levels = [(values[None] * weight, weight[None, None])]
     while max(levels[-1][1].shape[2:]) > 2:
         color, share = levels[-1]
-        levels.append(
-            tuple(
-                torch.nn.functional.avg_pool3d(part, 2, ceil_mode=True, count_include_pad=False)
-                for part in (color, share)
-            )
-        )
+        pooled = [
+            torch.nn.functional.avg_pool3d(part, 2, ceil_mode=True, count_include_pad=False) for part in (color, share)
+        ]
+        levels.append((pooled[0], pooled[1]))
     color, share = levels[-1]
     fallback = color / share.clamp(min=1e-8) if default is None else default[None, :, None, None, None].expand_as(color)
     filled = torch.where(share > 1e-6, color / share.clamp(min=1e-8), fallback)

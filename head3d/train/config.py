@@ -1,0 +1,56 @@
+"""Options of training."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from head3d.field.radiance import FieldConfig
+from head3d.train.losses import LossWeights
+from head3d.train.rays import CropConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Training of one person's field."""
+
+    steps: int = 500
+    """Optimiser steps."""
+    rays: int = 4096
+    """Rays per step."""
+    samples: int = 32
+    """Samples per ray at most; a ray that meets the surface head-on takes about 10, a grazing one all."""
+    colors: int = 3
+    """Of these, how many are given a colour."""
+    start_sd_m: float = 1.2e-3
+    """Blur of the surface at the start, metres."""
+    end_sd_m: float = 0.4e-3
+    """Blur at the end, metres."""
+    geometry_rate: float = 2e-3
+    """Learning rate of the geometry grid."""
+    color_rate: float = 1e-2
+    """Learning rate of the colour grid."""
+    decoder_rate: float = 2e-3
+    """Learning rate of the decoders."""
+    light_rate: float = 1e-3
+    """Learning rate of the lights, times their ambient level."""
+    refine_cameras: bool = True
+    """Correct the fit's cameras (turn and slide; distance and scale stay)."""
+    camera_rate: float = 4e-3
+    """Learning rate of the cameras (times 0.05 rad, 0.02 m)."""
+    light_ridge: float = 0.01
+    """Stiffness of the first light; ten times it for a single photo."""
+    refresh_every: int = 50
+    """Steps between refreshes of the cached surface."""
+    evaluate_every: int = 100
+    """Steps between looks at the held-out pixels."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints."""
+    patience: int = 2
+    """Looks without gain after which training stops early."""
+    seed: int = 0
+    """Of everything random."""
+    loss: LossWeights = dataclasses.field(default_factory=LossWeights)
+    """Weights of the terms."""
+    field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
+    """Learned parts of the field."""
+    crop: CropConfig = dataclasses.field(default_factory=CropConfig)
+    """What part of the photos is used."""
