@@ -6,15 +6,23 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from head3d import __version__
 from head3d.finish.background import BACKDROPS, Backdrop, BackdropName, paint_backdrop
+from head3d.geometry.reproject import backproject
 from head3d.imaging.color import levels_from_linear, luminance
 from head3d.imaging.compose import over, resize_straight, spread_colors
 from head3d.render.types import RenderOutput, View
 from head3d.shapes import shaped
+
+FACE_FRONT_M, FACE_FLOOR_M, FACE_TOP_M = 0.03, -0.11, 0.065
+"""Head frame: the face lies in front of the ears, above the chin and below the hairline of most people."""
+FACE_PIXELS = 200
+"""Fewer say nothing about exposure."""
+LIGHT_SKIN = 0.35
+"""Luminance of the albedo of light skin, linear."""
 
 
 @dataclass(frozen=True)
@@ -68,27 +76,33 @@ def roll_off(rgb_linear: Float[Tensor, "*B 3"], *, shoulder: float) -> Float[Ten
     return rgb_linear * torch.where(brightest > shoulder, bent / brightest, torch.ones_like(brightest))
 
 
-def exposure_gain(outputs: Sequence[RenderOutput], *, config: FinishConfig) -> float:
-    """One gain for a set of renders under the same light, so that a set looks like one session.
+def face_mask(output: RenderOutput, view: View) -> Bool[Tensor, "H W"]:
+    """Pixels of the bare face: in front of the ears, above the chin, below the hairline, and not black."""
+    solid = (output.alpha > 0.95) & (luminance(output.albedo) > 0.02)  # black is hair, a brow or a pupil
+    points = backproject(output.depth_m, view.camera)
+    y, z = points[..., 1], points[..., 2]
+    face = solid & (z > FACE_FRONT_M) & (y > FACE_FLOOR_M) & (y < FACE_TOP_M)
+    return face if int(face.sum()) >= FACE_PIXELS else solid & ~solid
 
-    Args:
-        outputs: All views of the set; those that show more of the lit front weigh by their solid pixels.
+
+def exposure_gain(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: FinishConfig) -> float:
+    """One gain for a set of renders, so that a set looks like one session; measured on the face, not on shirt or hair.
+
+    Views that do not show the face (the back of the head) follow the others; without any, all that is solid counts.
     """
     if config.exposure == "as-lit":
         return 1.0
-    seen, skin = [], []
-    for output in outputs:
-        solid = (output.alpha > 0.95) & (luminance(output.albedo) > 0.02)  # not black cloth and not pupils
-        seen.append(luminance(output.rgb_linear)[solid])
-        skin.append(luminance(output.albedo)[solid])
-    level, albedo = torch.cat(seen), torch.cat(skin)
+    masks = [face_mask(output, view) for output, view in zip(outputs, views, strict=True)]
+    if not any(bool(mask.any()) for mask in masks):
+        masks = [output.alpha > 0.95 for output in outputs]
+    level = torch.cat([luminance(output.rgb_linear)[mask] for output, mask in zip(outputs, masks, strict=True)])
+    albedo = torch.cat([luminance(output.albedo)[mask] for output, mask in zip(outputs, masks, strict=True)])
     if len(level) == 0:
         return 1.0
-    lit = float(level.quantile(0.6)) if len(level) < 2**20 else float(level[:: len(level) // 2**20 + 1].quantile(0.6))
+    lit, reflects = float(level.median()), float(albedo.median())
     if lit < 1e-4:
         return 1.0
-    reflects = float(albedo.median())
-    target = config.face_level * (max(reflects, 0.02) / 0.35) ** config.keep_skin  # 0.35: luminance of light skin
+    target = config.face_level * (max(reflects, 0.02) / LIGHT_SKIN) ** config.keep_skin
     return float(np.clip(target / lit, 0.25, 4.0))  # two stops: beyond that the light was meant
 
 
@@ -100,7 +114,7 @@ def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, g
         view: What was rendered.
         gain: Exposure of the set from :func:`exposure_gain`; None measures this picture alone.
     """
-    gain = exposure_gain([output], config=config) if gain is None else gain
+    gain = exposure_gain([output], [view], config=config) if gain is None else gain
     rgb, alpha = output.rgb_linear.detach(), output.alpha.detach().clamp(0, 1)
     rgb = spread_colors(rgb, alpha) if config.clean_rim else rgb
     scale = config.size / max(alpha.shape)
@@ -124,12 +138,10 @@ def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, g
 def finish_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: FinishConfig) -> list[Headshot]:
     """Finish renders of one session: views under the same light share one exposure."""
     lights = {view.lighting_name for view in views}
-    gains = {
-        light: exposure_gain(
-            [o for o, v in zip(outputs, views, strict=True) if v.lighting_name == light], config=config
-        )
-        for light in lights
-    }
+    gains = {}
+    for light in lights:
+        chosen = [(o, v) for o, v in zip(outputs, views, strict=True) if v.lighting_name == light]
+        gains[light] = exposure_gain([o for o, _ in chosen], [v for _, v in chosen], config=config)
     return [
         finish_headshot(output, view, config=config, gain=gains[view.lighting_name])
         for output, view in zip(outputs, views, strict=True)

@@ -53,8 +53,8 @@ tbody th{font-weight:500}
 min-width:2px;opacity:.75}
 footer{color:var(--faint);font-size:.88rem;border-top:1px solid var(--line);margin-top:48px;padding-top:16px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:6px}
-@media (max-width:700px){.hero{grid-template-columns:1fr;gap:20px}.portrait{order:-1}
+@media (max-width:700px){.thumb{max-width:180px}.hero{grid-template-columns:1fr;gap:20px}.portrait{order:-1}
 .grid{grid-template-columns:1fr 1fr}
-.photo{grid-template-columns:minmax(0,1fr)}.thumb{width:100%}body{padding:0 14px 32px}}
+.photo{grid-template-columns:minmax(0,1fr)}body{padding:0 14px 32px}}
 @media print{.strip{flex-wrap:wrap}.photo,figure{break-inside:avoid}}
 """.strip()

@@ -22,7 +22,7 @@ def ball(light: float = 0.3, *, rim: tuple[float, float, float] | None = None, s
         thin = (alpha > 0) & (alpha < 0.9)
         color[thin] = torch.tensor(rim)
     normal = torch.tensor([0.0, 0.0, 1.0]).expand(size, size, 3)
-    return RenderOutput(color, skin.expand(size, size, 3), normal, alpha, torch.where(alpha > 0, 0.8, 0.0))
+    return RenderOutput(color, skin.expand(size, size, 3).clone(), normal, alpha, torch.where(alpha > 0, 0.72, 0.0))
 
 
 def view(name: str = "front", light: str = "soft-front") -> View:
@@ -67,7 +67,14 @@ class TestExposure:
     def test_nothing_to_measure_means_no_change(self):
         empty = ball()
         empty = RenderOutput(empty.rgb_linear, empty.albedo, empty.normal, torch.zeros(96, 96), empty.depth_m)
-        assert exposure_gain([empty], config=FinishConfig()) == 1.0
+        assert exposure_gain([empty], [view()], config=FinishConfig()) == 1.0
+
+    def test_a_white_shirt_does_not_darken_the_face(self):
+        bare, dressed = ball(), ball()
+        dressed.rgb_linear[70:] = 0.9
+        dressed.albedo[70:] = 0.9
+        gains = [exposure_gain([one], [view()], config=FinishConfig()) for one in (bare, dressed)]
+        assert gains[0] == pytest.approx(gains[1], rel=0.01)
 
 
 class TestRollOff:
