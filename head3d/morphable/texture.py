@@ -3,16 +3,18 @@
 Light first, from skin of one colour; then colour, from light: with both free the colour would swallow the shading.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
-from head3d.geometry.sh import irradiance_basis
+from head3d.geometry.sh import irradiance_basis, sh_basis
 from head3d.morphable.flow import DEPTH_TOLERANCE_M, SurfacePicture, picture_surface
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
@@ -20,8 +22,9 @@ from head3d.morphable.windows import WINDOW_PX, Window, look_up
 from head3d.perception.types import Region
 
 ROUNDS = 2
-SH_RIDGE = (0.0, 0.01, 0.01, 0.01, 0.05, 0.05, 0.05, 0.05, 0.05)
-"""Pull of each coefficient to zero, over the mean squared basis: order 2 from one side of a head is mostly noise."""
+LAMPS = 64
+EVEN_SKY = 0.004
+"""Pull of every lamp to the mean brightness, over the mean squared effect of all: lamps behind the head stay even."""
 DARKEST_SHADE = 0.15
 """Shading below this fraction of the mean carries no colour: an albedo divided by it would be noise."""
 
@@ -64,24 +67,46 @@ def fit_texture(
 def solve_light(
     colors: Float[Tensor, "V 3"], albedo: Float[Tensor, "V 3"], basis: Float[Tensor, "V 9"], weights: Float[Tensor, "V"]
 ) -> Float[Tensor, "9 3"]:
-    """Least-squares SH of one photo, ridged, with two rounds of robust reweighting (cast shadows, highlights)."""
+    """SH light of one photo from the colours of vertices of known albedo.
+
+    Free SH coefficients fit the seen side and turn black or negative on the other. So the light is a sky of lamps that
+    cannot be negative, pulled towards an even sky: least squares over lamps >= 0, robust against cast shadows and
+    highlights, then projected to SH.
+    """
     result = torch.zeros(9, 3)
+    result[0] = 2 * math.pi**0.5
     if float(weights.sum()) < 1.0:
-        result[0] = 2 * torch.pi**0.5
         return result
+    lamps = sh_basis(_lamp_directions()) * (4 * math.pi / LAMPS)  # all at 1: an even sky of radiance 1
+    shade = basis @ lamps.T.float()
     for channel in range(3):
+        rows = shade * albedo[:, channel, None]
+        even = _weighted_median((colors[:, channel] / albedo[:, channel])[:, None], weights)[0]
         robust = weights.clone()
-        rows = basis * albedo[:, channel, None]
+        lamp = torch.full((LAMPS,), float(even))
         for _ in range(3):
             weighted = rows * robust[:, None]
-            matrix = weighted.T @ rows
-            ridge = torch.tensor(SH_RIDGE) * matrix.diagonal().mean()
-            answer = torch.linalg.solve(matrix + torch.diag(ridge + 1e-8), weighted.T @ colors[:, channel])
-            error = (rows @ answer - colors[:, channel]).abs()
+            matrix = (weighted.T @ rows).double()
+            ridge = EVEN_SKY * float(matrix.diagonal().mean()) * LAMPS
+            matrix = matrix + ridge * torch.eye(LAMPS, dtype=torch.float64)
+            vector = (weighted.T @ colors[:, channel]).double() + ridge * even.double()
+            factor = torch.linalg.cholesky(matrix)
+            target = torch.linalg.solve_triangular(factor, vector[:, None], upper=False)[:, 0]
+            lamp = torch.from_numpy(nnls(factor.T.numpy(), target.numpy())[0]).float()
+            error = (rows @ lamp - colors[:, channel]).abs()
             scale = _weighted_median(error[:, None], weights)[0] * 1.48 + 1e-4
             robust = weights / (1 + (error / (2 * scale)) ** 2)
-        result[:, channel] = answer
+        result[:, channel] = lamps.T.float() @ lamp
     return result
+
+
+def _lamp_directions() -> Float[Tensor, "K 3"]:
+    """Directions spread evenly over the sphere (Fibonacci)."""
+    i = torch.arange(LAMPS, dtype=torch.float64) + 0.5
+    z = 1 - 2 * i / LAMPS
+    azimuth = math.pi * (1 + 5**0.5) * i
+    radius = (1 - z * z).sqrt()
+    return torch.stack([radius * azimuth.cos(), z, radius * azimuth.sin()], dim=-1)
 
 
 def _sample(
