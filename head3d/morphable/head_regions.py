@@ -37,20 +37,27 @@ def outer_skin(artist: ArtistHead, head: EyedHead) -> Bool[NDArray, "V"]:
     place = {tuple(sorted(corners)): index for index, corners in enumerate(skin.tolist())}
     twin = np.array([place.get(tuple(sorted(corners)), i) for i, corners in enumerate(artist.mirror[skin].tolist())])
     hidden = np.flatnonzero(~(seen | seen[twin]))
-    edges: dict[tuple[int, int], list[int]] = {}
-    for face in hidden.tolist():
-        a, b, c = skin[face].tolist()
-        for edge in ((a, b), (b, c), (c, a)):
-            edges.setdefault((min(edge), max(edge)), []).append(face)
-    joined = np.array([faces[:2] for faces in edges.values() if len(faces) > 1])
-    graph = coo_matrix((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), (len(skin), len(skin)))
-    _, patch = connected_components(graph, directed=False)
+    patch = _patches(skin, hidden)
     sizes = np.bincount(patch[hidden], minlength=patch.max() + 1)
     inner = np.zeros(len(skin), dtype=bool)
     inner[hidden[sizes[patch[hidden]] >= INNER_FACES]] = True
+    patch = _patches(skin, np.flatnonzero(~inner))
+    inner |= patch != np.bincount(patch[~inner]).argmax()  # what is seen between the lips is no outer skin either
     outer = np.zeros(len(head.vertices), dtype=bool)
     outer[skin[~inner]] = True
     return outer
+
+
+def _patches(faces: Int[NDArray, "F 3"], chosen: Int[NDArray, "C"]) -> Int[NDArray, "F"]:
+    """Number of the connected patch of each chosen face; every other face is a patch of its own."""
+    edges: dict[tuple[int, int], list[int]] = {}
+    for face in chosen.tolist():
+        a, b, c = faces[face].tolist()
+        for edge in ((a, b), (b, c), (c, a)):
+            edges.setdefault((min(edge), max(edge)), []).append(face)
+    joined = np.array([sharing[:2] for sharing in edges.values() if len(sharing) > 1]).reshape(-1, 2)
+    graph = coo_matrix((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), (len(faces), len(faces)))
+    return connected_components(graph, directed=False)[1]
 
 
 def draw_in_mouth_bag(

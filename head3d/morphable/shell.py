@@ -1,5 +1,7 @@
 """The closed outside of a head model: skin without mouth bag and sockets, holes capped, eyeballs bulging out."""
 
+from collections import Counter
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -29,12 +31,15 @@ def shell_faces(model: HeadModel) -> Int[Tensor, "F 3"]:
 
 
 def boundary_loops(faces: Int[Tensor, "F 3"]) -> list[list[int]]:
-    """Closed chains of the edges that only one triangle has, each in the direction of its triangle."""
-    directed = {(a, b) for x, y, z in faces.tolist() for a, b in ((x, y), (y, z), (z, x))}
+    """Closed chains of the edges that only one triangle has, each in the direction of its triangle.
+
+    Needs triangles that all face outwards: then as many of these edges end in a vertex as begin there.
+    """
+    directed = Counter((a, b) for x, y, z in faces.tolist() for a, b in ((x, y), (y, z), (z, x)))
     following: dict[int, list[int]] = {}
-    for a, b in sorted(directed):
-        if (b, a) not in directed:
-            following.setdefault(a, []).append(b)
+    for (a, b), times in sorted(directed.items()):
+        following.setdefault(a, []).extend([b] * (times - directed.get((b, a), 0)))
+    following = {a: ends for a, ends in following.items() if ends}
     loops = []
     while following:
         start = next(iter(following))

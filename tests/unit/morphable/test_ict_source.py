@@ -9,6 +9,7 @@ import torch
 from head3d.errors import WeightsMissing
 from head3d.geometry.mesh import vertex_normals
 from head3d.morphable.ict_source import load_ict
+from head3d.morphable.shell import boundary_loops, shell_faces
 from head3d.morphable.types import HeadModel
 
 DATA = Path(os.environ.get("HEAD3D_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -61,3 +62,7 @@ def test_an_eye_turns_about_its_centre(ict: HeadModel) -> None:
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match="ict_head_compact"):
         load_ict(tmp_path / "absent.npz")
+
+
+def test_its_outer_shell_is_closed_too(ict: HeadModel) -> None:
+    assert boundary_loops(shell_faces(ict)) == []
