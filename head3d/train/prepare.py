@@ -18,7 +18,8 @@ from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.hair import stand_off
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
-from head3d.train.start import start_light_and_paint, survey
+from head3d.train.start import start_light_and_paint
+from head3d.train.survey import survey
 
 REACH_M = 0.006
 """How far the surface of skin may leave the fitted head."""

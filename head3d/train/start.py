@@ -1,88 +1,19 @@
 """The field before its first step: light of each photo, and the paint (coarse albedo) the photos put on the base shell."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy import spatial
 from torch import Tensor
 
-from head3d.field.deform import Deformation
-from head3d.field.occupancy import ShellCache, trace
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
-from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.geometry.sh import ambient, irradiance_basis
-from head3d.imaging.color import linear_from_srgb
 from head3d.perception.types import Region
-from head3d.shapes import shaped
-from head3d.train.rays import TrainPhoto
+from head3d.train.paint import paint_nodes
+from head3d.train.survey import Survey
 
 SKIN = (Region.SKIN, Region.EARS, Region.NECK)
 SKIN_RANGE = (0.04, 0.7)
 """Linear albedo of human skin, darkest blue to lightest red."""
-SURVEY_PX = 224
-"""Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
-
-
-@shaped
-@dataclass(frozen=True)
-class Survey:
-    """What the photos see of the base shell, one row per pixel.
-
-    Attributes:
-        points: Neutral head frame, metres.
-        normals: Of the base, unit.
-        colors: Linear RGB.
-        facing: Cosine between normal and ray.
-        label: Region of the pixel.
-        photo: Index of the photo.
-        weight: The photo's word on this colour, in [0, 1].
-    """
-
-    points: Float[Tensor, "P 3"]
-    normals: Float[Tensor, "P 3"]
-    colors: Float[Tensor, "P 3"]
-    facing: Float[Tensor, "P"]
-    label: Int[Tensor, "P"]
-    photo: Int[Tensor, "P"]
-    weight: Float[Tensor, "P"]
-
-
-@torch.no_grad()
-def survey(
-    trained: RadianceField, photos: Sequence[TrainPhoto], deformation: Deformation, *, long_side_px: int = SURVEY_PX
-) -> Survey:
-    """Look at the base shell from every photo."""
-    cache = ShellCache(trained)
-    rows: list[list[Tensor]] = []
-    for number, photo in enumerate(photos):
-        height, width = photo.camera.size
-        times = min(1.0, long_side_px / max(height, width))
-        small = photo.camera.resized((max(int(height * times), 8), max(int(width * times), 8)))
-        pixels = pixel_grid(*small.size)
-        origins, directions = pixel_rays(pixels, small.c2w[0], small.K[0])
-
-        def undo(points: Tensor, which: Tensor, number: int = number) -> Tensor:
-            return deformation.to_canonical(points, torch.full_like(which, number))
-
-        t, hit = trace(cache, origins, directions, to_canonical=undo if deformation.moving else None)
-        index = torch.nonzero(hit)[:, 0]
-        points = origins[index] + directions[index] * t[index, None]
-        if deformation.moving:
-            points = undo(points, index)
-        slope, _ = trained.normals(points, step_m=2.5e-3)
-        normals = torch.nn.functional.normalize(slope, dim=-1, eps=1e-9)
-        facing = -(normals * directions[index]).sum(-1)
-        place = (pixels[index] / times).long()
-        x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
-        colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)
-        weight = torch.from_numpy(photo.color_weight[y, x]).float() / 255 * (torch.from_numpy(photo.matte[y, x]) > 230)
-        label = torch.from_numpy(photo.labels[y, x]).long()
-        rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
-    return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
 
 
 def solve_light(
@@ -190,97 +121,8 @@ def start_light_and_paint(
         light = (irradiance_basis(seen.normals)[:, :, None] * sh[seen.photo]).sum(1)
         floor = 0.12 * sh[seen.photo, 0] / 3.545
         delit = (seen.colors / torch.maximum(light, floor)).clamp(0.005, 0.98)
-        gauge = (
-            level / delit[skin & (seen.facing > 0.5)].median(0).values
-        )  # the product is seen, the split is not: keep the skin's tone
+        gauge = level / delit[frontal].median(0).values  # the product is seen, the split is not: keep the skin's tone
         delit, sh = (delit * gauge).clamp(0.005, 0.98), sh / gauge
         paint = paint_nodes(paint, seen, delit, node_region=node_region, near_surface=near_surface)
         albedo = torch.sigmoid(sample_values(paint.values[:3], paint.origin, paint.cell_m, seen.points))
     return sh, paint
-
-
-def paint_nodes(
-    paint: Volume,
-    seen: Survey,
-    albedo: Float[Tensor, "P 3"],
-    *,
-    node_region: Int[Tensor, "M"],
-    near_surface: np.ndarray,
-) -> Volume:
-    """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
-    keep = (seen.weight > 0.3) & (seen.facing > 0.2)
-    points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
-    trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
-    kind = torch.full_like(seen.label, 0)
-    kind[seen.label == Region.HAIR] = 1
-    kind[seen.label == Region.CLOTH] = 2
-    kind = kind[keep].numpy()
-    nodes = paint.nodes().numpy()
-    tree = spatial.KDTree(points)
-    near = 2.5 * paint.cell_m
-    known, spread = _gather(tree, nodes, values, trust, near, ask=near_surface)
-    twin, twin_color = _gather(
-        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known < 1)
-    )
-    region = node_region.numpy()
-    result = np.zeros((len(nodes), 3))
-    for which in (0, 1, 2):
-        mine = region == which
-        if not mine.any():
-            continue
-        own, other = np.where(mine, known**2, 0.0), np.where(mine, 0.5 * twin * (1 - known), 0.0)
-        weight = own + other
-        colors = (own[:, None] * spread + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
-        same = kind == which
-        default = np.average(values[same], axis=0, weights=trust[same] + 1e-6) if same.sum() > 50 else None
-        filled = push_pull(
-            torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
-            torch.from_numpy(weight.reshape(paint.shape)).float(),
-            default=None if default is None else torch.from_numpy(default).float(),
-        )
-        result[mine] = filled.reshape(3, -1).T.numpy()[mine]
-    # kinds of places meet in steps where nobody looked: blur those
-    blurred = np.stack(
-        [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1
-    )
-    result += (1 - known.clip(0, 1))[:, None] * (blurred - result)
-    linear = np.exp(result).clip(0.004, 0.985)
-    logit = np.log(linear / (1 - linear))
-    values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
-    return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
-
-
-def _gather(
-    tree: spatial.KDTree, nodes: np.ndarray, values: np.ndarray, trust: np.ndarray, near: float, *, ask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the survey's log colours about each node, and how well it is known."""
-    known, colors = np.zeros(len(nodes)), np.zeros((len(nodes), 3))
-    distance, index = tree.query(nodes[ask], k=8, distance_upper_bound=near)
-    found = np.isfinite(distance)
-    index = np.where(found, index, 0)
-    weight = np.where(found, np.exp(-((np.where(found, distance, 0) / (0.5 * near)) ** 2)) * trust[index], 0.0)
-    total = weight.sum(1)
-    colors[ask] = (values[index] * weight[..., None]).sum(1) / np.maximum(total, 1e-12)[:, None]
-    known[ask] = np.clip(total / 0.15, 0, 1)
-    return known, colors
-
-
-def push_pull(
-    values: Float[Tensor, "C D H W"], weight: Float[Tensor, "D H W"], *, default: Float[Tensor, "C"] | None
-) -> Float[Tensor, "C D H W"]:
-    """Fill what is unknown from ever coarser means of what is known (Gortler et al. 1996)."""
-    levels = [(values[None] * weight, weight[None, None])]
-    while max(levels[-1][1].shape[2:]) > 2:
-        color, share = levels[-1]
-        pooled = [
-            torch.nn.functional.avg_pool3d(part, 2, ceil_mode=True, count_include_pad=False) for part in (color, share)
-        ]
-        levels.append((pooled[0], pooled[1]))
-    color, share = levels[-1]
-    fallback = color / share.clamp(min=1e-8) if default is None else default[None, :, None, None, None].expand_as(color)
-    filled = torch.where(share > 1e-6, color / share.clamp(min=1e-8), fallback)
-    for color, share in reversed(levels[:-1]):
-        up = torch.nn.functional.interpolate(filled, size=color.shape[2:], mode="trilinear", align_corners=False)
-        part = (share * 4).clamp(max=1.0)
-        filled = part * color / share.clamp(min=1e-8) + (1 - part) * up
-    return filled[0]

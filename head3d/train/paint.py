@@ -1,0 +1,98 @@
+"""The paint: a coarse volume of albedo taken from the photos, whole also where no photo looked."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy import ndimage, spatial
+from torch import Tensor
+
+from head3d.field.volumes import Volume
+from head3d.perception.types import Region
+from head3d.train.survey import Survey
+
+
+def paint_nodes(
+    paint: Volume,
+    seen: Survey,
+    albedo: Float[Tensor, "P 3"],
+    *,
+    node_region: Int[Tensor, "M"],
+    near_surface: np.ndarray,
+) -> Volume:
+    """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
+    keep = (seen.weight > 0.3) & (seen.facing > 0.2)
+    points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
+    trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
+    kind = torch.full_like(seen.label, 0)
+    kind[seen.label == Region.HAIR] = 1
+    kind[seen.label == Region.CLOTH] = 2
+    kind = kind[keep].numpy()
+    nodes = paint.nodes().numpy()
+    tree = spatial.KDTree(points)
+    near = 2.5 * paint.cell_m
+    known, spread = _gather(tree, nodes, values, trust, near, ask=near_surface)
+    twin, twin_color = _gather(
+        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known < 1)
+    )
+    region = node_region.numpy()
+    result = np.zeros((len(nodes), 3))
+    for which in (0, 1, 2):
+        mine = region == which
+        if not mine.any():
+            continue
+        own, other = np.where(mine, known**2, 0.0), np.where(mine, 0.5 * twin * (1 - known), 0.0)
+        weight = own + other
+        colors = (own[:, None] * spread + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
+        same = kind == which
+        default = np.average(values[same], axis=0, weights=trust[same] + 1e-6) if same.sum() > 50 else None
+        filled = push_pull(
+            torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
+            torch.from_numpy(weight.reshape(paint.shape)).float(),
+            default=None if default is None else torch.from_numpy(default).float(),
+        )
+        result[mine] = filled.reshape(3, -1).T.numpy()[mine]
+    # kinds of places meet in steps where nobody looked: blur those
+    blurred = np.stack(
+        [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1
+    )
+    result += (1 - known.clip(0, 1))[:, None] * (blurred - result)
+    linear = np.exp(result).clip(0.004, 0.985)
+    logit = np.log(linear / (1 - linear))
+    values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
+    return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
+
+
+def _gather(
+    tree: spatial.KDTree, nodes: np.ndarray, values: np.ndarray, trust: np.ndarray, near: float, *, ask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the survey's log colours about each node, and how well it is known."""
+    known, colors = np.zeros(len(nodes)), np.zeros((len(nodes), 3))
+    distance, index = tree.query(nodes[ask], k=8, distance_upper_bound=near)
+    found = np.isfinite(distance)
+    index = np.where(found, index, 0)
+    weight = np.where(found, np.exp(-((np.where(found, distance, 0) / (0.5 * near)) ** 2)) * trust[index], 0.0)
+    total = weight.sum(1)
+    colors[ask] = (values[index] * weight[..., None]).sum(1) / np.maximum(total, 1e-12)[:, None]
+    known[ask] = np.clip(total / 0.15, 0, 1)
+    return known, colors
+
+
+def push_pull(
+    values: Float[Tensor, "C D H W"], weight: Float[Tensor, "D H W"], *, default: Float[Tensor, "C"] | None
+) -> Float[Tensor, "C D H W"]:
+    """Fill what is unknown from ever coarser means of what is known (Gortler et al. 1996)."""
+    levels = [(values[None] * weight, weight[None, None])]
+    while max(levels[-1][1].shape[2:]) > 2:
+        color, share = levels[-1]
+        pooled = [
+            torch.nn.functional.avg_pool3d(part, 2, ceil_mode=True, count_include_pad=False) for part in (color, share)
+        ]
+        levels.append((pooled[0], pooled[1]))
+    color, share = levels[-1]
+    fallback = color / share.clamp(min=1e-8) if default is None else default[None, :, None, None, None].expand_as(color)
+    filled = torch.where(share > 1e-6, color / share.clamp(min=1e-8), fallback)
+    for color, share in reversed(levels[:-1]):
+        up = torch.nn.functional.interpolate(filled, size=color.shape[2:], mode="trilinear", align_corners=False)
+        part = (share * 4).clamp(max=1.0)
+        filled = part * color / share.clamp(min=1e-8) + (1 - part) * up
+    return filled[0]

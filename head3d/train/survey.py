@@ -1,0 +1,77 @@
+"""What the photos see of the base shell before training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from head3d.field.deform import Deformation
+from head3d.field.occupancy import ShellCache, trace
+from head3d.field.radiance import RadianceField
+from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.imaging.color import linear_from_srgb
+from head3d.shapes import shaped
+from head3d.train.rays import TrainPhoto
+
+SURVEY_PX = 224
+"""Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
+
+
+@shaped
+@dataclass(frozen=True)
+class Survey:
+    """What the photos see of the base shell, one row per pixel.
+
+    Attributes:
+        points: Neutral head frame, metres.
+        normals: Of the base, unit.
+        colors: Linear RGB.
+        facing: Cosine between normal and ray.
+        label: Region of the pixel.
+        photo: Index of the photo.
+        weight: The photo's word on this colour, in [0, 1].
+    """
+
+    points: Float[Tensor, "P 3"]
+    normals: Float[Tensor, "P 3"]
+    colors: Float[Tensor, "P 3"]
+    facing: Float[Tensor, "P"]
+    label: Int[Tensor, "P"]
+    photo: Int[Tensor, "P"]
+    weight: Float[Tensor, "P"]
+
+
+@torch.no_grad()
+def survey(
+    trained: RadianceField, photos: Sequence[TrainPhoto], deformation: Deformation, *, long_side_px: int = SURVEY_PX
+) -> Survey:
+    """Look at the base shell from every photo."""
+    cache = ShellCache(trained)
+    rows: list[list[Tensor]] = []
+    for number, photo in enumerate(photos):
+        height, width = photo.camera.size
+        times = min(1.0, long_side_px / max(height, width))
+        small = photo.camera.resized((max(int(height * times), 8), max(int(width * times), 8)))
+        pixels = pixel_grid(*small.size)
+        origins, directions = pixel_rays(pixels, small.c2w[0], small.K[0])
+
+        def undo(points: Tensor, which: Tensor, number: int = number) -> Tensor:
+            return deformation.to_canonical(points, torch.full_like(which, number))
+
+        t, hit = trace(cache, origins, directions, to_canonical=undo if deformation.moving else None)
+        index = torch.nonzero(hit)[:, 0]
+        points = origins[index] + directions[index] * t[index, None]
+        if deformation.moving:
+            points = undo(points, index)
+        slope, _ = trained.normals(points, step_m=2.5e-3)
+        normals = torch.nn.functional.normalize(slope, dim=-1, eps=1e-9)
+        facing = -(normals * directions[index]).sum(-1)
+        place = (pixels[index] / times).long()
+        x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
+        colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)
+        weight = torch.from_numpy(photo.color_weight[y, x]).float() / 255 * (torch.from_numpy(photo.matte[y, x]) > 230)
+        label = torch.from_numpy(photo.labels[y, x]).long()
+        rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
+    return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
