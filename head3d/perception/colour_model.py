@@ -39,15 +39,13 @@ class ColourModel:
     typical: float = 0.0
 
     def log_likelihood(self, colours: Float32[np.ndarray, "... 4"]) -> Float32[np.ndarray, "..."]:
-        """Log density (nats) at each feature vector."""
+        """Log density (nats) at each feature vector, of the nearest component (the others hardly add)."""
         flat = colours.reshape(-1, 4)
-        terms = []
+        best = np.full(len(flat), -np.inf, np.float32)
         for mean, precision, offset in zip(self.means, self.precisions, self.offsets, strict=True):
             centred = flat - mean
-            terms.append(offset - 0.5 * ((centred @ precision) * centred).sum(1))
-        stacked = np.stack(terms)
-        top = stacked.max(0)
-        return (top + np.log(np.exp(stacked - top).sum(0))).reshape(colours.shape[:-1])
+            np.maximum(best, offset - 0.5 * np.einsum("pc,pc->p", centred @ precision, centred), out=best)
+        return best.reshape(colours.shape[:-1])
 
 
 def learn_colours(samples: Float32[np.ndarray, "P 4"]) -> ColourModel:

@@ -108,11 +108,12 @@ def refine(
     pooled = front.covariance + back.covariance + _DIAGONAL * 4e-4
     apart = front.mean - back.mean
     direction = solve_symmetric(pooled, apart)
-    start, gap = (back.mean * direction).sum(-1), (direction * apart).sum(-1)
+    start, gap = (np.einsum("hwc,hwc->hw", direction, end) for end in (back.mean, apart))
     statistics = np.dstack([direction, start, gap, front.trust * back.trust]).astype(np.float32)
     statistics = cv2.resize(statistics, (side, side), interpolation=cv2.INTER_LINEAR)
     separation = np.maximum(statistics[..., 4], 1e-6)  # Mahalanobis distance squared
-    place = np.clip(((colour * statistics[..., :3]).sum(-1) - statistics[..., 3]) / separation, 0.0, 1.0)
+    along = np.einsum("hwc,hwc->hw", colour, statistics[..., :3])
+    place = np.clip((along - statistics[..., 3]) / separation, 0.0, 1.0)
     trust = statistics[..., 5]
     by_colour = 1.0 / (1.0 / separation + 0.01)
     by_net = 1.0 / config.net_sigma**2
@@ -194,7 +195,7 @@ def guided_slopes(
     covariance = mean(products) - squares + _DIAGONAL * epsilon
     cross = mean(guide * values[..., None]) - centre * level[..., None]
     slope = solve_symmetric(covariance, cross)
-    return mean(slope), mean(level - (slope * centre).sum(-1))
+    return mean(slope), mean(level - np.einsum("hwc,hwc->hw", slope, centre))
 
 
 def _apply_slopes(
@@ -203,5 +204,5 @@ def _apply_slopes(
     """Evaluate a window's local fit on the full-resolution picture: single hairs come back."""
     size = rgb_srgb.shape[1::-1]
     fit = to_picture(np.concatenate([slope, offset[..., None]], axis=-1), window, size)
-    value = (fit[..., :3] * (rgb_srgb.astype(np.float32) / 255.0)).sum(-1) + fit[..., 3]
+    value = np.einsum("hwc,hwc->hw", fit[..., :3], rgb_srgb.astype(np.float32)) / 255.0 + fit[..., 3]
     return np.clip(value, 0.0, 1.0)

@@ -19,7 +19,7 @@ class ParsingConfig:
 
     window_faces: float = 4.2
     """Side of the head-and-shoulders window in brow-to-chin heights."""
-    side_px: int = 384
+    side_px: int = 320
     """Resolution at which regions are decided, px; edges follow the matte at full resolution."""
 
 

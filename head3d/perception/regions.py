@@ -73,7 +73,7 @@ def _scores(pixels: np.ndarray, person: Bool[np.ndarray, "S S"], frame: FaceFram
         if (skin := models[_FLESH]) is not None:
             models[_FLESH] = with_shadow(skin)
         scores = log_prior + _evidence(models, colours)
-        scores = scores - scores.max(-1, keepdims=True)
+        scores = scores - np.maximum(np.maximum(scores[..., 0], scores[..., 1]), scores[..., 2])[..., None]
         scores = np.stack([_smooth(guide, np.maximum(scores[..., index], -12.0)) for index in range(3)], axis=-1)
         ranked = np.sort(scores, axis=-1)
         certain = person & (ranked[..., 2] - ranked[..., 1] > 1.0)
@@ -149,7 +149,7 @@ def _evidence(models: list[ColourModel | None], colours: np.ndarray) -> Float32[
 
 def _smooth(guide: np.ndarray, values: np.ndarray) -> Float32[np.ndarray, "S S"]:
     slope, offset = guided_slopes(guide, values.astype(np.float32), radius=4, epsilon=1e-3)
-    return (slope * guide).sum(-1) + offset
+    return np.einsum("hwc,hwc->hw", slope, guide) + offset
 
 
 def _flesh_parts(frame: FaceFrame, side: int) -> UInt8[np.ndarray, "S S"]:
