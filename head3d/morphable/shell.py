@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -66,16 +67,15 @@ def boundary_loops(faces: Int[Tensor, "F 3"]) -> list[list[int]]:
 
 def cap_loop(vertices: Float[Tensor, "V 3"], loop: list[int]) -> list[tuple[int, int, int]]:
     """Triangles that close a boundary loop, outwards like their neighbours: the shortest chord is cut off first."""
-    points = {index: vertices[index].double() for index in loop}
-    ring = list(loop)
+    ring = np.array(loop)
+    points = vertices[ring].detach().double().cpu().numpy()
     caps = []
     while len(ring) > 3:
-        chords = torch.stack([points[ring[i - 1]] - points[ring[(i + 1) % len(ring)]] for i in range(len(ring))])
-        i = int(chords.norm(dim=1).argmin())
-        caps.append((ring[i], ring[i - 1], ring[(i + 1) % len(ring)]))
-        del ring[i]
+        i = int(np.linalg.norm(np.roll(points, 1, axis=0) - np.roll(points, -1, axis=0), axis=1).argmin())
+        caps.append((int(ring[i]), int(ring[i - 1]), int(ring[(i + 1) % len(ring)])))
+        ring, points = np.delete(ring, i), np.delete(points, i, axis=0)
     if len(ring) == 3:
-        caps.append((ring[1], ring[0], ring[2]))
+        caps.append((int(ring[1]), int(ring[0]), int(ring[2])))
     return caps
 
 
