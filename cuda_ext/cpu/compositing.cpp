@@ -1,6 +1,5 @@
 // Weights and sums along rays of packed samples; a ray belongs to one thread.
 #include <algorithm>
-#include <vector>
 
 #include "../abi.h"
 #include "../math/neus.h"
@@ -26,24 +25,18 @@ template <typename T>
 int backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values,
              int64_t C, const T* weights, const T* g_weights, const T* g_opacity, const T* g_sums,
              T* g_sdf, T* g_sd, T* g_values, int64_t threads) {
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<T> scratch;
-#pragma omp for schedule(dynamic, 256)
-    for (int64_t r = 0; r < R; ++r) {
-      const int64_t start = packed[2 * r], count = packed[2 * r + 1];
-      scratch.resize(std::max(int64_t(scratch.size()), count));
-      const T* g_sum = g_sums + r * C;
-      const auto g_weight = [&](int64_t i) {
-        T g = g_weights[start + i] + g_opacity[r];
-        for (int64_t c = 0; c < C; ++c) g += g_sum[c] * values[(start + i) * C + c];
-        return g;
-      };
-      head3d::ray_weights_vjp(sdf + start, sd + start, count, g_weight, scratch.data(),
-                              g_sdf + start, g_sd + start);
-      for (int64_t i = start; i < start + count; ++i)
-        for (int64_t c = 0; c < C; ++c) g_values[i * C + c] = weights[i] * g_sum[c];
-    }
+#pragma omp parallel for schedule(dynamic, 256) num_threads(threads)
+  for (int64_t r = 0; r < R; ++r) {
+    const int64_t start = packed[2 * r], count = packed[2 * r + 1];
+    const T* g_sum = g_sums + r * C;
+    const auto g_weight = [&](int64_t i) {
+      T g = g_weights[start + i] + g_opacity[r];
+      for (int64_t c = 0; c < C; ++c) g += g_sum[c] * values[(start + i) * C + c];
+      return g;
+    };
+    head3d::ray_weights_vjp(sdf + start, sd + start, count, g_weight, g_sdf + start, g_sd + start);
+    for (int64_t i = start; i < start + count; ++i)
+      for (int64_t c = 0; c < C; ++c) g_values[i * C + c] = weights[i] * g_sum[c];
   }
   return 0;
 }

@@ -62,13 +62,13 @@ HEAD3D_HD T ray_weights(const T* sdf, const T* sd, int64_t count, T* weights) {
 
 // Cotangents of sdf and sd from those of the weights, without division:
 // after_i = g_i alpha_i + (1 - alpha_i) after_i+1 is the mean cotangent from section i on, g_alpha_i = T_i (g_i - after_i+1).
-// `clear` is scratch of `count` values; g_weight(i) gives the cotangent of weight i.
+// g_weight(i) gives the cotangent of weight i. g_sd first holds T_i; each is used before it is overwritten.
 template <typename T, typename GWeight>
 HEAD3D_HD void ray_weights_vjp(const T* sdf, const T* sd, int64_t count, GWeight g_weight,
-                               T* clear, T* g_sdf, T* g_sd) {
+                               T* g_sdf, T* g_sd) {
   T light = T(1);
   for (int64_t i = 0; i + 1 < count; ++i) {
-    clear[i] = light;
+    g_sd[i] = light;
     light *= T(1) - section_alpha(sdf[i] / sd[i], sdf[i + 1] / sd[i + 1]);
   }
   T after = T(0), g_upper = T(0);  // g_upper: what section i has given to sample i + 1
@@ -78,7 +78,7 @@ HEAD3D_HD void ray_weights_vjp(const T* sdf, const T* sd, int64_t count, GWeight
     if (i + 1 < count) {
       const T x1 = sdf[i + 1] / sd[i + 1];
       const T alpha = section_alpha(x0, x1), g = g_weight(i);
-      section_alpha_vjp(x0, x1, alpha, clear[i] * (g - after), g_x, g_upper);
+      section_alpha_vjp(x0, x1, alpha, g_sd[i] * (g - after), g_x, g_upper);
       after = g * alpha + (T(1) - alpha) * after;
       g_sdf[i + 1] = g_upper / sd[i + 1];
       g_sd[i + 1] = -g_upper * x1 / sd[i + 1];

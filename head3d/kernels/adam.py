@@ -55,8 +55,8 @@ def adam_step_touched(
     correction2 = 1 / (1 - config.beta2**step)
     settings = rate, config.beta1, config.beta2, correction2, config.epsilon
     tensors = table, gradient, state.first, state.second
-    compiled = all(t.device.type == "cpu" and t.dtype == torch.float32 and t.is_contiguous() for t in tensors)
-    lib = library("cpu") if compiled else None
+    compiled = all(t.dtype == torch.float32 and t.is_contiguous() for t in tensors)
+    lib = library(table.device.type) if compiled else None
     if lib is not None:
         call(lib, "adam_touched", table, *table.shape, *tensors[1:], *map(float, settings))
         return

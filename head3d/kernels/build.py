@@ -71,9 +71,24 @@ def _tool(device: Device) -> str:
     return found
 
 
-def _flags(device: Device, arch: str) -> list[str]:
+def _default_arch(device: Device) -> str:
+    """What this machine runs; for CUDA without a GPU to ask, everything."""
+    if device == "cpu":
+        return "native"
+    import torch
+
+    if not torch.cuda.is_available():
+        return "all"
+    major, minor = torch.cuda.get_device_capability()
+    return f"{major}{minor}"
+
+
+def _flags(device: Device, tool: str, arch: str) -> list[str]:
     if device == "cuda":
-        listed = CUDA_ARCHITECTURES if arch == "all" else tuple(arch.replace("sm_", "").split(","))
+        listed = [name.removeprefix("sm_") for name in arch.split(",")]
+        if arch == "all":  # an nvcc knows neither GPUs newer than itself nor those it has dropped
+            known = _output([tool, "--list-gpu-arch"]).split()
+            listed = [name for name in CUDA_ARCHITECTURES if f"compute_{name}" in known] or list(CUDA_ARCHITECTURES)
         code = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in listed]
         code.append(f"-gencode=arch=compute_{listed[-1]},code=compute_{listed[-1]}")
         return ["-std=c++17", "-O3", "-Xcompiler=-fPIC,-fvisibility=hidden", *code]
@@ -94,12 +109,16 @@ def cpu_flags() -> str:
     return f"{platform.machine()} {platform.processor()}"
 
 
-@functools.lru_cache(maxsize=8)
-def _compiler_version(tool: str) -> str:
+def _output(command: list[str]) -> str:
     try:
-        return subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
+
+
+@functools.lru_cache(maxsize=8)
+def _compiler_version(tool: str) -> str:
+    return _output([tool, "--version"])
 
 
 def cache_key(device: Device, tool: str, flags: list[str]) -> str:
@@ -190,7 +209,8 @@ def build(device: Device = "cpu", *, arch: str | None = None, into: Path | None 
 
     Args:
         device: Which library.
-        arch: ``-march`` of the CPU library (default ``native``); for CUDA ``all`` or a list such as ``75,90``.
+        arch: ``-march`` of the CPU library (default ``native``); for CUDA ``all`` or a list such as ``75,sm_90``
+            (default: the GPU at hand, ``all`` without one).
         into: Folder for a library that is to be shipped (then it is named as ``prebuilt`` looks for it).
         emit: Gets one Notice when something was compiled.
 
@@ -198,7 +218,7 @@ def build(device: Device = "cpu", *, arch: str | None = None, into: Path | None 
         KernelBuildError: No compiler, or it fails; the message names the tool and the log.
     """
     tool = _tool(device)
-    flags = _flags(device, arch or ("native" if device == "cpu" else "all"))
+    flags = _flags(device, tool, arch or _default_arch(device))
     folder = into or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / (f"head3d_{device}.so" if into else f"head3d_{device}_{cache_key(device, tool, flags)}.so")

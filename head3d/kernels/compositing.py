@@ -47,8 +47,8 @@ def composite(
     values = sdf.new_zeros(len(sdf), 0) if values is None else values
     require("values", values, (len(sdf), None))
     inputs = sdf, sd.to(sdf.dtype), packed_info.long(), values.to(sdf.dtype)
-    compiled = sdf.device.type == "cpu" and sdf.dtype in (torch.float32, torch.float64)
-    op = composite_torch if not compiled or library("cpu") is None else _composite
+    compiled = sdf.dtype in (torch.float32, torch.float64) and library(sdf.device.type) is not None
+    op = _composite if compiled else composite_torch
     return Composited(*op(*inputs))
 
 
@@ -78,7 +78,7 @@ def _suffix(tensor: Tensor) -> str:
 
 @torch.library.custom_op("head3d::composite", mutates_args=())
 def _composite(sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    lib = library("cpu")
+    lib = library(sdf.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     rays, channels = len(packed), values.shape[1]
     weights, opacity, sums = torch.zeros_like(sdf), sdf.new_empty(rays), sdf.new_empty(rays, channels)
@@ -92,7 +92,7 @@ def _composite_backward(
     g_weights: Tensor, g_opacity: Tensor, g_sums: Tensor, sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor,
     weights: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    lib = library("cpu")
+    lib = library(sdf.device.type)
     assert lib is not None
     sdf, sd, values, weights = sdf.contiguous(), sd.contiguous(), values.contiguous(), weights.contiguous()
     g_sdf, g_sd, g_values = torch.zeros_like(sdf), torch.zeros_like(sd), torch.zeros_like(values)

@@ -89,8 +89,7 @@ def hash_grid(points_unit: Float[Tensor, "P 3"], table: Float[Tensor, "E F"], co
     require("table", table, (config.entries, config.features))
     scales, layout = level_layout(config)
     smooth = config.interpolation == "smoothstep"
-    lib = library("cpu") if points_unit.device.type == "cpu" else None
-    if lib is None or table.dtype not in (torch.float32, torch.float64):
+    if library(table.device.type) is None or table.dtype not in (torch.float32, torch.float64):
         return hash_grid_torch(points_unit.to(table.dtype), table, config)
     return _hash_grid(points_unit.to(table.dtype), table, scales, layout, smooth)
 
@@ -125,7 +124,7 @@ def _suffix(tensor: Tensor) -> str:
 
 @torch.library.custom_op("head3d::hash_grid", mutates_args=())
 def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool) -> Tensor:
-    lib = library("cpu")
+    lib = library(table.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     points, table, count, features = points.contiguous(), table.contiguous(), len(points), table.shape[1]
     out = table.new_empty(count, len(layout) * features)
@@ -139,7 +138,7 @@ def _hash_grid_backward(
     g_out: Tensor, points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool, which: int
 ) -> tuple[Tensor, Tensor]:
     """Bit 1 of ``which`` asks for the gradient of the table, bit 0 for that of the points; else they are empty."""
-    lib = library("cpu")
+    lib = library(table.device.type)
     assert lib is not None
     g_out, points, table = g_out.contiguous(), points.contiguous(), table.contiguous()
     g_table = torch.zeros_like(table) if which & 2 else table.new_empty(0)

@@ -23,7 +23,7 @@ def grid_sample3(grid: Float[Tensor, "X Y Z C"], points_unit: Float[Tensor, "P 3
     if min(grid.shape[:3]) < 2:
         raise ShapeError("grid", expected="at least two nodes along each axis", actual=str(tuple(grid.shape)))
     points = points_unit.to(grid.dtype)
-    if grid.device.type != "cpu" or library("cpu") is None or grid.dtype not in (torch.float32, torch.float64):
+    if library(grid.device.type) is None or grid.dtype not in (torch.float32, torch.float64):
         return grid_sample3_torch(grid, points)
     return _grid_sample3(grid, points)
 
@@ -50,7 +50,7 @@ def _suffix(tensor: Tensor) -> str:
 
 @torch.library.custom_op("head3d::grid_sample3", mutates_args=())
 def _grid_sample3(grid: Tensor, points: Tensor) -> Tensor:
-    lib = library("cpu")
+    lib = library(grid.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     out = grid.new_empty(len(points), grid.shape[3])
     shape = *grid.shape, points.contiguous(), len(points)
@@ -61,7 +61,7 @@ def _grid_sample3(grid: Tensor, points: Tensor) -> Tensor:
 @torch.library.custom_op("head3d::grid_sample3_backward", mutates_args=())
 def _grid_sample3_backward(g_out: Tensor, grid: Tensor, points: Tensor, which: int) -> tuple[Tensor, Tensor]:
     """Bit 1 of ``which`` asks for the gradient of the points, bit 0 for that of the grid; else they are empty."""
-    lib = library("cpu")
+    lib = library(grid.device.type)
     assert lib is not None
     grid, points = grid.contiguous(), points.contiguous()
     g_grid = torch.zeros_like(grid) if which & 1 else grid.new_empty(0)

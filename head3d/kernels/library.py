@@ -3,8 +3,9 @@
 import ctypes
 import functools
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ from head3d.kernels.build import Device, KernelStatus, find_or_build
 
 ABI = 1
 """HEAD3D_ABI of cuda_ext/abi.h."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The loaded kernels of a device."""
+
+    handle: ctypes.CDLL
+    device: Device
 
 
 def _load_openmp() -> None:
@@ -30,7 +39,7 @@ def _load_openmp() -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[ctypes.CDLL | None, KernelStatus]:
+def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
     """Once per process and setting of the environment."""
     found = find_or_build(device)
     if found.library is None:
@@ -43,7 +52,7 @@ def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[ctypes.CDLL
         reason = f"{found.library.name} does not load: {error}"
     else:
         if version == ABI:
-            return opened, found
+            return Library(opened, device), found
         reason = f"{found.library.name} has ABI {version}, not {ABI}"
     if settings[0] == device:
         raise KernelBuildError(reason + ".", hint="Run: head3d build")
@@ -54,9 +63,9 @@ def _environment() -> tuple[str | None, ...]:
     return tuple(os.environ.get(name) for name in ("HEAD3D_KERNELS", "HEAD3D_HOME", "CXX", "PATH"))
 
 
-def library(device: Device = "cpu") -> ctypes.CDLL | None:
-    """The loaded kernels of a device, or None: then the caller takes its torch path."""
-    return _open(device, _environment())[0]
+def library(device: str = "cpu") -> Library | None:
+    """The loaded kernels of a device (``tensor.device.type``), or None: then the caller takes its torch path."""
+    return _open(device, _environment())[0] if device in get_args(Device) else None
 
 
 def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:
@@ -67,8 +76,8 @@ def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:
     return found
 
 
-def call(lib: ctypes.CDLL, name: str, *arguments: Tensor | int | float | None) -> None:
-    """Call ``head3d_<name>``; tensors become pointers and must be contiguous, the thread count is added."""
+def call(lib: Library, name: str, *arguments: Tensor | int | float | None) -> None:
+    """Call ``head3d_<name>``; tensors become pointers and must be contiguous; threads or the stream are added."""
     converted: list[ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double] = []
     for argument in arguments:
         if isinstance(argument, Tensor):
@@ -80,10 +89,11 @@ def call(lib: ctypes.CDLL, name: str, *arguments: Tensor | int | float | None) -
             converted.append(ctypes.c_int64(argument))
         else:
             converted.append(ctypes.c_double(argument))
-    converted.append(ctypes.c_int64(torch.get_num_threads()))
-    code = getattr(lib, f"head3d_{name}")(*converted)
+    on_cpu = lib.device == "cpu"
+    converted.append(ctypes.c_int64(torch.get_num_threads() if on_cpu else torch.cuda.current_stream().cuda_stream))
+    code = getattr(lib.handle, f"head3d_{name}")(*converted)
     if code != 0:
-        raise Head3DError(f"Kernel {name} failed with code {code}.")
+        raise Head3DError(f"Kernel {name} failed on {lib.device} with code {code}.")
 
 
 def require(name: str, tensor: Tensor, shape: tuple[int | None, ...], *, integer: bool = False) -> None:

@@ -70,16 +70,26 @@ def march_shell(
         raise ShapeError("step_m, half_width_m, cell_m", expected="positive numbers", actual=actual)
     parts = [t.detach().float().contiguous() for t in (grid, low, origins, directions, near, far)]
     parts.append(torch.zeros_like(parts[4]) if jitter is None else jitter.float().contiguous())
-    lib = library("cpu") if origins.device.type == "cpu" else None
+    lib = library(origins.device.type)
     if lib is None:
         return _march_torch(*parts, cell=cell_m, step=step_m, half_width=half_width_m, most=most)
     volume, start, *bundle = parts
-    packed = torch.zeros(rays, 2, dtype=torch.int64)
-    arguments = volume, *volume.shape, start, float(cell_m), *bundle, rays, float(step_m), float(half_width_m), most
+    packed = torch.zeros(rays, 2, dtype=torch.int64, device=origins.device)
+    arguments = (
+        volume,
+        *volume.shape,
+        start.cpu(),
+        float(cell_m),
+        *bundle,
+        rays,
+        float(step_m),
+        float(half_width_m),
+        most,
+    )
     call(lib, "march", *arguments, packed, None, None)
     packed[:, 0] = packed[:, 1].cumsum(0) - packed[:, 1]
     count = int(packed[:, 1].sum())
-    t, ray = torch.empty(count), torch.empty(count, dtype=torch.int64)
+    t, ray = volume.new_empty(count), packed.new_empty(count)
     if count:
         call(lib, "march", *arguments, packed, t, ray)
     return PackedSamples(t, ray, packed)

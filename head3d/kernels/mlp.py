@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.encoding import HashGridConfig, hash_grid_torch, level_layout
+from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
 from head3d.kernels.library import call, library, require
 
 Activation = Literal["relu", "softplus"]
@@ -57,9 +57,9 @@ def encode_mlp(
     require("points_unit", points_unit, (None, 3))
     require("table", table, (config.entries, config.features))
     shape = _shape(layers, config.width, activation)
+    if not _compiled(table, layers):
+        return mlp_torch(hash_grid(points_unit, table, config), layers, activation=activation)
     points = points_unit.to(table.dtype)
-    if points.device.type != "cpu" or not _compiled(table, layers):
-        return mlp_torch(hash_grid_torch(points, table, config), layers, activation=activation)
     flat = _flat(layers, table.dtype)
     tape = torch.is_grad_enabled() and any(t.requires_grad for t in (points, table, flat))
     smooth = config.interpolation == "smoothstep"

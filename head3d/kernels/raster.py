@@ -39,12 +39,17 @@ def rasterize(
     """
     require("vertices_px_depth", vertices_px_depth, (None, 3))
     require("faces", faces, (None, 3), integer=True)
-    device = vertices_px_depth.device
-    vertices = vertices_px_depth.detach().to("cpu", torch.float64).contiguous()
-    corners = faces.to("cpu", torch.int64).contiguous()
-    lib = library("cpu")
-    drawn = _rasterize_torch(vertices, corners, size) if lib is None else _rasterize_cpu(lib, vertices, corners, size)
-    return RasterOutput(*(tensor.to(device) for tensor in drawn))
+    vertices = vertices_px_depth.detach().to(torch.float64).contiguous()
+    corners = faces.to(vertices.device, torch.int64).contiguous()
+    lib = library(vertices.device.type)
+    if lib is None:
+        return RasterOutput(*_rasterize_torch(vertices, corners, size))
+    height, width = size
+    triangle = corners.new_empty(height, width)
+    barycentrics, depth = (vertices.new_empty(*shape, dtype=torch.float32) for shape in ((height, width, 3), size))
+    shape = len(vertices), corners, len(corners), height, width
+    call(lib, "rasterize", vertices, *shape, triangle, barycentrics, depth)
+    return RasterOutput(triangle, barycentrics, depth)
 
 
 def interpolate(values: Float[Tensor, "V C"], faces: Int[Tensor, "F 3"], seen: RasterOutput) -> Float[Tensor, "H W C"]:
@@ -57,34 +62,25 @@ def interpolate(values: Float[Tensor, "V C"], faces: Int[Tensor, "F 3"], seen: R
     return image.index_put((mask,), inside)
 
 
-def _rasterize_cpu(lib, vertices: Tensor, faces: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    height, width = size
-    triangle = torch.empty(height, width, dtype=torch.int64)
-    barycentrics, depth = torch.empty(height, width, 3), torch.empty(height, width)
-    shape = len(vertices), faces, len(faces), height, width
-    call(lib, "rasterize", vertices, *shape, triangle, barycentrics, depth)
-    return triangle, barycentrics, depth
-
-
 def _rasterize_torch(vertices: Tensor, faces: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """Look at every pixel of every triangle's bounding box, in batches, and keep the nearest."""
     height, width = size
     corners = vertices[faces]
     low, high = corners[..., :2].amin(1), corners[..., :2].amax(1)
-    limit = torch.tensor([width, height], dtype=torch.float64)
+    limit = vertices.new_tensor([width, height])
     first = torch.minimum((low - 0.5).ceil().clamp_min(0), limit)
     last = torch.minimum((high - 0.5).floor(), limit - 1)
     spans = (last - first + 1).clamp_min(0).nan_to_num().long() * (corners[..., 2] > 0).all(1, keepdim=True)
     counts = spans.prod(1)
-    depth = torch.full((height * width,), torch.inf, dtype=torch.float64)
-    triangle = torch.full((height * width,), -1, dtype=torch.int64)
-    barycentrics = torch.zeros(height * width, 3, dtype=torch.float64)
+    depth = vertices.new_full((height * width,), torch.inf)
+    triangle = faces.new_full((height * width,), -1)
+    barycentrics = vertices.new_zeros(height * width, 3)
     batch = torch.div(counts.cumsum(0) - counts, CANDIDATES, rounding_mode="floor")
     for index in batch.unique():
         members = torch.nonzero(batch == index)[:, 0]
         which = torch.repeat_interleave(members, counts[members])
         start = torch.repeat_interleave(counts[members].cumsum(0) - counts[members], counts[members])
-        offset = torch.arange(len(which)) - start
+        offset = torch.arange(len(which), device=start.device) - start
         x = first[which, 0] + offset % spans[which, 0].clamp_min(1)
         y = first[which, 1] + torch.div(offset, spans[which, 0].clamp_min(1), rounding_mode="floor")
         weights, z = _cover(corners[which], x + 0.5, y + 0.5)

@@ -1,0 +1,80 @@
+// Z-buffered rasteriser: a thread per triangle puts (depth, index) as one 64-bit number into each pixel by minimum,
+// then a thread per pixel works out the barycentrics.
+#include "../math/raster.h"
+#include "launch.h"
+
+namespace {
+
+using namespace head3d;
+using Key = unsigned long long;
+constexpr Key kEmpty = ~Key(0);
+
+// Weights (perspective-correct) and depth of a pixel centre on a triangle; false outside it.
+__device__ bool cover(const double* a, const double* b, const double* c, double px, double py,
+                      double weights[3], double& depth) {
+  const double area = edge(a[0], a[1], b[0], b[1], c[0], c[1]);
+  if (!(a[2] > 0 && b[2] > 0 && c[2] > 0) || !(area != 0) || !isfinite(area)) return false;
+  const double w[3] = {edge(b[0], b[1], c[0], c[1], px, py) / area,
+                       edge(c[0], c[1], a[0], a[1], px, py) / area,
+                       edge(a[0], a[1], b[0], b[1], px, py) / area};
+  if (!(w[0] >= 0 && w[1] >= 0 && w[2] >= 0)) return false;
+  const double inverse_depth[3] = {1 / a[2], 1 / b[2], 1 / c[2]};
+  depth = perspective(w, inverse_depth, weights);
+  return true;
+}
+
+__global__ void clear(Key* keys, int64_t pixels) {
+  const int64_t p = item();
+  if (p < pixels) keys[p] = kEmpty;
+}
+
+__global__ void draw(const double* vertices, const int64_t* faces, int64_t F, int64_t H, int64_t W,
+                     Key* keys) {
+  const int64_t f = item();
+  if (f >= F) return;
+  const double* a = vertices + 3 * faces[3 * f];
+  const double* b = vertices + 3 * faces[3 * f + 1];
+  const double* c = vertices + 3 * faces[3 * f + 2];
+  const int64_t left = int64_t(fmax(ceil(fmin(a[0], fmin(b[0], c[0])) - 0.5), 0.0));
+  const int64_t right = int64_t(fmin(floor(fmax(a[0], fmax(b[0], c[0])) - 0.5), double(W - 1)));
+  const int64_t top = int64_t(fmax(ceil(fmin(a[1], fmin(b[1], c[1])) - 0.5), 0.0));
+  const int64_t bottom = int64_t(fmin(floor(fmax(a[1], fmax(b[1], c[1])) - 0.5), double(H - 1)));
+  for (int64_t y = top; y <= bottom; ++y) {
+    for (int64_t x = left; x <= right; ++x) {
+      double weights[3], depth;
+      if (!cover(a, b, c, double(x) + 0.5, double(y) + 0.5, weights, depth)) continue;
+      // positive floats sort as their bits do; equal depths fall to the lower index
+      const Key key = Key(__float_as_uint(float(depth))) << 32 | Key(uint32_t(f));
+      atomicMin(keys + y * W + x, key);
+    }
+  }
+}
+
+__global__ void resolve(const double* vertices, const int64_t* faces, int64_t H, int64_t W,
+                        const Key* keys, int64_t* triangle, float* barycentrics, float* depth) {
+  const int64_t p = item();
+  if (p >= H * W) return;
+  const Key key = keys[p];
+  double weights[3] = {0, 0, 0}, z = 0;
+  const int64_t f = key == kEmpty ? -1 : int64_t(uint32_t(key));
+  if (f >= 0)
+    cover(vertices + 3 * faces[3 * f], vertices + 3 * faces[3 * f + 1],
+          vertices + 3 * faces[3 * f + 2], double(p % W) + 0.5, double(p / W) + 0.5, weights, z);
+  triangle[p] = f;
+  depth[p] = float(z);
+  for (int i = 0; i < 3; ++i) barycentrics[3 * p + i] = float(weights[i]);
+}
+
+}  // namespace
+
+// `triangle` holds the keys until they are resolved: one 64-bit number a pixel either way.
+int head3d_rasterize(const double* vertices, int64_t, const int64_t* faces, int64_t F, int64_t H,
+                     int64_t W, int64_t* triangle, float* barycentrics, float* depth,
+                     int64_t stream) {
+  Key* keys = reinterpret_cast<Key*>(triangle);
+  HEAD3D_LAUNCH(clear, H * W, 1, stream, keys, H * W);
+  HEAD3D_LAUNCH(draw, F, 1, stream, vertices, faces, F, H, W, keys);
+  HEAD3D_LAUNCH(resolve, H * W, 1, stream, vertices, faces, H, W, keys, triangle, barycentrics,
+                depth);
+  return 0;
+}
