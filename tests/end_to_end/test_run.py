@@ -95,16 +95,14 @@ def test_kill_during_training_loses_only_that_stage_and_resumes(people: Path, tm
     out = tmp_path / "me"
     words = ["run", str(people / "P001" / "studio_portrait.jpg"), "--out", str(out), "--preset", "test", "--log-json"]
     words += ["--train.steps", "60", "--train.checkpoint_every", "5"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "head3d.cli", *words], stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    assert running.stdout is not None
-    for line in running.stdout:
-        if json.loads(line)["event"] == "Checkpoint":
-            running.send_signal(signal.SIGKILL)
-            break
-    assert running.wait(60) == -signal.SIGKILL, "it ended before its first checkpoint"
-    running.stdout.close()
+    command = [sys.executable, "-m", "head3d.cli", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if json.loads(line)["event"] == "Checkpoint":
+                running.send_signal(signal.SIGKILL)
+                break
+    assert running.returncode == -signal.SIGKILL, "it ended before its first checkpoint"
     done = head3d(*words)
     assert done.returncode == 0, done.stderr
     seen = events(done.stdout)
