@@ -35,8 +35,7 @@ def load_ict(path: Path) -> HeadModel:
     mean = (data["mean"] - origin) * CM
     parts = {str(name): (int(a), int(b)) for name, (a, b) in zip(data["parts_name"], data["parts_range"], strict=True)}
     triangles, weights = _detector_points(data)
-    jaw_free = data["lm68"].astype(np.int64)
-    corners = np.eye(3, dtype=np.float32)[np.zeros(68, dtype=np.int64)]
+    ibug = data["lm68"].astype(np.int64)  # vertices: triangles of three times the same
     return HeadModel(
         name="ict",
         version=ICT_VERSION,
@@ -52,8 +51,8 @@ def load_ict(path: Path) -> HeadModel:
         landmark_triangles=torch.from_numpy(triangles),
         landmark_barycentrics=torch.from_numpy(weights),
         landmark_ok=torch.from_numpy(np.concatenate([data["mpdet_ok"], np.ones(10, dtype=bool)])),
-        ibug_triangles=torch.from_numpy(np.repeat(jaw_free[:, None], 3, axis=1)),
-        ibug_barycentrics=torch.from_numpy(corners),
+        ibug_triangles=torch.from_numpy(np.repeat(ibug[:, None], 3, axis=1)),
+        ibug_barycentrics=torch.tensor([1.0, 0.0, 0.0]).repeat(68, 1),
         eye_centres=torch.from_numpy(((data["eye_centres"] - origin) * CM).astype(np.float32)),
     )
 
