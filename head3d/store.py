@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,8 +167,8 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"]) -> None:
         try:
             save_file(plain, temporary)
         except SafetensorError as error:  # it wraps the disk's error in a text
-            full = "os error 28" in str(error) or "No space" in str(error)
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+            code = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
 def read_tensors(path: Path) -> dict[str, "Tensor"]:

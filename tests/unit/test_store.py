@@ -135,3 +135,16 @@ class TestLocked:
         for _ in range(2):
             with store.locked(tmp_path, what="x"):
                 pass
+
+
+def test_a_tensor_file_that_does_not_fit_is_a_full_disk_not_a_traceback(tmp_path: Path):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(StorageError, match="larger than the system allows"):
+            store.write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
