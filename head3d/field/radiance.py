@@ -1,8 +1,8 @@
 """The radiance field of one person: geometry, albedo and, per photo, light.
 
-Signed distance = distance to the fitted head's closed shell (a volume) + a learned residual of bounded reach. Albedo = a
-coarse volume taken from the photos + a learned residual, which fades where no photo looked. So before training the field
-is the fitted head, and what is never seen stays it.
+Signed distance = distance to the fitted head's closed shell (a volume) + a learned residual of bounded reach. Albedo =
+a coarse volume taken from the photos + a learned residual, which fades where no photo looked. So before training the
+field is the fitted head, and what is never seen stays it.
 """
 
 from dataclasses import asdict, dataclass, field, fields
@@ -36,9 +36,9 @@ class FieldConfig:
 class RadianceField(nn.Module):
     """Signed distance, albedo and residual colour at points of the head frame (metres), and the light of each photo.
 
-    Buffers: ``shape`` (1,D,H,W) base signed distance m; ``traits`` (2,d,h,w) = reach of the residual m, softness (1 = skin);
-    ``paint`` (4,d,h,w) = base albedo as logits, seen in [0, 1]; ``sh`` (N,9,3); ``turn`` (N,3) rad and ``shift`` (N,2) m:
-    what training changed on each photo's camera (see head3d.train.cameras); ``sd_m`` the blur of the surface.
+    Buffers: ``shape`` (1,D,H,W) base signed distance m; ``traits`` (2,d,h,w) = reach of the residual m, softness (1 =
+    skin); ``paint`` (4,d,h,w) = base albedo as logits, seen in [0, 1]; ``sh`` (N,9,3); ``turn`` (N,3) rad and ``shift``
+    (N,2) m: what training changed on each photo's camera (see head3d.train.cameras); ``sd_m`` the blur of the surface.
     """
 
     shape: Tensor
@@ -83,7 +83,7 @@ class RadianceField(nn.Module):
     def residual_sdf(
         self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None
     ) -> Float[Tensor, "P"]:
-        """Learned displacement (m), within the reach allowed at that place. ``levels`` fades features (coarse to fine)."""
+        """Learned displacement (m), within the reach allowed there. ``levels`` fades features (coarse to fine)."""
         features = self.geometry(points_m)
         if levels is not None:
             features = features * levels
@@ -129,7 +129,7 @@ class RadianceField(nn.Module):
 
 
 def field_state(trained: RadianceField) -> dict[str, Tensor]:
-    """Everything of a field as tensors for safetensors: weights, volumes, and the numbers of its config as one vector."""
+    """Everything of a field as tensors for safetensors: weights, volumes, and its config as one vector."""
     state = {name: value.detach().contiguous() for name, value in trained.state_dict().items()}
     state["config"] = _pack_config(trained.config)
     state["cells"] = torch.tensor([trained.cells[name] for name in ("shape", "traits", "paint")], dtype=torch.float64)

@@ -24,7 +24,8 @@ ANGLES: dict[str, tuple[float, float]] = {
     "slightly-below": (0.0, 15.0),
     "back": (180.0, 0.0),
 }
-"""Yaw and pitch (degrees) of the head by name. Yaw > 0 turns the face to its own left; a camera above sees it pitched down."""
+"""Yaw and pitch (degrees) of the head by name; yaw > 0 turns the face to its own left, a camera above sees it pitched
+down."""
 
 LightName = Literal["soft-front", "rembrandt", "split", "rim"]
 LIGHTS: tuple[LightName, ...] = ("soft-front", "rembrandt", "split", "rim")
@@ -89,9 +90,9 @@ def named_view(
 def studio_light(name: LightName, *, facing: Float[Tensor, "3"] | None = None) -> Lighting:
     """A studio light as smooth harmonics, head frame.
 
-    Lamps are placed by azimuth (degrees, > 0 towards the subject's left) and elevation relative to halfway between the face
-    and the camera, so that a profile is lit from its visible side. Directional lamps are windowed, so that no direction
-    receives negative light.
+    Lamps are placed by azimuth (degrees, > 0 towards the subject's left) and elevation relative to halfway between the
+    face and the camera, so that a profile is lit from its visible side. Directional lamps are windowed, so that no
+    direction receives negative light.
 
     Args:
         name: Preset.

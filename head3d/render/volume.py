@@ -140,8 +140,8 @@ def render_rays(
     share = weights.gather(1, heaviest)
     use = share > 1e-4
     use[:, 0] |= hit
-    # the surface within a section: where the signed distance crosses zero. Its gradient (as in IDR, Yariv et al. 2020) lets
-    # colours move the surface along the ray
+    # the surface within a section: where the signed distance crosses zero. Its gradient (as in IDR, Yariv et al. 2020)
+    # lets colours move the surface along the ray
     s0, s1, gap = sdf[:, :-1], sdf[:, 1:], (places.t[:, 1:] - places.t[:, :-1]).clamp(min=0.0)
     crossing = (s0 > 0) & (s1 < 0) & places.valid[:, 1:]
     drop = torch.where(crossing, s0 - s1, torch.ones_like(s0)).clamp(min=1e-5)

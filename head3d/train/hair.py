@@ -1,9 +1,9 @@
 """How far hair and clothes stand off the fitted head, measured on the outlines of the photos.
 
-A pixel that shows hair outside the bald head's outline says: here hair reaches at least as far as this ray passes from the
-mesh. The largest such distance about each vertex is its thickness; skin that is seen has none; what no outline tells (the
-back, in frontal photos) is spread over the mesh from around. The visual hull of the hair would do the same, but swallows
-the face and has no back.
+A pixel that shows hair outside the bald head's outline says: here hair reaches at least as far as this ray passes from
+the mesh. The largest such distance about each vertex is its thickness; skin that is seen has none; what no outline tells
+(the back, in frontal photos) is spread over the mesh from around. The visual hull of the hair would do the same, but
+swallows the face and has no back.
 """
 
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ def _labels_at(photo: TrainPhoto, vertices: Tensor, normals: Tensor) -> tuple[np
 def _outline_distances(
     photo: TrainPhoto, region: Region, tree: spatial.KDTree, vertices: np.ndarray, normals: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For rays through pixels of a region: the vertex they pass nearest to, and at what distance (m); < 0 if they hit."""
+    """For rays through pixels of a region: the vertex they pass nearest to, and how far off (m); < 0 if they hit."""
     weight = photo.color_weight if region == Region.CLOTH else photo.matte
     rows, columns = np.nonzero((photo.labels == region) & (photo.matte > 127) & (weight > 0))
     if not len(rows):

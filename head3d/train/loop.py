@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from head3d import store
@@ -73,14 +74,19 @@ def optimise(
     if library("cpu") is None:
         config = replace(config, steps=max(int(config.steps * SLOW_PART), 1))
         emit(Notice(f"Without compiled kernels training is slow: it makes {config.steps} steps only.", "warning"))
+    if len(photos) == 1:
+        config = stiffened(config)
     state = TrainState(trained, config=config)
     sampler = PixelSampler(photos)
     kept = last_checkpoint(checkpoints, emit=emit)
     if kept is not None:
         state.resume(kept)
     emit(StageStart("training", config.steps))
-    best, best_psnr, waited = state.snapshot(), -1.0, 0
-    best_sd, started, first = state.sd_m, time.monotonic(), state.step
+    best, best_psnr, best_sd, waited = state.snapshot(), -1.0, state.sd_m, 0
+    if kept is not None:
+        best = {name: kept[f"best.{name}"] for name in best}
+        best_psnr, best_sd, waited = kept["progress"][0].item(), kept["progress"][1].item(), int(kept["progress"][2])
+    started, first = time.monotonic(), state.step
     while state.step < config.steps and waited < config.patience:
         try:
             loss = train_step(state, sampler, deformation)
@@ -99,7 +105,9 @@ def optimise(
                 best, best_sd, best_psnr = state.snapshot(), state.sd_m, max(psnr, best_psnr)
         if checkpoints is not None and done % config.checkpoint_every == 0 and done < config.steps:
             path = checkpoints / f"step_{done:05d}.safetensors"
-            store.write_tensors(path, state.checkpoint())
+            progress = torch.tensor([best_psnr, best_sd, waited], dtype=torch.float64)
+            found = {f"best.{name}": value for name, value in best.items()}
+            store.write_tensors(path, state.checkpoint() | found | {"progress": progress})
             for old in checkpoints.glob("step_*.safetensors"):
                 if old != path:
                     old.unlink(missing_ok=True)
@@ -107,6 +115,12 @@ def optimise(
     state.restore(best)
     state.sd_m = best_sd
     state.finish()
+
+
+def stiffened(config: TrainConfig) -> TrainConfig:
+    """Options for a single photo, which cannot tell shape, albedo and light apart: all stay near their start."""
+    loss = replace(config.loss, residual=25 * config.loss.residual, residual_color=50 * config.loss.residual_color)
+    return replace(config, loss=loss, light_rate=0.1 * config.light_rate)
 
 
 def _newest(checkpoints: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from scipy import spatial
 from torch import Tensor
 
@@ -26,6 +27,7 @@ REACH_M = 0.006
 HAIR_M = 0.006
 """A shell that stands this far off the mesh is hair or cloth."""
 HAIR_REACH_M = 0.015
+FAR_M = 0.08
 HAIR_SOFTNESS = 2.0
 PAINT_CELL_M = 0.004
 
@@ -51,7 +53,7 @@ def prepare(
     """Make the field's zero from the fit, and look at it from every photo once."""
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
     body = body_photo(fit, observations, crop)
-    chin = float(fit.model.mean[fit.model.groups["face"], 1].min())
+    chin = float(mesh.vertices[fit.model.groups["face"], 1].min())
     photos = [
         crop_photo(observation, camera, config=crop, body=number == body, chin_y_m=chin, seed=seed + number)
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
@@ -66,27 +68,61 @@ def prepare(
     thick = stand_off(
         mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
     )
+    made = field_of_mesh(
+        mesh,
+        photos,
+        deformation,
+        thick=thick,
+        regions=vertex_regions(fit, thick, photos),
+        field=field,
+        light_ridge=light_ridge,
+        seed=seed,
+    )
+    return Prepared(made, photos, deformation)
+
+
+def field_of_mesh(
+    mesh: Mesh,
+    photos: Sequence[TrainPhoto],
+    deformation: Deformation,
+    *,
+    thick: Float[Tensor, "V"],
+    regions: Int[Tensor, "V"],
+    field: FieldConfig,
+    light_ridge: float,
+    seed: int,
+) -> RadianceField:
+    """An untrained field: the mesh, grown by hair and clothes, painted and lit from the photos.
+
+    Args:
+        mesh: Closed outside of the head.
+        photos: Cropped.
+        deformation: Their expressions.
+        thick: How far hair and clothes stand off each vertex, metres.
+        regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
+        field: Learned parts.
+        light_ridge: Stiffness of the light; ten times it is used for one photo.
+        seed: Of the learned parts.
+    """
     shape = base_volume(mesh, stand_off=thick)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
     traits = surface_traits(mesh, thick, low=shape.origin, high=top)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
     paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
     generator = torch.Generator().manual_seed(seed)
-    made = RadianceField(
-        field, shape=shape, traits=traits, paint=paint, sh=fit.sh.detach().float(), generator=generator
-    )
+    nothing = torch.zeros(len(photos), 9, 3)
+    made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
     seen = survey(made, photos, deformation)
+    _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(paint.nodes().numpy(), distance_upper_bound=FAR_M)
+    padded = torch.cat([regions, torch.zeros(1, dtype=torch.long)])  # nodes far from the mesh have no nearest vertex
+    ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(
-        made,
-        seen,
-        count=len(photos),
-        node_region=node_regions(fit, mesh, thick, paint, photos),
-        ridge=light_ridge * (10.0 if len(photos) == 1 else 1.0),
+        made, seen, count=len(photos), node_region=padded[torch.from_numpy(nearest)], ridge=ridge
     )
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
-    return Prepared(made, photos, deformation)
+    return made
 
 
 def surface_traits(mesh: Mesh, thick: Tensor, *, low: Tensor, high: Tensor) -> Volume:
@@ -111,18 +147,13 @@ def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConf
     return chosen
 
 
-def node_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, paint: Volume, photos: Sequence[TrainPhoto]) -> torch.Tensor:
-    """What each node of the paint belongs to: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes."""
-    of_vertex = torch.zeros(len(mesh.vertices), dtype=torch.long)
-    shows = {
-        region: sum(int((photo.labels == region).sum()) for photo in photos) for region in (Region.HAIR, Region.CLOTH)
-    }
-    head = sum(int((photo.labels == Region.SKIN).sum()) for photo in photos)
-    if shows[Region.HAIR] > 0.03 * head and "scalp" in fit.model.groups:
+def vertex_regions(fit: HeadFit, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
+    """What each vertex of the head is: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes."""
+    of_vertex = torch.zeros(len(thick), dtype=torch.long)
+    shows = {one: sum(int((p.labels == one).sum()) for p in photos) for one in (Region.SKIN, Region.HAIR, Region.CLOTH)}
+    if shows[Region.HAIR] > 0.03 * shows[Region.SKIN] and "scalp" in fit.model.groups:
         of_vertex[fit.model.groups["scalp"]] = 1
         of_vertex[thick > HAIR_M] = 1
-    if shows[Region.CLOTH] > 0.03 * head and "shoulders" in fit.model.groups:
+    if shows[Region.CLOTH] > 0.03 * shows[Region.SKIN] and "shoulders" in fit.model.groups:
         of_vertex[fit.model.groups["shoulders"]] = 2
-    _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(paint.nodes().numpy(), distance_upper_bound=0.08)
-    padded = torch.cat([of_vertex, torch.zeros(1, dtype=torch.long)])
-    return padded[torch.from_numpy(nearest)]
+    return of_vertex

@@ -1,4 +1,4 @@
-"""The field before its first step: light of each photo, and the paint (coarse albedo) the photos put on the base shell."""
+"""The field before its first step: light of each photo, and the paint (coarse albedo) the photos put on the shell."""
 
 import torch
 from jaxtyping import Bool, Float, Int
