@@ -1,5 +1,9 @@
 """Runs the small TFLite nets of MediaPipe on the CPU."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +13,21 @@ from ai_edge_litert.interpreter import Interpreter
 from jaxtyping import Float, Float32, UInt8
 
 from head3d import weights
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Silence the C++ side: LiteRT announces its XNNPACK delegate on stderr and has no switch for it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 class Net:
@@ -21,8 +40,9 @@ class Net:
             path: The .tflite file.
             signed: True if the net wants pixels in [-1, 1], False for [0, 1].
         """
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _quiet_stderr():
+            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
         entry = self._interpreter.get_input_details()[0]
         self._input = entry["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]

@@ -16,7 +16,7 @@ from head3d.perception.face_frame import (
     place_prior,
     sure_skin,
 )
-from head3d.perception.landmarks import FacePoints
+from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import guided_slopes, to_picture
 from head3d.perception.nets import Crop
 from head3d.perception.types import Region
@@ -47,6 +47,7 @@ def region_map(
     detail = to_picture_nearest(_flesh_parts(frame, side), window, matte.shape[::-1])
     flesh = labels == Region.SKIN
     labels[flesh & (detail > 0)] = detail[flesh & (detail > 0)]
+    _close_ears(labels, face)
     _draw_features(labels, face)
     labels[matte <= 0.5] = Region.BACKGROUND
     return labels
@@ -102,7 +103,7 @@ def _first_seeds(
         hair = zone[_HAIR] & (skin.log_likelihood(colours) < skin.typical - _UNLIKE)
     shaded = with_shadow(skin)
     cloth = zone[_CLOTH] & (shaded.log_likelihood(colours) < skin.typical - _UNLIKE)
-    if cloth.sum() < 0.15 * zone[_CLOTH].sum() and not _is_bare(colours[inner], colours[zone[_CLOTH]]):
+    if cloth.sum() < 0.15 * zone[_CLOTH].sum() and not _is_bare(colours[inner], colours[zone[_CLOTH]], light=30.0):
         cloth = zone[_CLOTH]  # in a dim picture dark cloth looks like skin in shadow
     if hair.sum() > 60:
         strands = learn_colours(colours[hair])
@@ -118,10 +119,10 @@ def _without_outliers(colours: np.ndarray, inner: np.ndarray) -> Bool[np.ndarray
     return inner & (away[..., 0] < 26.0) & (np.hypot(away[..., 1], away[..., 2]) < 14.0)
 
 
-def _is_bare(skin: Float32[np.ndarray, "P 4"], other: Float32[np.ndarray, "Q 4"]) -> bool:
+def _is_bare(skin: Float32[np.ndarray, "P 4"], other: Float32[np.ndarray, "Q 4"], *, light: float = 12.0) -> bool:
     """True if a scalp, or shoulders, look like skin: by lightness, chroma, texture (tried on bald and blond)."""
     step = np.median(other, axis=0) - np.median(skin, axis=0)
-    unlike = np.hypot(step[0] / 12.0, np.hypot(step[1], step[2]) / 7.0)
+    unlike = np.hypot(step[0] / light, np.hypot(step[1], step[2]) / 7.0)
     unlike = np.hypot(unlike, max(float(step[3]), 0.0) / 0.4)
     return bool(unlike < (2.0 if step[3] < -0.3 else 1.0))  # hair is never smoother than skin
 
@@ -144,7 +145,7 @@ def _evidence(models: list[ColourModel | None], colours: np.ndarray) -> Float32[
             columns.append(np.full(colours.shape[:2], -18.0, np.float32))
         else:
             columns.append(model.log_likelihood(colours))
-    return np.maximum(np.stack(columns, axis=-1), -22.0) * 0.6  # neighbours are not independent: less than full weight
+    return np.maximum(np.stack(columns, axis=-1), -30.0) * 0.6  # neighbours are not independent: less than full weight
 
 
 def _smooth(guide: np.ndarray, values: np.ndarray) -> Float32[np.ndarray, "S S"]:
@@ -164,6 +165,20 @@ def _flesh_parts(frame: FaceFrame, side: int) -> UInt8[np.ndarray, "S S"]:
         cv2.fillPoly(ear, [np.round(outline).astype(np.int32)], 1)
         parts[(ear > 0) & (face == 0)] = Region.EARS
     return parts
+
+
+def _close_ears(labels: UInt8[np.ndarray, "H W"], face: FacePoints) -> None:
+    """Shadows in the auricle look like hair: an ear is all of its convex hull (in place, as below)."""
+    frame = FaceFrame(face.points, face_size(face.points), topology.head_axes(face.points))
+    for outline in ear_outlines(frame).values():
+        place = np.zeros(labels.shape, np.uint8)
+        cv2.fillPoly(place, [np.round(outline).astype(np.int32)], 1)
+        found = np.argwhere((labels == Region.EARS) & (place > 0))[:, ::-1]
+        if len(found) < 0.3 * place.sum():
+            continue
+        hull = np.zeros(labels.shape, np.uint8)
+        cv2.fillConvexPoly(hull, cv2.convexHull(found.astype(np.int32)), 1)
+        labels[(hull > 0) & (place > 0) & (labels == Region.HAIR)] = Region.EARS
 
 
 def _draw_features(labels: UInt8[np.ndarray, "H W"], face: FacePoints) -> None:
