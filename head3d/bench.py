@@ -82,7 +82,7 @@ def main(words: Sequence[str]) -> int:
     if options.json:
         sys.stdout.write(text + "\n")
     else:
-        show(report, Console())
+        show(report, Console(width=None if sys.stdout.isatty() else 120))
     return 0
 
 

@@ -6,15 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from scipy.optimize import nnls
-from torch import Tensor
 
 from head3d import memory
 from head3d.bench_align import Similarity, align_by_cameras, match_surface, rotation_errors_deg, scaled_about_camera
 from head3d.bench_metrics import FrameScore, by_yaw, means, score_frame
-from head3d.bench_reconstruct import Reconstruct, Reconstruction, reconstruct, timed
+from head3d.bench_reconstruct import Reconstruct, Reconstruction, reconstruct, solve_light, timed
 from head3d.bench_truth import (
     HeadMarks,
     Truth,
@@ -28,16 +25,12 @@ from head3d.bench_truth import (
 from head3d.config import Config
 from head3d.events import Emit, Progress, ignore
 from head3d.geometry.reproject import backproject
-from head3d.geometry.sh import ambient, irradiance_basis, project_directional
-from head3d.imaging.color import levels_from_linear, linear_from_levels, srgb_from_linear
+from head3d.imaging.color import levels_from_linear, srgb_from_linear
 from head3d.quality.consistency import SeenView, cross_view_consistency
 from head3d.render.types import RenderOutput
 
 IDENTITY_YAW_DEG = 45.0
 """Faces turned further are not compared: the descriptor is not made for them."""
-
-LIGHT_DIRECTIONS = 64
-"""Lamps spread over the sphere from which the light of --relight is mixed, beside a uniform sky."""
 
 
 @dataclass(frozen=True)
@@ -151,36 +144,6 @@ def find_anatomy(truth: Truth) -> Anatomy:
     points = find_points(photo.rgb_srgb, faces[0], nets).points[:, :2]
     eyes = np.stack([points[list(ring)].mean(0) for ring in (topology.RIGHT_EYE, topology.LEFT_EYE)])
     return Anatomy(eyes, points[topology.CHIN], points)
-
-
-def solve_light(
-    output: RenderOutput, frame: TruthFrame, *, marks: HeadMarks, ridge: float = 0.02
-) -> Float[Tensor, "9 3"]:
-    """Light under which our head looks like a truth frame: a uniform sky and lamps of non-negative power.
-
-    Non-negative lamps keep the sides that the frame does not show plausible, which free harmonics do not.
-    """
-    mask = (head_mask(frame, marks) > 0) & (output.alpha > 0.95)
-    target = linear_from_levels(frame.rgb_srgb)[mask]
-    normal, albedo = output.normal[mask], output.albedo[mask]
-    fair = (target.amax(-1) < 0.95) & (albedo.amin(-1) > 0.02)  # neither blown out nor black
-    chosen = torch.nonzero(fair)[:, 0]
-    chosen = chosen[:: max(len(chosen) // 6000, 1)]
-    k = torch.arange(LIGHT_DIRECTIONS) + 0.5
-    z, azimuth = 1 - 2 * k / LIGHT_DIRECTIONS, math.pi * (1 + 5**0.5) * k
-    radius = (1 - z * z).sqrt()
-    lamps = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
-    units = [project_directional(lamp, torch.ones(3))[:, 0] for lamp in lamps] + [ambient(torch.ones(3))[:, 0]]
-    basis = torch.stack(units, dim=1)  # (9, lamps + sky)
-    shading = (irradiance_basis(normal[chosen]) @ basis).double()
-    sh = torch.zeros(9, 3)
-    for channel in range(3):
-        rows = (albedo[chosen, channel, None] * shading).numpy()
-        damping = ridge * np.sqrt(len(rows)) * np.abs(rows).mean() * np.eye(rows.shape[1])
-        damping[-1] = 0  # the sky is free
-        power, _ = nnls(np.vstack([rows, damping]), np.append(target[chosen, channel].numpy(), np.zeros(rows.shape[1])))
-        sh[:, channel] = basis @ torch.from_numpy(power).float()
-    return sh
 
 
 def _align(made: Reconstruction, truth: Truth, used: Sequence[int]) -> tuple[Similarity, str]:
