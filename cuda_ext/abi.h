@@ -45,7 +45,7 @@ HEAD3D_API int head3d_signed_distance(const float* vertices /* V 3 */, int64_t V
 HEAD3D_DECLARE_HASH_GRID(f32, float)
 HEAD3D_DECLARE_HASH_GRID(f64, double)
 
-// Adam on the entries whose gradient is not zero; the others keep their value and their moments.
+// Adam on the numbers whose gradient is not zero; the others keep their value and their moments.
 HEAD3D_API int head3d_adam_touched(float* table /* E F */, int64_t E, int64_t F,
                                    float* gradient /* E F */, float* first /* E F */,
                                    float* second /* E F */, double rate, double beta1,

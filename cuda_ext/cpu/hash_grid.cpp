@@ -26,11 +26,10 @@ template <int F, typename T>
 HEAD3D_HD void add_tile(T* entries, const Tile<T>& tile, int count, const T* g_out,
                         int64_t stride) {
   for (int i = 0; i < count; ++i) {
-    const T* g = g_out + i * stride;
-    for (int c = 0; c < 8; ++c) {
-      T* entry = entries + int64_t(tile.entry[c][i]) * F;
-      for (int f = 0; f < F; ++f) entry[f] += tile.weight[c][i] * g[f];
-    }
+    const typename Entry<F, T>::type g = entry_at<F>(g_out + i * stride);
+#pragma GCC unroll 8
+    for (int c = 0; c < 8; ++c)
+      entry_at<F>(entries + int64_t(tile.entry[c][i]) * F) += tile.weight[c][i] * g;
   }
 }
 
@@ -150,16 +149,15 @@ int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, flo
                         double epsilon, int64_t threads) {
   const head3d::AdamStep step{float(rate), float(beta1), float(beta2), float(correction2),
                               float(epsilon)};
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t e = 0; e < E; ++e) {
-    float* g = gradient + e * F;
-    bool touched = false;
-    for (int64_t f = 0; f < F; ++f) touched |= g[f] != 0.f;
-    if (!touched) continue;
-    for (int64_t f = 0; f < F; ++f) {
-      const int64_t i = e * F + f;
-      table[i] += head3d::adam(step, g[f], first[i], second[i]);
-    }
+  const int64_t count = E * F;
+#pragma omp parallel for simd schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < count; ++i) {
+    float mean = first[i], square = second[i];
+    const float g = gradient[i], change = head3d::adam(step, g, mean, square);
+    const bool touched = g != 0.f;  // selected, not branched: the loop stays vector code
+    table[i] += touched ? change : 0.f;
+    first[i] = touched ? mean : first[i];
+    second[i] = touched ? square : second[i];
   }
   return 0;
 }

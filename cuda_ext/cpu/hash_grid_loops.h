@@ -46,37 +46,50 @@ std::vector<Level<T>> levels_of(const double* scales, const int64_t* layout, int
   return levels;
 }
 
+// One axis of a tile: terms of the lower and upper corners, and the weight of the upper.
 template <typename T>
-HEAD3D_HD void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
-  const int64_t count = std::min<int64_t>(kTile, P - start);
-  for (int i = 0; i < kTile; ++i)
-    for (int a = 0; a < 3; ++a) xyz[a][i] = i < count ? points[3 * (start + i) + a] : T(0);
+struct Axis {
+  uint32_t term[2][kTile];
+  T w[kTile];
+};
+
+template <bool kHashed, int kAxis, typename T>
+HEAD3D_HD void locate_axis(const Level<T>& level, const T* x, Axis<T>& axis,
+                           Fractions<T>* fractions) {
+  const HashLevel shape{level.shape.resolution, level.shape.entries, kHashed};
+  const T scale = level.scale;
+  const bool smooth = level.smooth;
+#pragma omp simd
+  for (int i = 0; i < kTile; ++i) {
+    T t;
+    const uint32_t cell = grid_cell(x[i], scale, t);
+    axis.term[0][i] = grid_term(shape, kAxis, cell);
+    axis.term[1][i] = grid_term(shape, kAxis, cell + 1);
+    axis.w[i] = grid_weight(t, smooth);
+    if (fractions) {
+      const bool inside = (x[i] >= T(0)) & (x[i] <= T(1));
+      fractions->w[kAxis][i] = grid_weight(t, smooth);
+      fractions->slope[kAxis][i] = inside ? scale * grid_weight_slope(t, smooth) : T(0);
+    }
+  }
 }
 
+// The loops are kept this small because only so are they turned into vector code.
 template <bool kHashed, typename T>
 HEAD3D_HD void locate_as(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
                          Fractions<T>* fractions) {
   const HashLevel shape{level.shape.resolution, level.shape.entries, kHashed};
+  Axis<T> x, y, z;
+  locate_axis<kHashed, 0>(level, xyz[0], x, fractions);
+  locate_axis<kHashed, 1>(level, xyz[1], y, fractions);
+  locate_axis<kHashed, 2>(level, xyz[2], z, fractions);
+#pragma GCC unroll 8
+  for (int c = 0; c < 8; ++c) {
 #pragma omp simd
-  for (int i = 0; i < kTile; ++i) {
-    T t[3], w[3];
-    uint32_t cell[3];
-    for (int a = 0; a < 3; ++a) {
-      cell[a] = grid_cell(xyz[a][i], level.scale, t[a]);
-      w[a] = grid_weight(t[a], level.smooth);
-    }
-    for (int c = 0; c < 8; ++c) {
+    for (int i = 0; i < kTile; ++i) {
       tile.entry[c][i] =
-          grid_entry(shape, cell[0] + (c & 1), cell[1] + (c >> 1 & 1), cell[2] + (c >> 2));
-      tile.weight[c][i] = corner_weight(c, w[0], w[1], w[2]);
-    }
-    if (fractions) {
-      for (int a = 0; a < 3; ++a) {
-        const bool inside = (xyz[a][i] >= T(0)) & (xyz[a][i] <= T(1));
-        fractions->w[a][i] = w[a];
-        fractions->slope[a][i] =
-            inside ? level.scale * grid_weight_slope(t[a], level.smooth) : T(0);
-      }
+          grid_join(shape, x.term[c & 1][i], y.term[c >> 1 & 1][i], z.term[c >> 2][i]);
+      tile.weight[c][i] = corner_weight(c, x.w[i], y.w[i], z.w[i]);
     }
   }
 }
@@ -90,6 +103,38 @@ void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
     locate_as<false>(level, xyz, tile, fractions);
 }
 
+template <typename T>
+HEAD3D_HD void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
+  const int64_t count = std::min<int64_t>(kTile, P - start);
+  const T* p = points + 3 * start;
+  if (count == kTile) {
+    for (int i = 0; i < kTile; ++i)
+      for (int a = 0; a < 3; ++a) xyz[a][i] = p[3 * i + a];
+    return;
+  }
+  for (int i = 0; i < kTile; ++i)
+    for (int a = 0; a < 3; ++a) xyz[a][i] = i < count ? p[3 * i + a] : T(0);
+}
+
+// The F numbers of an entry, moved and multiplied as one.
+template <int F, typename T>
+struct Entry {
+  typedef T type __attribute__((vector_size(F * sizeof(T)), aligned(alignof(T)), may_alias));
+};
+template <typename T>
+struct Entry<1, T> {
+  typedef T type;
+};
+
+template <int F, typename T>
+HEAD3D_HD typename Entry<F, T>::type& entry_at(T* p) {
+  return *reinterpret_cast<typename Entry<F, T>::type*>(p);
+}
+template <int F, typename T>
+HEAD3D_HD const typename Entry<F, T>::type& entry_at(const T* p) {
+  return *reinterpret_cast<const typename Entry<F, T>::type*>(p);
+}
+
 // Asks for the entries of a tile before they are needed; the 128 misses then overlap.
 template <int F, typename T>
 HEAD3D_HD void fetch(const T* entries, const Tile<T>& tile) {
@@ -100,12 +145,13 @@ HEAD3D_HD void fetch(const T* entries, const Tile<T>& tile) {
 template <int F, typename T>
 HEAD3D_HD void sum_tile(const T* entries, const Tile<T>& tile, int count, T* out, int64_t stride) {
   for (int i = 0; i < count; ++i) {
-    T sum[F] = {};
-    for (int c = 0; c < 8; ++c) {
-      const T* entry = entries + int64_t(tile.entry[c][i]) * F;
-      for (int f = 0; f < F; ++f) sum[f] += tile.weight[c][i] * entry[f];
+    typename Entry<F, T>::type even{}, odd{};  // two sums: half the wait for each multiply-add
+#pragma GCC unroll 4
+    for (int c = 0; c < 8; c += 2) {
+      even += tile.weight[c][i] * entry_at<F>(entries + int64_t(tile.entry[c][i]) * F);
+      odd += tile.weight[c + 1][i] * entry_at<F>(entries + int64_t(tile.entry[c + 1][i]) * F);
     }
-    std::memcpy(out + i * stride, sum, sizeof(sum));
+    entry_at<F>(out + i * stride) = even + odd;
   }
 }
 

@@ -1,4 +1,4 @@
-// Hash grid and Adam: a thread per point and level, a thread per entry.
+// Hash grid and Adam: a thread per point and level, a thread per number.
 #include "../math/adam.h"
 #include "../math/hash_grid.h"
 #include "launch.h"
@@ -128,15 +128,10 @@ int run_backward(const T* points, int64_t P, const T* table, const Levels<T>& le
   return 0;
 }
 
-__global__ void adam_touched(float* table, int64_t E, int64_t F, const float* gradient,
-                             float* first, float* second, AdamStep step) {
-  const int64_t e = item();
-  if (e >= E) return;
-  bool touched = false;
-  for (int64_t f = 0; f < F; ++f) touched |= gradient[e * F + f] != 0.f;
-  if (!touched) return;
-  for (int64_t i = e * F; i < (e + 1) * F; ++i)
-    table[i] += adam(step, gradient[i], first[i], second[i]);
+__global__ void adam_touched(float* table, int64_t count, const float* gradient, float* first,
+                             float* second, AdamStep step) {
+  const int64_t i = item();
+  if (i < count && gradient[i] != 0.f) table[i] += adam(step, gradient[i], first[i], second[i]);
 }
 
 }  // namespace
@@ -180,6 +175,6 @@ int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, flo
                         float* second, double rate, double beta1, double beta2, double correction2,
                         double epsilon, int64_t stream) {
   const AdamStep step{float(rate), float(beta1), float(beta2), float(correction2), float(epsilon)};
-  HEAD3D_LAUNCH(adam_touched, E, 1, stream, table, E, F, gradient, first, second, step);
+  HEAD3D_LAUNCH(adam_touched, E * F, 1, stream, table, E * F, gradient, first, second, step);
   return 0;
 }

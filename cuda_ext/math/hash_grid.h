@@ -12,11 +12,22 @@ struct HashLevel {
   bool hashed;
 };
 
+// An entry's index is joined from one term per axis: products with primes by xor, or with strides by addition.
+HEAD3D_HD uint32_t grid_term(HashLevel level, int axis, uint32_t cell) {
+  if (axis == 0) return cell;
+  if (level.hashed) return cell * (axis == 1 ? 2654435761u : 805459861u);
+  return cell * (axis == 1 ? level.resolution : level.resolution * level.resolution);
+}
+
 // Dense indices may pass the end by less than one table (corner `resolution` aliases, as in tiny-cuda-nn).
-HEAD3D_HD uint32_t grid_entry(HashLevel level, uint32_t x, uint32_t y, uint32_t z) {
-  if (level.hashed) return (x ^ (y * 2654435761u) ^ (z * 805459861u)) & (level.entries - 1);
-  const uint32_t index = x + level.resolution * (y + level.resolution * z);
+HEAD3D_HD uint32_t grid_join(HashLevel level, uint32_t x, uint32_t y, uint32_t z) {
+  if (level.hashed) return (x ^ y ^ z) & (level.entries - 1);
+  const uint32_t index = x + y + z;
   return index < level.entries ? index : index - level.entries;
+}
+
+HEAD3D_HD uint32_t grid_entry(HashLevel level, uint32_t x, uint32_t y, uint32_t z) {
+  return grid_join(level, grid_term(level, 0, x), grid_term(level, 1, y), grid_term(level, 2, z));
 }
 
 // Cell and position in it, along one axis. Points are clamped to the unit cube; the gradient beyond it is zero.

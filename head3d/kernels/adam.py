@@ -40,7 +40,7 @@ class AdamState:
 def adam_step_touched(
     table: Float[Tensor, "E F"], gradient: Float[Tensor, "E F"], *, state: AdamState, step: int, config: AdamConfig
 ) -> None:
-    """Step in place the entries whose gradient is not zero; the others keep their value and moments.
+    """Step in place the numbers whose gradient is not zero; the others keep their value and moments.
 
     Args:
         table: The parameters.
@@ -60,7 +60,7 @@ def adam_step_touched(
     if lib is not None:
         call(lib, "adam_touched", table, *table.shape, *tensors[1:], *map(float, settings))
         return
-    touched = torch.nonzero((gradient != 0).any(1))[:, 0]
+    touched = gradient != 0
     g = gradient[touched].to(table.dtype)
     first = state.first[touched].lerp(g, 1 - config.beta1)
     second = state.second[touched].lerp(g * g, 1 - config.beta2)

@@ -19,10 +19,10 @@ class TestAdamStepTouched:
             optimizer.step()
         assert torch.allclose(ours, theirs, atol=1e-6)
 
-    def test_entries_without_gradient_stay(self, path):
+    def test_numbers_without_gradient_stay(self, path):
         table, gradient = torch.ones(4, 2), torch.zeros(4, 2)
         gradient[2, 1] = 3.0
         state = AdamState.of(table)
         adam_step_touched(table, gradient, state=state, step=1, config=AdamConfig(learning_rate=0.1))
-        assert (table[[0, 1, 3]] == 1).all() and (state.second[[0, 1, 3]] == 0).all()
+        assert (table[[0, 1, 3]] == 1).all() and (state.second != 0).sum() == 1
         assert table[2].tolist() == pytest.approx([1.0, 0.9])
