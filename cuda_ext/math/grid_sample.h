@@ -15,19 +15,24 @@ struct Place {
   bool inside[3];
 };
 
-// Position in node units, clamped to the grid; a NaN becomes 0.
+// Cell and position in it along one axis, from a position in node units, clamped to the grid; a NaN becomes 0.
+template <typename T>
+HEAD3D_HD int32_t grid_axis(int64_t nodes, T position, T& w) {
+  const T q = clamp(position, T(0), T(nodes - 1));
+  const int32_t i = int32_t(q), last = int32_t(nodes) - 2;  // the last node belongs to the last cell
+  const int32_t cell = i < last ? i : last;
+  w = q - T(cell);
+  return cell;
+}
+
 template <typename T>
 HEAD3D_HD Place<T> grid_place(GridShape shape, Vec3<T> position) {
   const T p[3] = {position.x, position.y, position.z};
   Place<T> at;
   int64_t cell[3];
   for (int a = 0; a < 3; ++a) {
-    const T limit = T(shape.n[a] - 1);
-    const T q = clamp(p[a], T(0), limit);
-    const int64_t i = int64_t(q);
-    cell[a] = i < shape.n[a] - 2 ? i : shape.n[a] - 2;  // the last node belongs to the last cell
-    at.w[a] = q - T(cell[a]);
-    at.inside[a] = (p[a] >= T(0)) & (p[a] <= limit);
+    cell[a] = grid_axis(shape.n[a], p[a], at.w[a]);
+    at.inside[a] = (p[a] >= T(0)) & (p[a] <= T(shape.n[a] - 1));
   }
   for (int c = 0; c < 8; ++c)
     at.node[c] = ((cell[0] + (c & 1)) * shape.n[1] + cell[1] + (c >> 1 & 1)) * shape.n[2] +
