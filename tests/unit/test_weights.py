@@ -35,7 +35,6 @@ def index(tmp_path, monkeypatch) -> Path:
         package="tiny-nets",
         version="1.0",
         members=("tiny_nets/data/one.net",),
-        root="",
         sha256=hashlib.sha256(BODY).hexdigest(),
         size=len(BODY),
         download=1000,
