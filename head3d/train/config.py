@@ -12,7 +12,7 @@ from head3d.train.rays import CropConfig
 class TrainConfig:
     """Training of one person's field."""
 
-    steps: int = 500
+    steps: int = 400
     """Optimiser steps."""
     rays: int = 4096
     """Rays per step."""

@@ -1,9 +1,9 @@
 """How far hair and clothes stand off the fitted head, measured on the outlines of the photos.
 
 A pixel that shows hair outside the bald head's outline says: here hair reaches at least as far as this ray passes from
-the mesh. The largest such distance about each vertex is its thickness; skin that is seen has none; what no outline tells
-(the back, in frontal photos) is spread over the mesh from around. The visual hull of the hair would do the same, but
-swallows the face and has no back.
+the mesh. The largest such distance about each vertex is its thickness; skin that is seen has none; what no outline
+tells (the back, in frontal photos) is spread over the mesh from around. The visual hull of the hair would do the same,
+but swallows the face and has no back.
 """
 
 from collections.abc import Sequence

@@ -35,11 +35,16 @@ class LossWeights:
     """Mean squared departure of the lights from where they started, relative to ambient."""
 
 
-def picture_terms(seen: RayColors, pixels: PixelBatch) -> dict[str, Tensor]:
-    """Colour and opacity against the photos. All rays count in the mean, hits or not."""
+def picture_terms(seen: RayColors, pixels: PixelBatch, *, directions: Float[Tensor, "R 3"]) -> dict[str, Tensor]:
+    """Colour and opacity against the photos. All rays count in the mean, hits or not.
+
+    A surface seen at a grazing angle says little about its colour: hair and background bleed into it.
+    """
+    normal = torch.nn.functional.normalize(seen.gradient.detach(), dim=-1, eps=1e-6)
+    facing = ((-(normal * directions.detach()).sum(-1) - 0.05) / 0.35).clamp(0.0, 1.0)
     predicted = srgb_from_linear(seen.radiance)
     difference = (predicted - pixels.rgb_srgb).abs().mean(-1)
-    color = difference * pixels.color_weight * seen.alpha.detach()
+    color = difference * pixels.color_weight * seen.alpha.detach() * facing
     mask = (seen.alpha - pixels.matte).abs() * pixels.alpha_weight
     return {
         "color": color.mean(),

@@ -20,7 +20,7 @@ def paint_nodes(
     near_surface: np.ndarray,
 ) -> Volume:
     """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
-    keep = (seen.weight > 0.3) & (seen.facing > 0.2)
+    keep = (seen.weight > 0.05) & (seen.facing > 0.2)
     points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
     trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
     kind = torch.full_like(seen.label, 0)
@@ -73,7 +73,7 @@ def _gather(
     weight = np.where(found, np.exp(-((np.where(found, distance, 0) / (0.5 * near)) ** 2)) * trust[index], 0.0)
     total = weight.sum(1)
     colors[ask] = (values[index] * weight[..., None]).sum(1) / np.maximum(total, 1e-12)[:, None]
-    known[ask] = np.clip(total / 0.15, 0, 1)
+    known[ask] = np.clip((total - 0.2) / 1.0, 0, 1)
     return known, colors
 
 

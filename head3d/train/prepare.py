@@ -10,9 +10,10 @@ from scipy import spatial
 from torch import Tensor
 
 from head3d.field.deform import Deformation, expression_volume
-from head3d.field.from_mesh import base_volume, stand_off_volume
+from head3d.field.from_mesh import base_volume, cloak_volume
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume, box_grid
+from head3d.geometry.cameras import Cameras
 from head3d.geometry.mesh import Mesh
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
@@ -26,8 +27,10 @@ REACH_M = 0.006
 """How far the surface of skin may leave the fitted head."""
 HAIR_M = 0.006
 """A shell that stands this far off the mesh is hair or cloth."""
+STRONG_EXPRESSION_M = 0.005
+"""A broad smile moves the corners of the mouth by about a centimetre."""
 HAIR_REACH_M = 0.015
-FAR_M = 0.08
+FAR_M = 0.015
 HAIR_SOFTNESS = 2.0
 PAINT_CELL_M = 0.004
 
@@ -52,18 +55,23 @@ def prepare(
 ) -> Prepared:
     """Make the field's zero from the fit, and look at it from every photo once."""
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
+    expressions = [outer_shell(fit.model, fit.vertices(i).detach().float()) for i in range(len(observations))]
     body = body_photo(fit, observations, crop)
     chin = float(mesh.vertices[fit.model.groups["face"], 1].min())
+    trusts = [photo_trust(camera, mesh, posed, crop) for camera, posed in zip(fit.cameras, expressions, strict=True)]
     photos = [
-        crop_photo(observation, camera, config=crop, body=number == body, chin_y_m=chin, seed=seed + number)
+        crop_photo(
+            observation,
+            camera,
+            config=crop,
+            body=number == body,
+            chin_y_m=chin,
+            seed=seed + number,
+            trust=trusts[number] / max(trusts),
+        )
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
     ]
-    deformation = Deformation(
-        [
-            expression_volume(mesh, outer_shell(fit.model, fit.vertices(number).detach().float()))
-            for number in range(len(observations))
-        ]
-    )
+    deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
     none = torch.zeros(0, dtype=torch.long)
     thick = stand_off(
         mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
@@ -104,33 +112,47 @@ def field_of_mesh(
         light_ridge: Stiffness of the light; ten times it is used for one photo.
         seed: Of the learned parts.
     """
-    shape = base_volume(mesh, stand_off=thick)
+    cloak = cloak_volume(mesh, thick)
+    shape = base_volume(mesh, cloak=cloak)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
-    traits = surface_traits(mesh, thick, low=shape.origin, high=top)
+    traits = surface_traits(shape.origin, top) if cloak is None else hair_traits(cloak)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
     paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
     generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
     made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
     seen = survey(made, photos, deformation)
-    _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(paint.nodes().numpy(), distance_upper_bound=FAR_M)
-    padded = torch.cat([regions, torch.zeros(1, dtype=torch.long)])  # nodes far from the mesh have no nearest vertex
+    nodes = paint.nodes()
+    close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
+    _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
+    node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
-    light, paint = start_light_and_paint(
-        made, seen, count=len(photos), node_region=padded[torch.from_numpy(nearest)], ridge=ridge
-    )
+    light, paint = start_light_and_paint(made, seen, count=len(photos), node_region=node_region, ridge=ridge)
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
     return made
 
 
-def surface_traits(mesh: Mesh, thick: Tensor, *, low: Tensor, high: Tensor) -> Volume:
+def hair_traits(cloak: Volume) -> Volume:
     """How far the surface may leave the shell (m), and how blurred it is: hair gives way more than skin."""
-    cloak = stand_off_volume(mesh.vertices, thick, low=low, high=high)
     hair = (cloak.values / HAIR_M).clamp(0.0, 1.0)
     reach = REACH_M + hair * (HAIR_REACH_M - REACH_M) + 0.25 * cloak.values
     return Volume(torch.cat([reach, 1.0 + hair * (HAIR_SOFTNESS - 1.0)]), cloak.origin, cloak.cell_m)
+
+
+def surface_traits(low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Volume:
+    """The same where all is skin."""
+    shape, origin = box_grid(low, high, 0.02)
+    return Volume(torch.stack([torch.full(shape, REACH_M), torch.ones(shape)]), origin, 0.02)
+
+
+def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -> float:
+    """How much a photo's colours say: less if it is coarse, or an expression folds the skin."""
+    fine = min(float(camera.K[0, 0, 0]) / float(camera.centre[0].norm()) * crop.pixel_m, 1.0)
+    moved = (neutral.vertices - posed.vertices).norm(dim=-1)
+    strong = float(moved.quantile(0.98)) / STRONG_EXPRESSION_M
+    return max(fine, 0.3) / (1.0 + strong**2)
 
 
 def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:

@@ -61,7 +61,14 @@ class CropConfig:
 
 
 def crop_photo(
-    observation: Observation, camera: Cameras, *, config: CropConfig, body: bool, chin_y_m: float, seed: int
+    observation: Observation,
+    camera: Cameras,
+    *,
+    config: CropConfig,
+    body: bool,
+    chin_y_m: float,
+    seed: int,
+    trust: float = 1.0,
 ) -> TrainPhoto:
     """Cut the head out of a photo and weigh its pixels.
 
@@ -72,6 +79,7 @@ def crop_photo(
         body: Whether clothes and shoulders are learned from this photo (from one only: they move between photos).
         chin_y_m: Height of the chin, head frame, metres: what is well below it is body.
         seed: Of the held-out blocks.
+        trust: Of the photo's colours against those of the others.
     """
     centre = torch.tensor([[0.0, config.centre_y_m, 0.0]])
     middle, depth = project(centre, camera.c2w[0], camera.K[0])
@@ -91,6 +99,7 @@ def crop_photo(
     )
     cut = camera.cropped(left, top, (bottom - top, right - left)).resized(size)
     color, alpha, chance = weigh_pixels(labels, matte)
+    color = color * trust
     if not body:
         _, below = _row_of_height(cut, chin_y_m - 0.02)
         low = np.zeros(size, dtype=bool)
@@ -182,7 +191,7 @@ class PixelSampler:
             keep = photo.held_out.reshape(-1) == 0
             total = max((weight * keep).sum(), 1.0)
             chance.append(weight * keep / total)
-            out = np.nonzero(~keep & (photo.color_weight.reshape(-1) > 200))[0]
+            out = np.nonzero(~keep & (photo.color_weight.reshape(-1) > 0.8 * photo.color_weight.max()))[0]
             held.append(out + start)
         self.ladder = torch.from_numpy(np.cumsum(np.concatenate(chance)))
         self.held_out = torch.from_numpy(np.concatenate(held)).long()

@@ -31,7 +31,7 @@ def solve_light(
         ridge: Stiffness, per squared coefficient of grey light of level one.
     """
     basis = irradiance_basis(seen.normals).double()
-    good = use & (seen.facing > 0.25) & (seen.weight > 0.5)
+    good = use & (seen.facing > 0.25) & (seen.weight > 0.05)
     good &= (seen.colors.amax(-1) < 0.95) & (seen.colors.amin(-1) > 0.004)  # neither blown out nor black
     unit = ambient(torch.ones(3))[:, 0].double()
     stiff = torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64)

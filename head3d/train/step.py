@@ -39,10 +39,11 @@ def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformatio
     if state.step % config.refresh_every == 0 or state.step % config.checkpoint_every == 0:
         state.cache.refresh(trained, levels=shape_levels)
     pixels = sampler.draw(config.rays, generator=generator)
+    rays = photo_rays(state, sampler, pixels)
     seen = render_rays(
         trained,
         state.cache,
-        photo_rays(state, sampler, pixels),
+        rays,
         state.sh,
         sd_m=state.sd_m,
         samples=config.samples,
@@ -53,7 +54,7 @@ def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformatio
         deformation=deformation,
         generator=generator,
     )
-    terms = picture_terms(seen, pixels) | prior_terms(
+    terms = picture_terms(seen, pixels, directions=rays.directions) | prior_terms(
         trained, seen, shape_levels=shape_levels, color_levels=color_levels, generator=generator
     )
     terms["sh"] = state.light.pow(2).mean()
