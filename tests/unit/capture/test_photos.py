@@ -5,6 +5,7 @@ import resource
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def picture() -> np.ndarray:
     return scene
 
 
-def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
+def save(path: Path, pixels: np.ndarray, **options: Any) -> Path:
     Image.fromarray(pixels).save(path, **options)
     return path
 
