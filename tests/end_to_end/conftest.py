@@ -43,10 +43,18 @@ def head3d(*words: str | Path, prefix: Sequence[str] = (), seconds: float = 300.
 
 
 @pytest.fixture(scope="session")
-def finished(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photo(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One good photo, under a name with spaces and letters from elsewhere."""
+    folder = tmp_path_factory.mktemp("photos") / "my photos – été"
+    folder.mkdir()
+    return Path(shutil.copy(people / "P001" / "studio_portrait.jpg", folder / "me & søn 1.JPG"))
+
+
+@pytest.fixture(scope="session")
+def finished(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A subject made once, from one photo; tests that change it copy it."""
-    out = tmp_path_factory.mktemp("finished") / "me"
-    done = head3d("run", people / "P001" / "studio_portrait.jpg", "--out", out, *QUICK)
+    out = tmp_path_factory.mktemp("finished") / "köpfe" / "the head"
+    done = head3d("run", photo, "--out", out, *QUICK)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -54,4 +62,4 @@ def finished(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def subject(finished: Path, tmp_path: Path) -> Path:
     """An own copy of the finished subject."""
-    return Path(shutil.copytree(finished, tmp_path / "me"))
+    return Path(shutil.copytree(finished, tmp_path / "the head"))

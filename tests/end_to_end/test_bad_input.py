@@ -150,12 +150,12 @@ def test_bad_photos_among_good_ones_become_notices(people: Path, tmp_path: Path)
     assert "warning: b.jpg: " in done.stderr
 
 
-def test_a_failed_run_keeps_the_last_head(subject: Path, people: Path, tmp_path: Path):
+def test_a_failed_run_keeps_the_last_head(subject: Path, photo: Path, tmp_path: Path):
     before = (subject / "headshots" / "contact_sheet.jpg").read_bytes()
     no_face(tmp_path / "wall.png")
     refuse(tmp_path / "wall.png", subject)
     assert (subject / "headshots" / "contact_sheet.jpg").read_bytes() == before
-    done = head3d("run", people / "P001" / "studio_portrait.jpg", "--out", subject, *QUICK)
+    done = head3d("run", photo, "--out", subject, *QUICK)
     assert done.returncode == 0 and (subject / "headshots" / "contact_sheet.jpg").read_bytes() == before
 
 
