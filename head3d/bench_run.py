@@ -208,7 +208,11 @@ def _mesh_error_mm(
     keep = np.linalg.norm(planes, axis=1) > 0.5
     match = match_surface(np.concatenate(theirs), cloud[keep], planes[keep], start=similarity)
     millimetres = match.distance_m * match.similarity.scale * marks.unit_m * 1000
-    face = millimetres[np.concatenate(facial)]
+    face = np.zeros(0)
+    facial_points = np.concatenate(theirs)[np.concatenate(facial)]
+    if len(facial_points) >= 100:  # aligned by itself, as the face error of the literature is
+        match = match_surface(facial_points, cloud[keep], planes[keep], start=match.similarity)
+        face = match.distance_m * match.similarity.scale * marks.unit_m * 1000
     return {
         "median": float(np.median(millimetres)),
         "p90": float(np.quantile(millimetres, 0.9)),
