@@ -15,6 +15,8 @@ from head3d.perception.types import Observation
 
 MIN_SCORE = 0.5
 """Landmarks of a face that the net itself does not believe in are not compared (0.0005 on the back of a head)."""
+MAX_WOBBLE = 0.025
+"""Nor are those that change from crop to crop: below 0.014 up to 45 degrees of yaw, above 0.04 for profiles."""
 MAX_YAW_DEG = 60.0
 """Faces turned further are not compared."""
 MIN_VISIBLE = 0.68
@@ -42,7 +44,8 @@ def describe_picture(rgb_srgb: UInt8[np.ndarray, "H W 3"], nets: FaceNets) -> Fl
     if not faces:
         return None
     found = find_points(rgb_srgb, faces[0], nets)
-    if found.score < MIN_SCORE or abs(math.degrees(found.pose[0])) > MAX_YAW_DEG:
+    turned = abs(math.degrees(found.pose[0])) > MAX_YAW_DEG
+    if found.score < MIN_SCORE or found.wobble > MAX_WOBBLE or turned:
         return None
     return describe_face(rgb_srgb, found.points[:, :2])
 
