@@ -1,4 +1,4 @@
-// Small dense layers over tiles of samples, rows of 16 numbers to a register: C = A B with A's numbers broadcast, so
+// Small dense layers over tiles of samples, a register to a run of a row: C = A B with A's numbers broadcast, so
 // values, gradients of inputs and gradients of weights all read memory in order and nothing is transposed.
 #pragma once
 #include <algorithm>
@@ -8,15 +8,26 @@
 
 namespace head3d {
 
-constexpr int kRow = 16;    // widths are padded to this
 constexpr int kBatch = 32;  // samples of a tile: all its rows stay in L1
 
+// A register, and how many sums of them are in flight: enough to hide a multiply-add's latency, no more than there are
+// registers. Wider vectors than the machine's are taken apart through memory, 30 times slower.
+#if defined(__AVX512F__)
+constexpr int kBytes = 64, kWide = 2, kWideRows = 8, kNarrow = 1, kNarrowRows = 8;
+#elif defined(__AVX__)
+constexpr int kBytes = 32, kWide = 2, kWideRows = 4, kNarrow = 1, kNarrowRows = 8;
+#else
+constexpr int kBytes = 16, kWide = 2, kWideRows = 4, kNarrow = 1, kNarrowRows = 8;
+#endif
+
 template <typename T>
-struct alignas(64) Lane {  // 16 numbers; one AVX-512 register of float
-  typedef T type __attribute__((vector_size(16 * sizeof(T)), aligned(4), may_alias));
+struct Lane {
+  typedef T type __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
 };
 template <typename T>
 using Row = typename Lane<T>::type;
+template <typename T>
+constexpr int kRow = kBytes / sizeof(T);  // numbers in a register
 
 template <typename T>
 HEAD3D_HD Row<T> load(const T* p) {
@@ -27,34 +38,28 @@ HEAD3D_HD void store(T* p, Row<T> v) {
   *reinterpret_cast<Row<T>*>(p) = v;
 }
 
-HEAD3D_HD int64_t padded(int64_t n) { return (n + kRow - 1) / kRow * kRow; }
+// Widths are padded to 16, a whole number of registers on every machine.
+HEAD3D_HD int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 
-// C (kR x 16 kV) = start + A (kR x K) B (K x ldb), A[r][k] at a[r * row + k * column].
+// C (kR x kV registers) = start + A (kR x K) B (K x ldb), A[r][k] at a[r * row + k * column].
 template <int kR, int kV, typename T>
 HEAD3D_HD void multiply_block(const T* a, int64_t row, int64_t column, int64_t K, const T* b,
                               int64_t ldb, T* c, int64_t ldc, const T* bias, bool add) {
   Row<T> sum[kR][kV];
   for (int r = 0; r < kR; ++r)
     for (int v = 0; v < kV; ++v)
-      sum[r][v] = add ? load(c + r * ldc + v * kRow) : bias ? load(bias + v * kRow) : Row<T>{};
+      sum[r][v] = add ? load(c + r * ldc + v * kRow<T>) : bias ? load(bias + v * kRow<T>) : Row<T>{};
   for (int64_t k = 0; k < K; ++k) {
     Row<T> right[kV];
-    for (int v = 0; v < kV; ++v) right[v] = load(b + k * ldb + v * kRow);
+    for (int v = 0; v < kV; ++v) right[v] = load(b + k * ldb + v * kRow<T>);
     for (int r = 0; r < kR; ++r) {
       const T left = a[r * row + k * column];
       for (int v = 0; v < kV; ++v) sum[r][v] += left * right[v];
     }
   }
   for (int r = 0; r < kR; ++r)
-    for (int v = 0; v < kV; ++v) store(c + r * ldc + v * kRow, sum[r][v]);
+    for (int v = 0; v < kV; ++v) store(c + r * ldc + v * kRow<T>, sum[r][v]);
 }
-
-// Sums in flight: enough to hide a multiply-add's latency, no more than there are registers.
-#ifdef __AVX512F__
-constexpr int kWide = 4, kWideRows = 4, kNarrow = 2, kNarrowRows = 8;  // 16 registers of 16
-#else
-constexpr int kWide = 2, kWideRows = 2, kNarrow = 1, kNarrowRows = 4;  // 8 registers of 8
-#endif
 
 template <int kR, int kV, typename T>
 HEAD3D_HD void multiply_columns(const T* a, int64_t row, int64_t column, int64_t M, int64_t K,
@@ -71,17 +76,17 @@ template <typename T>
 void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b, int64_t N,
               T* c, const T* bias, bool add) {
   for (int64_t n = 0; n < N;) {
-    const int64_t left = (N - n) / kRow;
+    const int64_t left = (N - n) / kRow<T>;
     const T* offset = bias ? bias + n : nullptr;
     if (left >= kWide) {
       multiply_columns<kWideRows, kWide>(a, row, column, M, K, b + n, N, c + n, offset, add);
-      n += kWide * kRow;
+      n += kWide * kRow<T>;
     } else if (left >= kNarrow) {
       multiply_columns<kNarrowRows, kNarrow>(a, row, column, M, K, b + n, N, c + n, offset, add);
-      n += kNarrow * kRow;
+      n += kNarrow * kRow<T>;
     } else {
       multiply_columns<kNarrowRows, 1>(a, row, column, M, K, b + n, N, c + n, offset, add);
-      n += kRow;
+      n += kRow<T>;
     }
   }
 }
