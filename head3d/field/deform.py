@@ -47,7 +47,7 @@ class Deformation:
             return
         shape = tuple(max(volume.shape[axis] for volume in present) for axis in range(3))
         still = torch.zeros(3, *shape)
-        blocks, self.origins, self.sizes = [], torch.zeros(len(volumes), 3), torch.ones(len(volumes), 3)
+        blocks, self.origins = [], torch.zeros(len(volumes), 3)
         for photo, volume in enumerate(volumes):
             block = still.clone()
             if volume is not None:
@@ -56,6 +56,8 @@ class Deformation:
                 self.origins[photo] = volume.origin
             blocks.append(block)
         self.values = torch.cat(blocks, dim=1)
+        self.present = torch.tensor([volume is not None for volume in volumes])
+        self.steps = torch.tensor([[0.0, 0.0, float(photo * shape[0])] for photo in range(len(volumes))])
         self.block = shape
         self.cell_m = present[0].cell_m
 
@@ -66,11 +68,12 @@ class Deformation:
         depth, height, width = self.block
         node = (points_m - self.origins[photo]) / self.cell_m
         top = torch.tensor([width - 1.0, height - 1.0, depth - 1.0])
-        inside = ((node >= 0) & (node <= top)).all(-1, keepdim=True)
-        node = torch.minimum(node.clamp(min=0.0), top)
-        node = node + torch.stack([torch.zeros_like(photo), torch.zeros_like(photo), photo * depth], dim=-1)
+        rows = torch.nonzero(((node >= 0) & (node <= top) & self.present[photo, None]).all(-1))[:, 0]
+        if not len(rows):
+            return points_m
+        node = node[rows] + self.steps[photo[rows]]
         last = torch.tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
         found = torch.nn.functional.grid_sample(
             self.values[None], (node / last * 2 - 1)[None, None, None], align_corners=True
         )
-        return points_m + torch.where(inside, found[0, :, 0, 0].T, torch.zeros_like(points_m))
+        return points_m.index_add(0, rows, found[0, :, 0, 0].T)

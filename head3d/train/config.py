@@ -44,7 +44,7 @@ class TrainConfig:
     """Steps between looks at the held-out pixels."""
     checkpoint_every: int = 200
     """Steps between checkpoints."""
-    patience: int = 2
+    patience: int = 3
     """Looks without gain after which training stops early."""
     seed: int = 0
     """Of everything random."""

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.imaging.color import srgb_from_linear
+from head3d.perception.types import Region
 from head3d.render.volume import RayColors
 from head3d.train.rays import PixelBatch
 
@@ -42,6 +43,7 @@ def picture_terms(seen: RayColors, pixels: PixelBatch, *, directions: Float[Tens
     """
     normal = torch.nn.functional.normalize(seen.gradient.detach(), dim=-1, eps=1e-6)
     facing = ((-(normal * directions.detach()).sum(-1) - 0.05) / 0.35).clamp(0.0, 1.0)
+    facing = torch.where(pixels.label == Region.HAIR, torch.ones_like(facing), facing)  # strands have no one normal
     predicted = srgb_from_linear(seen.radiance)
     difference = (predicted - pixels.rgb_srgb).abs().mean(-1)
     color = difference * pixels.color_weight * seen.alpha.detach() * facing

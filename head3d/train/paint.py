@@ -20,9 +20,10 @@ def paint_nodes(
     near_surface: np.ndarray,
 ) -> Volume:
     """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
-    keep = (seen.weight > 0.05) & (seen.facing > 0.2)
+    keep = (seen.weight > 0.05) & ((seen.facing > 0.2) | (seen.label == Region.HAIR))
     points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
-    trust = (seen.weight * seen.facing.clamp(min=0) ** 2)[keep].numpy()
+    facing = torch.where(seen.label == Region.HAIR, 0.7, seen.facing.clamp(min=0) ** 2)  # strands have no one normal
+    trust = (seen.weight * facing)[keep].numpy()
     kind = torch.full_like(seen.label, 0)
     kind[seen.label == Region.HAIR] = 1
     kind[seen.label == Region.CLOTH] = 2
