@@ -79,13 +79,10 @@ def perception(job: Job) -> None:
 def fit(job: Job) -> None:
     """fit/: one head for all photos, and each photo's camera, expression and light."""
     from head3d.morphable.fit import fit_head
-    from head3d.morphable.head_model import expression_ridge, load_head_model
     from head3d.parts import write_fit
 
     observations = split_held_out(job.subject.observations(), job.config)[0]
-    model = load_head_model()
-    ridge = expression_ridge(model)
-    fitted = fit_head(observations, config=job.config.fit, model=model, expression_ridge=ridge, emit=job.emit)
+    fitted = fit_head(observations, config=job.config.fit, emit=job.emit)
     write_fit(job.folder, fitted, photos=[one.photo.name for one in observations])
 
 

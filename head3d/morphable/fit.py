@@ -17,6 +17,7 @@ from head3d.geometry.conventions import INTERPUPILLARY_M
 from head3d.morphable.energies import PointTargets, Priors, project_points, surface_points
 from head3d.morphable.eyes import turn_eyes
 from head3d.morphable.flow import flow_targets
+from head3d.morphable.head_model import expression_ridge, load_head_model
 from head3d.morphable.landmark_targets import landmark_targets
 from head3d.morphable.silhouette import silhouette_targets
 from head3d.morphable.solve import minimise
@@ -58,8 +59,7 @@ def fit_head(
     observations: Sequence[Observation],
     *,
     config: FitConfig,
-    model: HeadModel,
-    expression_ridge: torch.Tensor,
+    model: HeadModel | None = None,
     cameras: Sequence[Cameras] | None = None,
     emit: Emit = ignore,
 ) -> HeadFit:
@@ -68,8 +68,7 @@ def fit_head(
     Args:
         observations: Photos with landmarks and regions.
         config: Options.
-        model: Head model.
-        expression_ridge: Prior weight per expression unit (E,).
+        model: Head model; the default one if None.
         cameras: Known cameras, one per photo, in a frame that is a similarity of the head frame; None hides them.
         emit: Hears progress.
 
@@ -79,6 +78,8 @@ def fit_head(
     """
     if not observations:
         raise TooFewPhotos("no usable photo is left.", hint="give at least one photo with a clear view of the face.")
+    model = load_head_model() if model is None else model
+    ridge = expression_ridge(model)
     state, known_focal = start_state(model, observations, focal_ratio=config.focal_ratio, cameras=cameras)
     steps = 3 + config.silhouette_rounds + config.flow_rounds
     done = 0
@@ -98,7 +99,7 @@ def fit_head(
             at,
             targets=targets,
             priors=replace(priors, focal_sd=config.focal_sd if free_focal else 0.0),
-            expression_ridge=expression_ridge,
+            expression_ridge=ridge,
             start_log_focal=start_focal,
             known_focal=known_focal,
             rounds=rounds,

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from head3d.geometry.cameras import Cameras, project
 from head3d.kernels.raster import rasterize
@@ -42,7 +42,7 @@ def silhouette_targets(
     if len(seen) < 20:
         return None
     triangles, barycentrics, points, normals = model_outline(model, state, window.camera(state.camera(photo)), photo)
-    distance, nearest = cKDTree(seen).query(points, distance_upper_bound=reach_px)
+    distance, nearest = KDTree(seen).query(points, distance_upper_bound=reach_px)
     found = np.isfinite(distance)
     nearest = np.where(found, nearest, 0)
     agree = (normals * seen_normals[nearest]).sum(-1) > np.cos(np.radians(NORMALS_WITHIN_DEG))

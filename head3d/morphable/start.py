@@ -27,10 +27,10 @@ def start_state(
         cameras: Given cameras, one per photo, or None.
     """
     lens, focal, known = _lenses(observations, focal_ratio=focal_ratio, cameras=cameras)
-    principal = [
-        camera.K[0, :2, 2].double() if cameras is not None else torch.tensor([o.photo.size[1] / 2, o.photo.size[0] / 2])
-        for o, camera in zip(observations, cameras or [None] * len(observations), strict=True)
-    ]
+    if cameras is None:
+        principal = [torch.tensor([o.photo.size[1] / 2, o.photo.size[0] / 2]) for o in observations]
+    else:
+        principal = [camera.K[0, :2, 2].double() for camera in cameras]
     rotations, translations = [], []
     for i, observation in enumerate(observations):
         rotation, translation = head_pose(

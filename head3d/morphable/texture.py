@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import nnls
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
@@ -159,7 +159,7 @@ def _fill(model: HeadModel, state: FitState, summed: Tensor, total: Tensor, *, l
     albedo = both / weight.clamp(min=1e-6)
     if last and not bool(seen.all()):
         vertices = state.vertices(model, None).numpy()
-        _, near = cKDTree(vertices[seen.numpy()]).query(vertices[~seen.numpy()], k=min(24, int(seen.sum())))
+        _, near = KDTree(vertices[seen.numpy()]).query(vertices[~seen.numpy()], k=min(24, int(seen.sum())))
         albedo[~seen] = albedo[seen][torch.from_numpy(np.asarray(near)).reshape(int((~seen).sum()), -1)].mean(1)
     elif not bool(seen.all()):
         albedo[~seen] = albedo[seen].mean(0)

@@ -8,7 +8,7 @@ from head3d.geometry.mesh import vertex_normals
 from head3d.geometry.rotations import angle_between
 from head3d.geometry.sh import irradiance_basis
 from head3d.morphable.fit import FitConfig, fit_head
-from head3d.morphable.head_model import expression_ridge, load_head_model
+from head3d.morphable.head_model import load_head_model
 from head3d.morphable.types import HeadFit, HeadModel
 from tests.stages.synthetic_heads import SyntheticPerson, photograph
 
@@ -32,7 +32,7 @@ def person(model: HeadModel) -> SyntheticPerson:
 
 @pytest.fixture(scope="module")
 def fitted(model: HeadModel, person: SyntheticPerson) -> HeadFit:
-    return fit_head(person.observations, config=FitConfig(), model=model, expression_ridge=expression_ridge(model))
+    return fit_head(person.observations, config=FitConfig(), model=model)
 
 
 def surface_error_mm(found: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
@@ -74,7 +74,6 @@ class TestFitHead:
             person.observations,
             config=FitConfig(flow_rounds=0, silhouette_rounds=2),
             model=model,
-            expression_ridge=expression_ridge(model),
             cameras=person.cameras,
         )
         found = torch.stack([camera.c2w[0, :3, :3] for camera in fit.cameras])
