@@ -27,7 +27,7 @@ COLUMNS = (
     ("psnr_db", "PSNR dB", 1),
     ("ssim", "SSIM", 3),
     ("lpips_alex", "LPIPS", 3),
-    ("lpips_alex_frame", "of frame", 3),
+    ("lpips_alex_inside", "inside", 3),
     ("alpha_iou", "alpha IoU", 3),
     ("boundary_px", "edge px", 2),
     ("depth_rmse_mm", "depth mm", 2),

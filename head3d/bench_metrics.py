@@ -31,8 +31,8 @@ class FrameScore:
         yaw_deg: Of the face in it.
         psnr_db: In the truth's head mask, both on mid-grey, sRGB.
         ssim: Likewise.
-        lpips_alex: Likewise: mean of the distance map over the mask.
-        lpips_alex_frame: Mean over the whole picture, both masked on mid-grey, as papers mostly give it.
+        lpips_alex_inside: Mean of the distance map over the mask only: about twice the other.
+        lpips_alex: Of the whole picture, both masked on mid-grey, as papers give it.
         alpha_iou: Of the silhouettes, above the floor.
         boundary_px: Mean distance between the silhouettes' outlines, both ways.
         depth_rmse_mm: Where both have a surface in the mask.
@@ -44,8 +44,8 @@ class FrameScore:
     yaw_deg: float
     psnr_db: float
     ssim: float
+    lpips_alex_inside: float
     lpips_alex: float
-    lpips_alex_frame: float
     alpha_iou: float
     boundary_px: float
     depth_rmse_mm: float
@@ -82,8 +82,8 @@ def score_frame(output: RenderOutput, frame: TruthFrame, *, similarity: Similari
         yaw_deg=frame.yaw_deg,
         psnr_db=min(psnr_db(ours, theirs, mask=mask), 99.0),
         ssim=float(ssim(pair[0], pair[1], mask=mask[box])),
-        lpips_alex=float(lpips(pair[0], pair[1], mask=mask[box])),
-        lpips_alex_frame=float(lpips(*(torch.where(inside, picture, grey) for picture in (ours, theirs)))),
+        lpips_alex_inside=float(lpips(pair[0], pair[1], mask=mask[box])),
+        lpips_alex=float(lpips(*(torch.where(inside, picture, grey) for picture in (ours, theirs)))),
         alpha_iou=float((a & b).sum() / (a | b).sum().clamp_min(1)),
         boundary_px=boundary_error_px(a.numpy(), b.numpy()),
         depth_rmse_mm=float((depth_mm**2).mean().sqrt()) if len(depth_mm) else math.nan,
