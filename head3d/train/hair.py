@@ -26,6 +26,8 @@ LEAST_HAIR_M = 0.003
 """Hair that lies within the outline still has some thickness."""
 RAYS_PER_PHOTO = 2500
 NEIGHBOURHOOD_M = 0.014
+MEASURED = 8.0
+"""Weight of a measured thickness against the smoothness over the mesh: an outline is not to be ironed flat."""
 BARE = (Region.SKIN, Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH, Region.EARS, Region.NECK)
 
 
@@ -60,14 +62,14 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
     bare = bare_votes > hair_votes + covered
     value[bare], known[bare] = 0.0, 1.0
     inside = (hair_votes > 0) & ~bare
-    value[inside], known[inside] = LEAST_HAIR_M, 0.05  # a lower bound, not a measurement
+    value[inside], known[inside] = LEAST_HAIR_M, 0.01  # a lower bound, not a measurement
     if len(at):
         points = vertices.numpy()[at]
         near = spatial.KDTree(points).query_ball_point(vertices.numpy(), NEIGHBOURHOOD_M)
         for vertex, members in enumerate(near):
             if len(members) >= 3 and not (bare_votes[vertex] > 2 * hair_votes[vertex] + covered[vertex]):
                 value[vertex] = np.quantile(distance[members], 0.95)
-                known[vertex] = 1.0
+                known[vertex] = MEASURED
     spread = np.zeros(count, dtype=bool)
     if hairy:
         spread[scalp.numpy()] = True
