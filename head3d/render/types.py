@@ -50,7 +50,10 @@ class View:
 @shaped
 @dataclass(frozen=True)
 class RenderOutput:
-    """A rendered view. ``rgb_linear`` is not premultiplied and not composited; ``depth_m`` is z-depth of the surface, 0 where alpha is 0."""
+    """A rendered view.
+
+    ``rgb_linear`` is not premultiplied and not composited; ``depth_m`` is z-depth of the surface, 0 where alpha is 0.
+    """
 
     rgb_linear: Float[Tensor, "H W 3"]
     albedo: Float[Tensor, "H W 3"]
