@@ -11,16 +11,14 @@ from jaxtyping import UInt8
 from head3d.capture.types import Verdict
 from head3d.finish.apply import FinishConfig, finish_set
 from head3d.geometry.cameras import Cameras
-from head3d.imaging.color import srgb_from_linear
 from head3d.morphable.types import HeadFit
 from head3d.perception.nets import load_face_nets
 from head3d.perception.overlay import draw_overlay
 from head3d.perception.types import Observation
-from head3d.quality.consistency import Consistency, SeenView, cross_view_consistency
+from head3d.quality.consistency import rendered_consistency
 from head3d.quality.fit_overlay import draw_fit, draw_photo
 from head3d.quality.identity import describe_photos, identity_scores
 from head3d.quality.report import InputEntry, ReportContent, StageCost
-from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
 from head3d.render.volume import RenderConfig, render_view
 from head3d.rendering import surface_cache
@@ -30,8 +28,6 @@ from head3d.train.cameras import refined_cameras
 TURNTABLE_DEG = (-150, -120, -90, -60, -30, 0, 30, 60, 90, 120, 150, 180)
 """Yaw of the small pictures all round the head."""
 TURNTABLE_PX = 256
-COMPARED_PX = 400
-"""Consistency is measured on views thinned out to about this height: four times the pixels say the same."""
 PARTS = ("face", "scalp", "ears")
 """Groups of the head model that the window of an overlay shows."""
 
@@ -67,7 +63,7 @@ def gather_report(
         turntable=[shot.rgb_srgb for shot in turntable],
         identity=identity_scores(headshots, references, nets=load_face_nets()),
         held_out=tuple(held_out),
-        consistency=_consistency(views),
+        consistency=rendered_consistency([output for output, _ in views], [view for _, view in views]),
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )
 
@@ -107,14 +103,3 @@ def _with_fit(
         residual_px=float(fitted.residual_px[index]),
         yaw_deg=math.degrees(float(camera.yaw_pitch[0, 0])),
     )
-
-
-def _consistency(views: Sequence[tuple[RenderOutput, View]]) -> Consistency:
-    seen = []
-    for output, view in views:
-        step = max(output.alpha.shape[0] // COMPARED_PX, 1)
-        depth = output.depth_m[::step, ::step]
-        camera = view.camera.resized((depth.shape[0], depth.shape[1]))
-        colors = srgb_from_linear(output.rgb_linear[::step, ::step].clamp(0, 1))
-        seen.append(SeenView(view.name, colors, depth, output.alpha[::step, ::step], camera, view.lighting_name))
-    return cross_view_consistency(seen)

@@ -32,9 +32,9 @@ LIGHTS: tuple[LightName, ...] = ("soft-front", "rembrandt", "split", "rim")
 
 HEAD_HEIGHT_M = 0.235
 """Chin to crown of an adult, with a little hair."""
-HEAD_CENTRE_M = (0.0, 0.012, 0.015)
-"""Middle of the head, head frame: a little above the ear roots."""
-HEAD_SHARE = 0.5
+HEAD_CENTRE_M = (0.0, -0.008, 0.015)
+"""Middle of the picture, head frame: below the middle of the head, so that shoulders show and no empty sky."""
+HEAD_SHARE = 0.57
 """Part of the picture's height that the head takes."""
 FULL_FRAME_HEIGHT_MM = 24.0
 """Height of the 35 mm format that focal lengths are quoted for."""
@@ -61,8 +61,8 @@ def named_view(
         yaw_deg: Turn of the head to its own left; overrides the name's.
         pitch_deg: Turn of the head up; overrides the name's.
         distance_m: From the camera to the middle of the head.
-        focal_mm: 35 mm equivalent focal length of the picture's height (24 mm); by default the head takes half of the
-            picture's height.
+        focal_mm: 35 mm equivalent focal length of the picture's height (24 mm); by default the head takes 57 % of
+            the picture's height.
         centre_m: Middle of the head, head frame.
         head_height_m: Chin to crown.
     """

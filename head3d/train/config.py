@@ -38,6 +38,8 @@ class TrainConfig:
     """Learning rate of the cameras (times 0.05 rad, 0.02 m)."""
     light_ridge: float = 0.01
     """Stiffness of the first light; ten times it for a single photo."""
+    prefer: float = 1.0
+    """How strongly each place is learned from the photo that shows it best; 0 learns from all alike."""
     refresh_every: int = 50
     """Steps between refreshes of the cached surface."""
     evaluate_every: int = 100

@@ -51,7 +51,13 @@ def train_field(
         The field; ``train.cameras.refined_cameras(fit.cameras, field.turn, field.shift)`` are the corrected cameras.
     """
     ready = prepare(
-        fit, observations, field=config.field, crop=config.crop, light_ridge=config.light_ridge, seed=config.seed
+        fit,
+        observations,
+        field=config.field,
+        crop=config.crop,
+        light_ridge=config.light_ridge,
+        prefer=config.prefer,
+        seed=config.seed,
     )
     optimise(ready.field, ready.photos, ready.deformation, config=config, emit=emit, checkpoints=checkpoints)
     return ready.field

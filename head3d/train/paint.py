@@ -10,6 +10,9 @@ from head3d.field.volumes import Volume
 from head3d.perception.types import Region
 from head3d.train.survey import Survey
 
+GLIMPSE = 0.15
+"""A node known less than this counts as not seen."""
+
 
 def paint_nodes(
     paint: Volume,
@@ -29,29 +32,32 @@ def paint_nodes(
     kind[seen.label == Region.CLOTH] = 2
     kind = kind[keep].numpy()
     nodes = paint.nodes().numpy()
-    tree = spatial.KDTree(points)
+    mirrored = nodes * np.array([-1.0, 1.0, 1.0])
     near = 2.5 * paint.cell_m
-    known, spread = _gather(tree, nodes, values, trust, near, ask=near_surface)
-    twin, twin_color = _gather(
-        tree, nodes * np.array([-1.0, 1.0, 1.0]), values, trust, near, ask=near_surface & (known < 1)
-    )
+    known, result = _gather(spatial.KDTree(points), nodes, values, trust, near, ask=near_surface)
     region = node_region.numpy()
-    result = np.zeros((len(nodes), 3))
     for which in (0, 1, 2):
-        mine = region == which
+        mine, same = region == which, kind == which
         if not mine.any():
             continue
-        own, other = np.where(mine, known**2, 0.0), np.where(mine, 0.5 * twin * (1 - known), 0.0)
+        if not same.any():
+            same = np.ones(len(kind), dtype=bool)
+        # what spreads to unseen places is their own kind only: no skin onto a collar, no shirt onto a neck
+        tree, of_kind, word = spatial.KDTree(points[same]), values[same], trust[same]
+        own, color = _gather(tree, nodes, of_kind, word, near, ask=near_surface & mine)
+        twin, twin_color = _gather(tree, mirrored, of_kind, word, near, ask=near_surface & mine & (own < 1))
+        # a stray look at a border says nothing about the cloth behind it
+        own = np.where(own > GLIMPSE, own**2, 0.0)
+        other = np.where(twin > GLIMPSE, 0.5 * twin * (1 - own), 0.0)
         weight = own + other
-        colors = (own[:, None] * spread + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
-        same = kind == which
-        default = np.average(values[same], axis=0, weights=trust[same] + 1e-6) if same.sum() > 50 else None
+        colors = (own[:, None] * color + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
         filled = push_pull(
             torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
             torch.from_numpy(weight.reshape(paint.shape)).float(),
-            default=None if default is None else torch.from_numpy(default).float(),
+            default=torch.from_numpy(weighted_median(of_kind, word + 1e-6)).float(),
         )
-        result[mine] = filled.reshape(3, -1).T.numpy()[mine]
+        sure = known[mine, None].clip(0, 1)
+        result[mine] = sure * result[mine] + (1 - sure) * filled.reshape(3, -1).T.numpy()[mine]
     # kinds of places meet in steps where nobody looked: blur those
     blurred = np.stack(
         [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1
@@ -61,6 +67,14 @@ def paint_nodes(
     logit = np.log(linear / (1 - linear))
     values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
     return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Median of every column: what most of a shirt looks like, whatever its folds and borders do."""
+    order = np.argsort(values, axis=0)
+    total = np.cumsum(weights[order], axis=0)
+    place = (total < 0.5 * total[-1]).sum(0)
+    return np.take_along_axis(np.take_along_axis(values, order, axis=0), place[None], axis=0)[0]
 
 
 def _gather(

@@ -19,6 +19,7 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.hair import stand_off
+from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
 from head3d.train.survey import survey
@@ -51,6 +52,7 @@ def prepare(
     field: FieldConfig,
     crop: CropConfig,
     light_ridge: float,
+    prefer: float,
     seed: int,
 ) -> Prepared:
     """Make the field's zero from the fit, and look at it from every photo once."""
@@ -76,7 +78,7 @@ def prepare(
     thick = stand_off(
         mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
     )
-    made = field_of_mesh(
+    return field_of_mesh(
         mesh,
         photos,
         deformation,
@@ -84,9 +86,9 @@ def prepare(
         regions=vertex_regions(fit, thick, photos),
         field=field,
         light_ridge=light_ridge,
+        prefer=prefer,
         seed=seed,
     )
-    return Prepared(made, photos, deformation)
 
 
 def field_of_mesh(
@@ -98,8 +100,9 @@ def field_of_mesh(
     regions: Int[Tensor, "V"],
     field: FieldConfig,
     light_ridge: float,
+    prefer: float,
     seed: int,
-) -> RadianceField:
+) -> Prepared:
     """An untrained field: the mesh, grown by hair and clothes, painted and lit from the photos.
 
     Args:
@@ -110,6 +113,7 @@ def field_of_mesh(
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         field: Learned parts.
         light_ridge: Stiffness of the light; ten times it is used for one photo.
+        prefer: How strongly each place is learned from the photo that shows it best (see preference.py).
         seed: Of the learned parts.
     """
     cloak = cloak_volume(mesh, thick)
@@ -121,7 +125,7 @@ def field_of_mesh(
     generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
     made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
-    seen = survey(made, photos, deformation)
+    photos, seen = prefer_best(photos, survey(made, photos, deformation), sharpness=prefer)
     nodes = paint.nodes()
     close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
@@ -131,7 +135,7 @@ def field_of_mesh(
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
-    return made
+    return Prepared(made, photos, deformation)
 
 
 def hair_traits(cloak: Volume) -> Volume:

@@ -204,7 +204,7 @@ class PixelSampler:
 
     def take(self, index: Int[Tensor, "R"], *, jitter: Float[Tensor, "R 2"] | None = None) -> PixelBatch:
         """Chosen pixels, by their place in the list of all."""
-        photo = torch.searchsorted(self.starts, index, right=True) - 1
+        photo = torch.searchsorted(self.starts, index.contiguous(), right=True) - 1
         local = index - self.starts[photo]
         width = self.widths[photo]
         pixel = torch.stack([local % width, local // width], dim=-1).float() + (0.5 if jitter is None else jitter)

@@ -43,8 +43,8 @@ def start(pictures: list[TrainPhoto], *, radius_m: float) -> RadianceField:
     count = len(mesh.vertices)
     return field_of_mesh(
         mesh, pictures, NOTHING, thick=torch.zeros(count), regions=torch.zeros(count, dtype=torch.long),
-        field=SMALL, light_ridge=1e-3, seed=0,
-    )  # fmt: skip
+        field=SMALL, light_ridge=1e-3, prefer=0.0, seed=0,
+    ).field  # fmt: skip
 
 
 def test_the_field_learns_shape_and_paint_of_a_ball_and_can_be_lit_anew():

@@ -145,6 +145,7 @@ class TestMesh:
     def test_ply_reads_back(self, tmp_path: Path) -> None:
         mesh = Mesh(torch.rand(4, 3), torch.tensor([[0, 1, 2], [0, 2, 3]]))
         write_ply(tmp_path / "m.ply", mesh, colors=torch.rand(4, 3))
-        again = trimesh.load(tmp_path / "m.ply", process=False)
+        again = trimesh.load_mesh(tmp_path / "m.ply", process=False)
+        assert isinstance(again, trimesh.Trimesh)
         assert torch.allclose(torch.tensor(again.vertices).float(), mesh.vertices, atol=1e-6)
         assert again.faces.tolist() == mesh.faces.tolist()

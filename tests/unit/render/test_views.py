@@ -6,7 +6,7 @@ import torch
 from head3d.errors import ConfigError
 from head3d.geometry.cameras import project
 from head3d.geometry.sh import irradiance_basis
-from head3d.render.views import ANGLES, HEAD_CENTRE_M, HEAD_HEIGHT_M, LIGHTS, named_view, studio_light
+from head3d.render.views import ANGLES, HEAD_CENTRE_M, HEAD_HEIGHT_M, HEAD_SHARE, LIGHTS, named_view, studio_light
 
 
 def test_three_quarter_left_shows_the_face_turned_to_its_own_left():
@@ -17,13 +17,13 @@ def test_three_quarter_left_shows_the_face_turned_to_its_own_left():
 
 
 @pytest.mark.parametrize("name", ANGLES)
-def test_the_head_takes_half_of_the_height_and_the_middle(name):
+def test_the_head_takes_its_share_of_the_height_in_the_middle(name):
     camera = named_view(name, size=(400, 300)).camera
     centre = torch.tensor(HEAD_CENTRE_M)
     up = torch.linalg.inv(camera.c2w[0])[1, :3] * -1
     ends = torch.stack([centre + up * HEAD_HEIGHT_M / 2, centre - up * HEAD_HEIGHT_M / 2, centre])
     places, _ = project(ends, camera.c2w[0], camera.K[0])
-    assert float(places[1, 1] - places[0, 1]) == pytest.approx(200.0, abs=1.0)
+    assert float(places[1, 1] - places[0, 1]) == pytest.approx(HEAD_SHARE * 400, rel=0.005)
     assert places[2].tolist() == pytest.approx([150.0, 200.0], abs=0.1)
 
 
