@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -101,7 +101,9 @@ def reconstruct(
     with timed("fit", seconds, emit):
         fitted = fit_head(observations, config=config.fit, cameras=given, emit=emit)
     with timed("field", seconds, emit):
-        field = train_field(fitted, observations, config=config.train, emit=emit)
+        # true cameras stay true: what is left is the field's own error
+        train = config.train if given is None else replace(config.train, refine_cameras=False)
+        field = train_field(fitted, observations, config=train, emit=emit)
     cache = ShellCache(field)
     cache.refresh(field)
     found = refined_cameras(fitted.cameras, field.turn, field.shift)
