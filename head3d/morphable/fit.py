@@ -28,6 +28,9 @@ from head3d.morphable.types import HeadFit, HeadModel
 from head3d.morphable.windows import Window, cut_window
 from head3d.perception.types import Observation
 
+INTERPUPILLARY_WINDOW_PX = 65.0
+"""Distance between the pupils in a working picture (windows.py), about."""
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -140,7 +143,7 @@ def fit_head(
             )
             advance("cross-view flow")
     eyes = turn_eyes(model, state, observations)
-    albedo, sh = fit_texture(model, state, windows, eyes=eyes)
+    albedo, sh = fit_texture(model, state, windows)
     advance("texture and light")
     joints = torch.cat([torch.zeros(state.photos, 1, 3), eyes], dim=1)
     return HeadFit(
@@ -156,13 +159,9 @@ def fit_head(
     )
 
 
-INTERPUPILLARY_WINDOW_PX = 65.0
-"""Distance between the pupils in a working picture (windows.py), about."""
-
-
 def pupils_px(state: FitState, photo: int) -> float:
     """Size of the mean interpupillary distance at the head's depth in a photo, px."""
-    return float(state.focal(photo) * INTERPUPILLARY_M / state.translation[photo, 2])
+    return INTERPUPILLARY_M * state.px_per_m(photo)
 
 
 def _outlines(

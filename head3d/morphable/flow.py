@@ -137,34 +137,27 @@ def _colour_from_others(
     corner = faces[pictures[i].triangle[y, x]]
     bary = pictures[i].barycentrics[y, x]
     total, weights = np.zeros(len(x), np.float32), np.zeros(len(x), np.float32)
+    apart = np.degrees(np.arccos(np.clip(directions @ directions[i], -1, 1)))
+    near = np.exp(-0.5 * (apart / 25.0) ** 2) + 1e-3  # nearer views look more alike
     for j, (picture, window) in enumerate(zip(pictures, windows, strict=True)):
         if j == i:
             continue
         # perspective-correct barycentrics interpolate positions in space: px needs the depth weights
-        depth = (picture.vertices_depth[corner] * bary).sum(-1)
-        px = (picture.vertices_px[corner] * (picture.vertices_depth[corner] * bary)[..., None]).sum(1) / depth[:, None]
+        by_depth = picture.vertices_depth[corner] * bary
+        depth = by_depth.sum(-1)
+        px = (picture.vertices_px[corner] * by_depth[..., None]).sum(1) / depth[:, None]
         cosine = (picture.vertices_cosine[corner] * bary).sum(-1)
         seen_depth = look_up(picture.depth, px)
         visible = (np.abs(seen_depth - depth) < DEPTH_TOLERANCE_M) & (cosine > 0.2)
         inside = (px > 1).all(-1) & (px < WINDOW_PX - 1).all(-1)
         at = np.clip(px.astype(int), 0, WINDOW_PX - 1)
         face = np.isin(window.labels[at[:, 1], at[:, 0]], FACE) & (window.inside[at[:, 1], at[:, 0]] > 0)
-        apart = np.degrees(np.arccos(np.clip(directions[i] @ directions[j], -1, 1)))
-        near = np.exp(-0.5 * (apart / 25.0) ** 2) + 1e-3  # nearer views look more alike
-        weight = np.where(visible & inside & face, near * cosine**2, 0).astype(np.float32)
+        weight = np.where(visible & inside & face, near[j] * cosine**2, 0).astype(np.float32)
         total += weight * look_up(window.contrast, px)
         weights += weight
     synthetic, coverage = np.zeros((WINDOW_PX, WINDOW_PX), np.float32), np.zeros((WINDOW_PX, WINDOW_PX), np.float32)
     synthetic[y, x] = total / np.maximum(weights, 1e-9)
-    best = max(
-        (
-            np.exp(-0.5 * (np.degrees(np.arccos(np.clip(directions[i] @ d, -1, 1))) / 25.0) ** 2) + 1e-3
-            for j, d in enumerate(directions)
-            if j != i
-        ),
-        default=1.0,
-    )
-    coverage[y, x] = weights / best
+    coverage[y, x] = weights / np.delete(near, i).max(initial=1e-3)
     return synthetic, coverage
 
 

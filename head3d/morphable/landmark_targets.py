@@ -45,7 +45,7 @@ def landmark_targets(
     chosen[468:] = False  # irises follow the gaze: see eyes.py
     if int(chosen.sum()) < 20:
         return None
-    px_per_m = float(state.focal(photo) / state.translation[photo, 2])
+    px_per_m = state.px_per_m(photo)
     offset, sd = detector_bias(yaw, pitch)
     shift = (upright(state, photo) @ offset.T).T * px_per_m
     spread = torch.from_numpy(landmarks.sigma_px).float()

@@ -65,6 +65,10 @@ class FitState:
         """Focal length of a photo, px."""
         return self.log_focal[self.lens[photo]].exp()
 
+    def px_per_m(self, photo: int) -> float:
+        """Pixels of a photo per metre at the head's depth."""
+        return float(self.focal(photo) / self.translation[photo, 2])
+
     def camera(self, photo: int) -> Cameras:
         """The photo's camera in the head frame (float32)."""
         rotation, translation = self.rotation[photo], self.translation[photo]

@@ -30,14 +30,13 @@ DARKEST_SHADE = 0.15
 
 
 def fit_texture(
-    model: HeadModel, state: FitState, windows: Sequence[Window], *, eyes: Float[Tensor, "N 2 3"]
+    model: HeadModel, state: FitState, windows: Sequence[Window]
 ) -> tuple[Float[Tensor, "V 3"], Float[Tensor, "N 9 3"]]:
     """Albedo (linear RGB per vertex) and SH light per photo (head frame).
 
     The product of albedo and light is all that photos tell. The gauge: the most frontal photo's face is lit by 1 on
     average and in every channel, so its average colour is the skin's.
     """
-    del eyes  # vertices of the eyes move by less than a sample
     colors, weights = _sample(model, state, windows)
     normals = torch.stack([vertex_normals(state.vertices(model, i), model.faces) for i in range(state.photos)])
     basis = irradiance_basis(normals)
