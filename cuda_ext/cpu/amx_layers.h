@@ -14,13 +14,22 @@ inline uint16_t bf16(float value) {  // to nearest, ties to even; weights are fi
 }
 
 struct AmxLayer {
-  int64_t in, out, first;          // first: place of its weights in the flat parameters
+  int64_t in, out, first;            // first: place of its weights in the flat parameters
   int64_t in16, in32, out16, out32;  // tiles of 16 and of 32 units
-  Bytes forward, backward, bias;   // A of values (out16 x in32), A of gradients (in16 x out32), start of values
+  Bytes forward, backward,
+      bias;  // A of values (out16 x in32), A of gradients (in16 x out32), start of values
 
   AmxLayer(const float* flat, int64_t in, int64_t out, int64_t first)
-      : in(in), out(out), first(first), in16((in + 15) / 16), in32((in + 31) / 32), out16((out + 15) / 16),
-        out32((out + 31) / 32), forward(tiles(out16 * in32)), backward(tiles(in16 * out32)), bias(tiles(out16)) {
+      : in(in),
+        out(out),
+        first(first),
+        in16((in + 15) / 16),
+        in32((in + 31) / 32),
+        out16((out + 15) / 16),
+        out32((out + 31) / 32),
+        forward(tiles(out16 * in32)),
+        backward(tiles(in16 * out32)),
+        bias(tiles(out16)) {
     const float* weight = flat + first;
     auto* a = reinterpret_cast<uint16_t*>(forward.get());
     auto* b = reinterpret_cast<uint16_t*>(backward.get());
@@ -51,7 +60,8 @@ inline std::vector<AmxLayer> layers_of(const float* flat, const int64_t* shape) 
 // Place of unit u of group n in the float tiles that `product` writes for two groups.
 inline int64_t row_of(int64_t u, int n) { return u / 16 * 512 + n * 256 + u % 16 * 16; }
 
-// Float tiles of two groups -> V of both and S, each if wanted; kRelu activates them first, in place.
+// Float tiles of two groups -> V of both and S, each if wanted; kRelu activates them first, in
+// place.
 template <bool kRelu>
 inline void pack(float* c, int64_t units16, int64_t units32, uint8_t* v, uint8_t* s) {
   const __m512i low = interleaved(0), high = interleaved(1);
@@ -71,7 +81,8 @@ inline void pack(float* c, int64_t units16, int64_t units32, uint8_t* v, uint8_t
     }
     if (v) {
       _mm512_store_si512(v + u * 32, _mm512_permutex2var_epi16(even, low, odd));
-      _mm512_store_si512(v + units32 * kTileBytes + u * 32, _mm512_permutex2var_epi16(even, high, odd));
+      _mm512_store_si512(v + units32 * kTileBytes + u * 32,
+                         _mm512_permutex2var_epi16(even, high, odd));
     }
   }
 }
@@ -90,16 +101,19 @@ inline void turn(const uint8_t* s, int64_t units16, uint8_t* t) {
 inline void unpack(const uint8_t* v, int64_t units32, uint8_t* s) {
   const __m512i even = every_second(0), odd = every_second(1);
   for (int64_t p = 0; p < units32 * 16; ++p) {
-    const __m512i a = _mm512_load_si512(v + p * 64), b = _mm512_load_si512(v + units32 * kTileBytes + p * 64);
+    const __m512i a = _mm512_load_si512(v + p * 64),
+                  b = _mm512_load_si512(v + units32 * kTileBytes + p * 64);
     _mm512_store_si512(s + p * 128, _mm512_permutex2var_epi16(a, even, b));
     _mm512_store_si512(s + p * 128 + 64, _mm512_permutex2var_epi16(a, odd, b));
   }
 }
 
-// What one thread works with, and its sums of gradients: of weights (float tiles), of biases (16 lanes a unit).
+// What one thread works with, and its sums of gradients: of weights (float tiles), of biases (16
+// lanes a unit).
 struct Worker {
   const std::vector<AmxLayer>& layers;
-  // per layer: values (float tiles of two groups), the same as V; S of the gradients and T of the inputs of a block
+  // per layer: values (float tiles of two groups), the same as V; S of the gradients and T of the
+  // inputs of a block
   std::vector<Bytes> value, v, s_g, t, weight_sum, bias_sum;
   Bytes g{nullptr, &free}, g_v{nullptr, &free}, s{nullptr, &free};
 
@@ -124,15 +138,16 @@ struct Worker {
   void run(const uint8_t* x, size_t last) {
     for (size_t l = 0; l <= last; ++l) {
       const AmxLayer& layer = layers[l];
-      product(layer.forward.get(), l ? v[l - 1].get() : x, layer.in32, 1, layer.out16, 2, layer.in32,
-              layer.bias.get(), value[l].get(), Start::kBias);
+      product(layer.forward.get(), l ? v[l - 1].get() : x, layer.in32, 1, layer.out16, 2,
+              layer.in32, layer.bias.get(), value[l].get(), Start::kBias);
       if (l + 1 < layers.size())
-        pack<true>(reinterpret_cast<float*>(value[l].get()), layer.out16, layer.out32, v[l].get(), nullptr);
+        pack<true>(reinterpret_cast<float*>(value[l].get()), layer.out16, layer.out32, v[l].get(),
+                   nullptr);
     }
   }
 
-  // Gradients of two groups, step `step` of the block. On entry g holds those of the outputs as float tiles; on exit
-  // those of the inputs, if wanted.
+  // Gradients of two groups, step `step` of the block. On entry g holds those of the outputs as
+  // float tiles; on exit those of the inputs, if wanted.
   void back(const uint8_t* x, int64_t step, bool inputs) {
     const size_t last = layers.size() - 1;
     if (last > 0) run(x, last - 1);
@@ -146,11 +161,12 @@ struct Worker {
       // S tiles of a unit's steps follow each other: tile (m, step) of the left side
       pack<false>(gradient, layer.out16, layer.out32, g_v.get(), s.get());
       for (int64_t m = 0; m < layer.out16; ++m)
-        std::memcpy(s_g[l].get() + (m * kSteps + step) * kTileBytes, s.get() + m * kTileBytes, kTileBytes);
+        std::memcpy(s_g[l].get() + (m * kSteps + step) * kTileBytes, s.get() + m * kTileBytes,
+                    kTileBytes);
       clear_odd(layer);
       if (l > 0 || inputs)
-        product(layer.backward.get(), g_v.get(), layer.out32, 1, layer.in16, 2, layer.out32, nullptr, g.get(),
-                Start::kZero);
+        product(layer.backward.get(), g_v.get(), layer.out32, 1, layer.in16, 2, layer.out32,
+                nullptr, g.get(), Start::kZero);
     }
   }
 
@@ -166,24 +182,27 @@ struct Worker {
  private:
   static void mask(float* gradient, const float* value, int64_t units16) {
     for (int64_t i = 0; i < units16 * 512; i += 16) {
-      const __mmask16 on = _mm512_cmp_ps_mask(_mm512_load_ps(value + i), _mm512_setzero_ps(), _CMP_GT_OQ);
+      const __mmask16 on =
+          _mm512_cmp_ps_mask(_mm512_load_ps(value + i), _mm512_setzero_ps(), _CMP_GT_OQ);
       _mm512_store_ps(gradient + i, _mm512_maskz_load_ps(on, gradient + i));
     }
   }
 
   static void add_biases(const float* gradient, int64_t units16, float* sum) {
     for (int64_t u = 0; u < units16 * 16; ++u) {
-      const __m512 both =
-          _mm512_add_ps(_mm512_load_ps(gradient + row_of(u, 0)), _mm512_load_ps(gradient + row_of(u, 1)));
+      const __m512 both = _mm512_add_ps(_mm512_load_ps(gradient + row_of(u, 0)),
+                                        _mm512_load_ps(gradient + row_of(u, 1)));
       _mm512_store_ps(sum + u * 16, _mm512_add_ps(_mm512_load_ps(sum + u * 16), both));
     }
   }
 
-  // g_v is shared by layers: with an odd number of 16-unit tiles the second half of its last tile must be zero.
+  // g_v is shared by layers: with an odd number of 16-unit tiles the second half of its last tile
+  // must be zero.
   void clear_odd(const AmxLayer& layer) {
     if (layer.out16 % 2 == 0) return;
     for (int64_t n = 0; n < 2; ++n)
-      std::memset(g_v.get() + ((n + 1) * layer.out32 - 1) * kTileBytes + kTileBytes / 2, 0, kTileBytes / 2);
+      std::memset(g_v.get() + ((n + 1) * layer.out32 - 1) * kTileBytes + kTileBytes / 2, 0,
+                  kTileBytes / 2);
   }
 };
 

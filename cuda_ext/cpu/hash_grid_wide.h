@@ -1,5 +1,6 @@
-// Hash grid for 16 points at once on AVX-512, for entries of two floats: an entry is one 64-bit word, so a gather
-// fetches eight of them, and what comes out, (feature 0, feature 1) of 16 points, is the row of a matrix tile.
+// Hash grid for 16 points at once on AVX-512, for entries of two floats: an entry is one 64-bit
+// word, so a gather fetches eight of them, and what comes out, (feature 0, feature 1) of 16 points,
+// is the row of a matrix tile.
 #pragma once
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #include <immintrin.h>
@@ -9,7 +10,8 @@
 namespace head3d {
 namespace wide {
 
-// A lookup of 16 points on one level: where the corners are, and the weights of the upper corner along each axis.
+// A lookup of 16 points on one level: where the corners are, and the weights of the upper corner
+// along each axis.
 struct Lookup {
   __m512i x[2], y[2], z[2];  // terms of the entry's index, lower and upper
   __m512 w[3];
@@ -22,7 +24,8 @@ struct WideLevel {
   bool smooth;
 };
 
-inline void locate_axis(const WideLevel& level, int axis, __m512 value, __m512i term[2], __m512& w) {
+inline void locate_axis(const WideLevel& level, int axis, __m512 value, __m512i term[2],
+                        __m512& w) {
   const __m512 one = _mm512_set1_ps(1.f);
   // max(x, 0) returns its second operand for NaN: a NaN becomes 0, as in grid_cell
   const __m512 unit = _mm512_min_ps(_mm512_max_ps(value, _mm512_setzero_ps()), one);
@@ -74,7 +77,8 @@ inline void load_points(const float* points, int64_t first, int64_t P, __m512 xy
     a = _mm512_loadu_ps(padded), b = _mm512_loadu_ps(padded + 16), c = _mm512_loadu_ps(padded + 32);
   }
   for (int axis = 0; axis < 3; ++axis) {
-    // of 48 numbers every third: those in a and b by one two-table permutation, those in c by another
+    // of 48 numbers every third: those in a and b by one two-table permutation, those in c by
+    // another
     alignas(64) int32_t low[16], high[16];
     for (int i = 0; i < 16; ++i) {
       const int at = 3 * i + axis;
@@ -93,7 +97,9 @@ inline __m512 doubled(__m512 w, int half) {
   return _mm512_permutexvar_ps(at, w);
 }
 
-inline __m512 mix(__m512 a, __m512 b, __m512 w) { return _mm512_fmadd_ps(w, _mm512_sub_ps(b, a), a); }
+inline __m512 mix(__m512 a, __m512 b, __m512 w) {
+  return _mm512_fmadd_ps(w, _mm512_sub_ps(b, a), a);
+}
 
 inline __m512 gather(const float* entries, __m512i index, int half) {
   const __m256i part = half ? _mm512_extracti64x4_epi64(index, 1) : _mm512_castsi512_si256(index);
@@ -107,11 +113,13 @@ inline void lookup(const WideLevel& level, const float* entries, const Lookup& a
   for (int c = 0; c < 8; ++c) index[c] = corner(level, at, c);
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
-    const __m512 wx = doubled(at.w[0], half), wy = doubled(at.w[1], half), wz = doubled(at.w[2], half);
+    const __m512 wx = doubled(at.w[0], half), wy = doubled(at.w[1], half),
+                 wz = doubled(at.w[2], half);
     __m512 along[4];
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c)
-      along[c] = mix(gather(entries, index[2 * c], half), gather(entries, index[2 * c + 1], half), wx);
+      along[c] =
+          mix(gather(entries, index[2 * c], half), gather(entries, index[2 * c + 1], half), wx);
     out[half] = mix(mix(along[0], along[1], wy), mix(along[2], along[3], wy), wz);
   }
 }
@@ -128,7 +136,8 @@ inline void fetch(const WideLevel& level, const float* entries, const Lookup& at
 }
 
 // Adds weight * (g0, g1) of the first `count` of 16 points to the entries of their corners.
-inline void add(const WideLevel& level, float* entries, const Lookup& at, __m512 g0, __m512 g1, int count) {
+inline void add(const WideLevel& level, float* entries, const Lookup& at, __m512 g0, __m512 g1,
+                int count) {
   alignas(64) uint32_t index[8][16];
   alignas(64) float part[8][32];
   const __m512 one = _mm512_set1_ps(1.f);
@@ -150,7 +159,8 @@ inline void add(const WideLevel& level, float* entries, const Lookup& at, __m512
     for (int c = 0; c < 8; ++c) {
       __m64* entry = reinterpret_cast<__m64*>(entries + 2 * int64_t(index[c][i]));
       const __m64* g = reinterpret_cast<const __m64*>(part[c] + 2 * place[i]);
-      const __m128 sum = _mm_add_ps(_mm_loadl_pi(_mm_setzero_ps(), entry), _mm_loadl_pi(_mm_setzero_ps(), g));
+      const __m128 sum =
+          _mm_add_ps(_mm_loadl_pi(_mm_setzero_ps(), entry), _mm_loadl_pi(_mm_setzero_ps(), g));
       _mm_storel_pi(entry, sum);
     }
   };
@@ -159,6 +169,49 @@ inline void add(const WideLevel& level, float* entries, const Lookup& at, __m512
     for (int i = 0; i < 16; ++i) step(i);
   } else {
     for (int i = 0; i < count; ++i) step(i);
+  }
+}
+
+// Calls take(p, values of points p to p + 15) for all tiles of [first, last) on one level, the next
+// one's entries under way while this one's are summed; points from P on are the origin.
+template <typename Take>
+inline void encode_level(const float* points, int64_t first, int64_t last, int64_t P,
+                         const float* table, const WideLevel& level, const Take& take) {
+  const float* entries = table + 2 * level.offset;
+  __m512 xyz[3], out[2];
+  load_points(points, first, P, xyz);
+  Lookup now = locate(level, xyz);
+  for (int64_t p = first; p < last; p += 16) {
+    Lookup next = now;
+    if (p + 16 < last) {
+      load_points(points, p + 16, P, xyz);
+      next = locate(level, xyz);
+      fetch(level, entries, next);
+    }
+    lookup(level, entries, now, out);
+    take(p, out);
+    now = next;
+  }
+}
+
+// Adds the cotangents give(p, g0, g1) of points [first, last) to a level's table.
+template <typename Give>
+inline void add_level(const float* points, int64_t first, int64_t last, const WideLevel& level,
+                      float* g_table, const Give& give) {
+  float* entries = g_table + 2 * level.offset;
+  __m512 xyz[3], g0, g1;
+  load_points(points, first, last, xyz);
+  Lookup now = locate(level, xyz);
+  for (int64_t p = first; p < last; p += 16) {
+    Lookup next = now;
+    if (p + 16 < last) {
+      load_points(points, p + 16, last, xyz);
+      next = locate(level, xyz);
+      fetch(level, entries, next);
+    }
+    give(p, g0, g1);
+    add(level, entries, now, g0, g1, int(last - p < 16 ? last - p : 16));
+    now = next;
   }
 }
 
