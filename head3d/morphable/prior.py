@@ -20,7 +20,7 @@ from head3d.morphable.correspondence import FieldCarrier, SurfacePoints, nearest
 from head3d.morphable.head_regions import draw_in_mouth_bag, eyed, name_groups, outer_skin, vertices_of
 from head3d.morphable.ict_source import load_ict
 from head3d.morphable.look_alike import EyedHead
-from head3d.morphable.packing import differences, neighbour_before, quantised
+from head3d.morphable.packing import differences, neighbour_before, quantised, save_arrays
 from head3d.morphable.registration import Target, register
 from head3d.morphable.types import HeadModel
 
@@ -77,7 +77,7 @@ def make(ict_path: Path, out: Path) -> str:
     placed[lowest, 1] = LOWEST_M
     names = sorted(groups)
     back = neighbour_before(placed, modes)
-    np.savez_compressed(
+    save_arrays(
         out / "anny_head.npz",
         vertex_ids=artist.vertex_ids.astype(np.uint16),
         source_scale=np.float64(artist.scale),
@@ -92,11 +92,10 @@ def make(ict_path: Path, out: Path) -> str:
         group_bits=np.packbits(np.stack([groups[name] for name in names]), axis=1),
         rigid_vertices=rigid.astype(np.uint16),
         eye_centres=centres.astype(np.float32),
-        allow_pickle=False,
         **points,
     )
     moves, size = quantised(np.where(np.linalg.norm(expression, axis=-1, keepdims=True) < STILL_M, 0.0, expression))
-    np.savez_compressed(
+    save_arrays(
         out / "anny_expressions.npz",
         expression_differences=differences(moves, back),
         expression_scale=size,

@@ -1,11 +1,22 @@
 """Packed shape modes: nothing lost but the rounding that was asked for."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from head3d.morphable.packing import dequantised, differences, from_differences, neighbour_before, quantised
+from head3d.errors import WeightsMissing
+from head3d.morphable.packing import (
+    dequantised,
+    differences,
+    from_differences,
+    neighbour_before,
+    quantised,
+    read_arrays,
+    save_arrays,
+)
 
 
 def test_a_vertex_is_stored_as_what_it_differs_from_its_neighbour():
@@ -35,3 +46,21 @@ def test_rounding_is_half_a_step_at_most(finest):
     values, scale = quantised(modes, finest=finest)
     assert np.abs(dequantised(values, scale) - modes).max(axis=(1, 2)) == pytest.approx(scale / 2, rel=0.1)
     assert (scale >= np.float32(finest)).all()
+
+
+def test_arrays_come_back_and_numpy_reads_them_too(tmp_path):
+    path, arrays = tmp_path / "a.npz", {"one": np.arange(5, dtype=np.int16), "names": np.array(["x", "yy"])}
+    save_arrays(path, **arrays)
+    first = path.read_bytes()
+    save_arrays(path, **arrays)
+    assert path.read_bytes() == first
+    assert all(np.array_equal(value, arrays[name]) for name, value in read_arrays(path).items())
+    with np.load(path) as archive:
+        assert archive.files == ["one", "names"]
+
+
+def test_a_python_without_lzma_is_named(tmp_path, monkeypatch):
+    save_arrays(tmp_path / "a.npz", one=np.zeros(1))
+    monkeypatch.setattr(zipfile, "lzma", None)
+    with pytest.raises(WeightsMissing, match=r"a\.npz.*lzma.*liblzma-dev"):
+        read_arrays(tmp_path / "a.npz")
