@@ -220,7 +220,8 @@ def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: 
                 try:
                     make(Path(scratch), target.with_suffix(".log")).replace(target)
                 except CompilerFailed as error:
-                    cache.remember_failure(target, error.message)
+                    if error.lasting:
+                        cache.remember_failure(target, error.message)
                     raise
             cache.forget_failure(target)
     except OSError as error:
