@@ -58,19 +58,20 @@ def _load(found: KernelStatus) -> Library | str:
 @functools.lru_cache(maxsize=8)
 def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
     """Once per process and setting of the environment. What is stale or damaged is passed over for a new one."""
-    found, passed_over = find_or_build(device), list[str]()
-    while found.library is not None:
+    found, unusable, reasons = find_or_build(device), list[KernelStatus](), list[str]()
+    while found.library is not None and found not in unusable:
         loaded = _load(found)
         if isinstance(loaded, Library):
-            return loaded, replace(found, reason="; ".join([found.reason, *passed_over]))
-        passed_over.append(loaded)
+            return loaded, replace(found, reason="; ".join([found.reason, *reasons]))
+        reasons.append(loaded)
+        unusable.append(found)
         if found.path == "compiled":
-            found = replace(found, path="torch", library=None, reason="; ".join(passed_over))
-            if settings[0] == device:
-                raise KernelBuildError(f"{found.reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
-            return None, found
-        found = find_or_build(device, unusable=found)
-    return None, replace(found, reason="; ".join([found.reason, *passed_over]))
+            break
+        found = find_or_build(device, unusable=unusable)
+    reason = "; ".join(reasons or [found.reason])
+    if settings[0] == device:
+        raise KernelBuildError(f"{reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
+    return None, replace(found, path="torch", library=None, reason=reason)
 
 
 def _environment() -> tuple[str | None, ...]:
