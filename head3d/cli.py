@@ -332,7 +332,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "delete": ("erase a person", _delete),
     "doctor": ("what this machine offers, and what is missing", _doctor),
     "weights": ("list or fetch the model files", _weights),
-    "build": ("compile the kernels for the CPU or a GPU", _build),
+    "build": ("compile the kernels", _build),
     "bench": ("measure a head against truth", _bench),
     "presets": ("list the presets", _presets),
     "sample-photos": ("fetch photos of a synthetic person", _sample_photos),

@@ -12,11 +12,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from head3d.errors import KernelBuildError
 from head3d.kernels import build as module
 from head3d.kernels import nvrtc
 from head3d.kernels.build import Built, build, build_launchers, find_or_build
+from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
+from head3d.kernels.grid_sample import grid_sample3
+from head3d.kernels.library import status
 from head3d.kernels.toolchain import headers, sources_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,3 +222,15 @@ class TestNvrtc:
         found = find_or_build("cuda")
         assert found.path == "torch" and "NVRTC does not compile marching.cu" in found.reason
         assert "\n" not in found.reason
+
+
+@pytest.mark.gpu
+@needs_nvrtc
+def test_what_nvrtc_makes_computes_what_the_cpu_does(home):
+    grid, points = torch.rand(9, 8, 7, 3), torch.rand(1000, 3)
+    config = HashGridConfig(levels=4, log2_table_size=10, base_resolution=4)
+    table = hash_grid_init(config, torch.Generator().manual_seed(0))
+    on_gpu = grid_sample3(grid.cuda(), points.cuda()), hash_grid(points.cuda(), table.cuda(), config)
+    assert status("cuda").images is not None
+    assert torch.allclose(on_gpu[0].cpu(), grid_sample3(grid, points), atol=1e-6)
+    assert torch.allclose(on_gpu[1].cpu(), hash_grid(points, table, config), atol=1e-6)
