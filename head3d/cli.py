@@ -270,12 +270,12 @@ def _weights(words: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Build:
-    """Compile the kernels now instead of at the first run."""
+    """Compile the kernels now instead of at the first run, and say where they are. Tries again what failed before."""
 
-    device: tyro.conf.Positional[Literal["cpu", "cuda"]] = "cpu"
-    """For which device."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """For which device: with g++ (or CXX) for the CPU, with nvcc or else NVRTC for CUDA."""
     arch: str | None = None
-    """GPU architecture (sm_90), if there is no GPU to ask."""
+    """CPU: what g++ knows as -march (x86-64-v3). GPU: sm_90, a list (75,sm_90) or all. This machine's if not given."""
 
 
 def _build(words: Sequence[str]) -> int:
@@ -283,7 +283,8 @@ def _build(words: Sequence[str]) -> int:
 
     options = _parse(Build, "build", words)
     with listen() as emit:
-        print(build(options.device, arch=options.arch, emit=emit))
+        made = build(options.device, arch=options.arch, emit=emit)
+    print("\n".join(str(path) for path in (made.library, made.images) if path))
     return 0
 
 

@@ -42,7 +42,7 @@ def diagnose() -> dict[str, Any]:
         "device": torch.cuda.get_device_name(0) if there else "cpu",
         "cuda": torch.version.cuda if there else None,
         "kernels": [_kernels("cpu"), *([_kernels("cuda")] if there else [])],
-        "tools": {tool: shutil.which(tool) for tool in ("g++", "nvcc")},
+        "tools": _tools(),
         "weights": weights_table(()),
         "packages": {name: _version(name) for name in (*PACKAGES, *OPTIONAL)},
         "home": str(home),
@@ -60,6 +60,7 @@ def diagnosis_text(facts: dict[str, Any]) -> str:
         f"device   {facts['device']}; {facts['cpus']} CPU cores, {facts['memory_gb']} GB of memory",
     ]
     lines += [f"kernels  {one['device']}: {one['path']} ({one['reason']})" for one in facts["kernels"]]
+    lines += [f"compiler {name}: {path or 'not here'}" for name, path in facts["tools"].items()]
     missing = [one for one in facts["weights"] if not one["here"]]
     here = len(facts["weights"]) - len(missing)
     lines.append(f"weights  {here} of {len(facts['weights'])} model files in {facts['home']}")
@@ -140,6 +141,20 @@ def _kernels(device: Any) -> dict[str, Any]:
         "library": str(found.library) if found.library else None,
         "log": str(found.log) if found.log else None,
     }
+
+
+def _tools() -> dict[str, str | None]:
+    """What could compile the kernels here: for the CPU, and for a GPU."""
+    from head3d.kernels import nvrtc, toolchain
+
+    found: dict[str, str | None] = {}
+    for name, tool in (("c++", toolchain.cxx), ("nvcc", toolchain.nvcc)):
+        try:
+            found[name] = " ".join(tool())
+        except Head3DError:
+            found[name] = None
+    library = nvrtc.find_nvrtc()
+    return {**found, "nvrtc": str(library) if library else None}
 
 
 def _version(package: str) -> str | None:

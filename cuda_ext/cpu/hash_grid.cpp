@@ -160,8 +160,10 @@ int hash_grid_bwd(const T* points, int64_t P, const T* table, const double* scal
     return hash_grid_bwd(points, P, table, scales, layout, L, F, smooth, g_out, g_table, g_points, \
                          threads);                                                                 \
   }
-HEAD3D_HASH_GRID(f32, float)
+#ifdef HEAD3D_F64  // from hash_grid_f64.cpp
 HEAD3D_HASH_GRID(f64, double)
+#else
+HEAD3D_HASH_GRID(f32, float)
 
 int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, float* first,
                         float* second, double rate, double beta1, double beta2, double correction2,
@@ -180,3 +182,4 @@ int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, flo
   }
   return 0;
 }
+#endif  // HEAD3D_F64

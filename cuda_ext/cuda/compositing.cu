@@ -2,9 +2,17 @@
 #include "../math/neus.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::compositing {
 
-using namespace head3d;
+template <typename T>
+__global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
+                        const T* values, int64_t C, T* weights, T* opacity, T* sums);
+template <typename T>
+__global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
+                         const T* values, int64_t C, const T* weights, const T* g_weights,
+                         const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values);
+
+#if HEAD3D_DEVICE
 
 template <typename T>
 __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
@@ -38,7 +46,13 @@ __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64
     for (int64_t c = 0; c < C; ++c) g_values[i * C + c] = weights[i] * g_sum[c];
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::compositing
+
+#if HEAD3D_HOST
+
+using namespace head3d::compositing;
 
 #define HEAD3D_COMPOSITE(suffix, T)                                                             \
   int head3d_composite_fwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
@@ -58,3 +72,5 @@ __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64
   }
 HEAD3D_COMPOSITE(f32, float)
 HEAD3D_COMPOSITE(f64, double)
+
+#endif  // HEAD3D_HOST

@@ -2,9 +2,16 @@
 #include "../math/grid_sample.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::grid_sample {
 
-using namespace head3d;
+template <typename T>
+__global__ void forward(const T* grid, GridShape shape, int64_t C, const T* points, int64_t P,
+                        T* out);
+template <typename T>
+__global__ void backward(const T* grid, GridShape shape, int64_t C, const T* points, int64_t P,
+                         const T* g_out, T* g_grid, T* g_points);
+
+#if HEAD3D_DEVICE
 
 template <typename T>
 __device__ Place<T> place(GridShape shape, const T* unit) {
@@ -48,7 +55,14 @@ __global__ void backward(const T* grid, GridShape shape, int64_t C, const T* poi
     g_points[3 * p + a] = at.inside[a] ? slope[a] * T(shape.n[a] - 1) : T(0);
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::grid_sample
+
+#if HEAD3D_HOST
+
+using namespace head3d;
+using namespace head3d::grid_sample;
 
 #define HEAD3D_GRID_SAMPLE(suffix, T)                                                            \
   int head3d_grid_sample3_fwd_##suffix(const T* grid, int64_t X, int64_t Y, int64_t Z, int64_t C, \
@@ -67,3 +81,5 @@ __global__ void backward(const T* grid, GridShape shape, int64_t C, const T* poi
   }
 HEAD3D_GRID_SAMPLE(f32, float)
 HEAD3D_GRID_SAMPLE(f64, double)
+
+#endif  // HEAD3D_HOST

@@ -3,9 +3,8 @@
 #include "../math/hash_grid.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::hash_grid {
 
-using namespace head3d;
 constexpr int kLevels = 32;
 
 template <typename T>
@@ -17,21 +16,18 @@ struct Levels {
   bool smooth;
 };
 
-template <typename T>
-Levels<T> levels_of(const double* scales, const int64_t* layout, int64_t L, int64_t smooth) {
-  Levels<T> levels{};
-  levels.count = int(L);
-  levels.smooth = smooth != 0;
-  for (int64_t l = 0; l < L; ++l) {
-    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
-    levels.shape[l].resolution = uint32_t(resolution);
-    levels.shape[l].entries = uint32_t(entries);
-    levels.shape[l].hashed = resolution * resolution * resolution > entries;
-    levels.scale[l] = T(scales[l]);
-    levels.offset[l] = layout[3 * l + 1];
-  }
-  return levels;
-}
+template <int F, typename T>
+__global__ void forward(const T* points, int64_t P, const T* table, Levels<T> levels, T* out);
+template <int F, typename T>
+__global__ void backward_table(const T* points, int64_t P, Levels<T> levels, const T* g_out,
+                               T* g_table);
+template <int F, typename T>
+__global__ void backward_points(const T* points, int64_t P, const T* table, Levels<T> levels,
+                                const T* g_out, T* g_points);
+__global__ void adam_touched(float* table, int64_t count, const float* gradient, float* first,
+                             float* second, AdamStep step);
+
+#if HEAD3D_DEVICE
 
 template <typename T>
 struct Corners {
@@ -109,6 +105,39 @@ __global__ void backward_points(const T* points, int64_t P, const T* table, Leve
   for (int a = 0; a < 3; ++a) g_points[3 * p + a] = sum[a];
 }
 
+__global__ void adam_touched(float* table, int64_t count, const float* gradient, float* first,
+                             float* second, AdamStep step) {
+  const int64_t i = item();
+  if (i < count && gradient[i] != 0.f) table[i] += adam(step, gradient[i], first[i], second[i]);
+}
+
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::hash_grid
+
+#if HEAD3D_HOST
+
+using namespace head3d;
+using namespace head3d::hash_grid;
+
+namespace {
+
+template <typename T>
+Levels<T> levels_of(const double* scales, const int64_t* layout, int64_t L, int64_t smooth) {
+  Levels<T> levels{};
+  levels.count = int(L);
+  levels.smooth = smooth != 0;
+  for (int64_t l = 0; l < L; ++l) {
+    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
+    levels.shape[l].resolution = uint32_t(resolution);
+    levels.shape[l].entries = uint32_t(entries);
+    levels.shape[l].hashed = resolution * resolution * resolution > entries;
+    levels.scale[l] = T(scales[l]);
+    levels.offset[l] = layout[3 * l + 1];
+  }
+  return levels;
+}
+
 template <int F, typename T>
 int run_forward(const T* points, int64_t P, const T* table, const Levels<T>& levels, T* out,
                 int64_t stream) {
@@ -126,12 +155,6 @@ int run_backward(const T* points, int64_t P, const T* table, const Levels<T>& le
     HEAD3D_LAUNCH((backward_points<F, T>), P, 1, stream, points, P, table, levels, g_out,
                   g_points);
   return 0;
-}
-
-__global__ void adam_touched(float* table, int64_t count, const float* gradient, float* first,
-                             float* second, AdamStep step) {
-  const int64_t i = item();
-  if (i < count && gradient[i] != 0.f) table[i] += adam(step, gradient[i], first[i], second[i]);
 }
 
 }  // namespace
@@ -178,3 +201,5 @@ int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, flo
   HEAD3D_LAUNCH(adam_touched, E * F, 1, stream, table, E * F, gradient, first, second, step);
   return 0;
 }
+
+#endif  // HEAD3D_HOST

@@ -2,9 +2,13 @@
 #include "../math/march.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::marching {
 
-using namespace head3d;
+__global__ void march(MarchSettings settings, const float* grid, const float* origins,
+                      const float* directions, const float* near, const float* far,
+                      const float* jitter, int64_t R, int64_t* packed, float* t, int64_t* ray);
+
+#if HEAD3D_DEVICE
 
 __global__ void march(MarchSettings settings, const float* grid, const float* origins,
                       const float* directions, const float* near, const float* far,
@@ -22,7 +26,14 @@ __global__ void march(MarchSettings settings, const float* grid, const float* or
   if (!t) packed[2 * r + 1] = count;
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::marching
+
+#if HEAD3D_HOST
+
+using namespace head3d;
+using namespace head3d::marching;
 
 int head3d_march(const float* grid, int64_t X, int64_t Y, int64_t Z, const float* low, double cell,
                  const float* origins, const float* directions, const float* near, const float* far,
@@ -34,3 +45,5 @@ int head3d_march(const float* grid, int64_t X, int64_t Y, int64_t Z, const float
                 packed, t, ray);
   return 0;
 }
+
+#endif  // HEAD3D_HOST

@@ -3,11 +3,18 @@
 #include "../math/raster.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::raster {
 
-using namespace head3d;
 using Key = unsigned long long;
 constexpr Key kEmpty = ~Key(0);
+
+__global__ void clear(Key* keys, int64_t pixels);
+__global__ void draw(const double* vertices, const int64_t* faces, int64_t F, int64_t H, int64_t W,
+                     Key* keys);
+__global__ void resolve(const double* vertices, const int64_t* faces, int64_t H, int64_t W,
+                        const Key* keys, int64_t* triangle, float* barycentrics, float* depth);
+
+#if HEAD3D_DEVICE
 
 // Weights (perspective-correct) and depth of a pixel centre on a triangle; false outside it.
 __device__ bool cover(const double* a, const double* b, const double* c, double px, double py,
@@ -65,7 +72,13 @@ __global__ void resolve(const double* vertices, const int64_t* faces, int64_t H,
   for (int i = 0; i < 3; ++i) barycentrics[3 * p + i] = float(weights[i]);
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::raster
+
+#if HEAD3D_HOST
+
+using namespace head3d::raster;
 
 // `triangle` holds the keys until they are resolved: one 64-bit number a pixel either way.
 int head3d_rasterize(const double* vertices, int64_t, const int64_t* faces, int64_t F, int64_t H,
@@ -78,3 +91,5 @@ int head3d_rasterize(const double* vertices, int64_t, const int64_t* faces, int6
                 depth);
   return 0;
 }
+
+#endif  // HEAD3D_HOST

@@ -1,35 +1,56 @@
-"""Find or compile the kernel libraries: prebuilt, then cache, then g++ / nvcc, then the plain torch path.
+"""Find or compile the kernel libraries: prebuilt, then cache, then a compiler, then the plain torch path.
 
 ``HEAD3D_KERNELS`` chooses: ``auto`` takes the first of these that works, ``cpu`` and ``cuda`` insist on the compiled
-library (an error says what is missing), ``torch`` never compiles. Compiled libraries live in ``HEAD3D_HOME/kernels``
-under a key of sources, flags, compiler version and CPU flags, so a changed machine or source never meets an old file.
+library (an error says what is missing), ``torch`` never compiles. The compiler is g++ (or CXX) for the CPU; for CUDA
+nvcc, or else NVRTC. Compiled libraries live in ``HEAD3D_HOME/kernels`` under a key of sources, flags, compiler version
+and CPU flags, so a changed machine or source never meets an old file. Nothing here needs torch: wheels are built by it.
 """
 
 import contextlib
-import functools
-import hashlib
 import os
-import platform
 import shutil
-import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from head3d.errors import ConfigError, KernelBuildError
 from head3d.events import Emit, Notice, ignore
+from head3d.kernels import cache, nvrtc
+from head3d.kernels.toolchain import (
+    CompilerFailed,
+    Device,
+    compile_library,
+    cpu_compile_flags,
+    cpu_flags,
+    cuda_compile_flags,
+    cxx,
+    digest,
+    headers,
+    nvcc,
+    sources,
+    sources_folder,
+    version,
+)
 
-Device = Literal["cpu", "cuda"]
 Choice = Literal["auto", "cpu", "cuda", "torch"]
 
-CUDA_ARCHITECTURES = ("75", "80", "86", "89", "90", "100", "120")
-"""What a library for every GPU holds; the newest also as PTX, for GPUs that do not exist yet."""
+CPU_LEVELS = {
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"},
+}
+"""What a wheel brings for the CPU, best first, and the flags a CPU must have for it."""
 
-COMPILE_SECONDS = 600
-"""A compiler that takes longer hangs."""
+
+@dataclass(frozen=True)
+class Built:
+    """A library of kernels; ``images`` beside it if it holds only launchers and NVRTC made the kernels."""
+
+    library: Path
+    images: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class KernelStatus:
     library: Path | None
     reason: str
     log: Path | None = None
+    images: Path | None = None
 
 
 def choice() -> Choice:
@@ -52,211 +74,211 @@ def choice() -> Choice:
     raise ConfigError(f"HEAD3D_KERNELS={value} is unknown.", hint=f"Use one of {', '.join(get_args(Choice))}.")
 
 
-def sources_folder() -> Path:
-    """cuda_ext: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "cuda_ext"
-    return inside if inside.is_dir() else package.parent / "cuda_ext"
+def prebuilt_folder() -> Path:
+    """Libraries that a wheel brought along."""
+    return sources_folder() / "prebuilt"
 
 
-def _sources(device: Device) -> list[Path]:
-    return sorted((sources_folder() / device).glob("*.cpp" if device == "cpu" else "*.cu"))
-
-
-def _tool(device: Device) -> str:
-    name = "g++" if device == "cpu" else "nvcc"
-    found = shutil.which(os.environ.get("CXX", name) if device == "cpu" else name)
-    if found is None:
-        raise KernelBuildError(f"{name} is not installed.", hint=f"Install {name}, or set HEAD3D_KERNELS=torch.")
-    return found
-
-
-def _default_arch(device: Device) -> str:
-    """What this machine runs; for CUDA without a GPU to ask, everything."""
-    if device == "cpu":
-        return "native"
-    import torch
-
-    if not torch.cuda.is_available():
-        return "all"
-    major, minor = torch.cuda.get_device_capability()
-    return f"{major}{minor}"
-
-
-def _flags(device: Device, tool: str, arch: str) -> list[str]:
+def prebuilt(device: Device) -> Path | None:
+    """The best library a wheel brought along for this machine."""
     if device == "cuda":
-        listed = [name.removeprefix("sm_") for name in arch.split(",")]
-        if arch == "all":  # an nvcc knows neither GPUs newer than itself nor those it has dropped
-            known = _output([tool, "--list-gpu-arch"]).split()
-            listed = [name for name in CUDA_ARCHITECTURES if f"compute_{name}" in known] or list(CUDA_ARCHITECTURES)
-        code = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in listed]
-        code.append(f"-gencode=arch=compute_{listed[-1]},code=compute_{listed[-1]}")
-        return ["-std=c++17", "-O3", "-Xcompiler=-fPIC,-fvisibility=hidden", *code]
-    # no -ffast-math: NaN and infinity must keep their meaning; the two flags below only drop errno and traps
-    flags = ["-std=c++17", "-O3", f"-march={arch}", "-fopenmp", "-fPIC", "-fvisibility=hidden"]
-    flags += ["-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]  # psabi: vectors cross no library border
-    return [*flags, "-mprefer-vector-width=512"] if platform.machine() == "x86_64" else flags
+        path = prebuilt_folder() / "head3d_cuda.so"
+        return path if path.is_file() else None
+    has = set(cpu_flags().split())
+    for level, needs in CPU_LEVELS.items():
+        path = prebuilt_folder() / f"head3d_cpu_{level}.so"
+        if needs <= has and path.is_file():
+            return path
+    return None
 
 
-@functools.cache
-def cpu_flags() -> str:
-    """The instruction sets of this CPU, as the system lists them."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                return line.partition(":")[2].strip()
-    return f"{platform.machine()} {platform.processor()}"
-
-
-def _output(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-
-
-@functools.lru_cache(maxsize=8)
-def _compiler_version(tool: str) -> str:
-    return _output([tool, "--version"])
-
-
-def cache_key(device: Device, tool: str, flags: list[str]) -> str:
-    """Changes with anything that could change the library."""
-    digest = hashlib.sha256("\0".join([device, tool, _compiler_version(tool), *flags, cpu_flags()]).encode())
-    folder = sources_folder()
-    for path in sorted([*_sources(device), *folder.glob("*/*.h"), folder / "abi.h"]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:20]
-
-
-def _own_temporary_folder() -> Path:
-    """A cache for machines where the home is read-only; never one that another user could have filled."""
-    folder = Path(tempfile.gettempdir()) / f"head3d-{os.getuid()}" / "kernels"
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        parent = folder.parent.lstat()
-        if parent.st_uid == os.getuid() and not folder.parent.is_symlink() and os.access(folder, os.W_OK):
-            folder.parent.chmod(0o700)
-            return folder
-    return Path(tempfile.mkdtemp(prefix="head3d-kernels-"))
-
-
-def cache_folder() -> Path:
-    """HEAD3D_HOME/kernels if it can be written, else a private temporary folder."""
-    folder = Path(os.environ.get("HEAD3D_HOME") or "~/.cache/head3d").expanduser() / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return _own_temporary_folder()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process compiles, the others wait and find its library. Without locks, the atomic rename still holds."""
-    with path.open("w") as handle:
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _run(commands: list[list[str]], log: Path) -> bool:
-    """Run the commands side by side; their output goes to the log."""
-    ok = True
-    with log.open("ab") as out:
-        running = []
-        try:
-            for command in commands:
-                out.write((" ".join(command) + "\n").encode())
-                out.flush()
-                running.append(subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT))
-            until = time.monotonic() + COMPILE_SECONDS
-            for process in running:
-                ok &= process.wait(timeout=max(1.0, until - time.monotonic())) == 0
-        except (OSError, subprocess.TimeoutExpired) as error:
-            out.write(f"{error}\n".encode())
-            ok = False
-        finally:
-            for process in running:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-    return ok
-
-
-def _compile(device: Device, tool: str, flags: list[str], target: Path) -> None:
-    log = target.with_suffix(".log")
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        objects = [Path(scratch) / f"{source.stem}.o" for source in _sources(device)]
-        library = Path(scratch) / target.name
-        log.write_bytes(b"")
-        pairs = zip(_sources(device), objects, strict=True)
-        ok = _run([[tool, *flags, "-c", str(source), "-o", str(out)] for source, out in pairs], log)
-        # Linked without libgomp: loading binds the OpenMP runtime torch already has, so both share their threads.
-        ok = ok and _run([[tool, "-shared", *map(str, objects), "-o", str(library)]], log)
-        if not ok:
-            hint = f"See {log}, or set HEAD3D_KERNELS=torch."
-            raise KernelBuildError(f"The {device} kernels do not compile with {tool}.", hint=hint)
-        library.replace(target)
-
-
-def build(device: Device = "cpu", *, arch: str | None = None, into: Path | None = None, emit: Emit = ignore) -> Path:
+def build(
+    device: Device = "cpu",
+    *,
+    arch: str | None = None,
+    into: Path | None = None,
+    again: bool = True,
+    emit: Emit = ignore,
+) -> Built:
     """Compile the kernels unless the cache has them, and say where the library is.
 
     Args:
         device: Which library.
         arch: ``-march`` of the CPU library (default ``native``); for CUDA ``all`` or a list such as ``75,sm_90``
             (default: the GPU at hand, ``all`` without one).
-        into: Folder for a library that is to be shipped (then it is named as ``prebuilt`` looks for it).
+        into: A file for a library that is to be shipped, instead of the cache.
+        again: Try what failed less than a day ago.
         emit: Gets one Notice when something was compiled.
 
     Raises:
-        KernelBuildError: No compiler, or it fails; the message names the tool and the log.
+        KernelBuildError: No compiler, or it fails; the message names the tool and the reason.
     """
-    tool = _tool(device)
-    flags = _flags(device, tool, arch or _default_arch(device))
-    folder = into or cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / (f"head3d_{device}.so" if into else f"head3d_{device}_{cache_key(device, tool, flags)}.so")
-    if target.is_file() and not into:
-        return target
-    with _locked(target.with_suffix(".lock")):
-        if into or not target.is_file():
+    if device == "cpu":
+        tool = cxx()
+        return Built(
+            _library("cpu", tool, cpu_compile_flags(tool, arch or "native"), into=into, again=again, emit=emit)
+        )
+    arch = arch or _gpu_architecture()
+    try:
+        tool = nvcc()
+        return Built(_library("cuda", tool, cuda_compile_flags(tool, arch), into=into, again=again, emit=emit))
+    except KernelBuildError as without_nvcc:
+        if into is not None:
+            raise
+        try:
+            return _by_nvrtc(arch, again=again, emit=emit)
+        except KernelBuildError as error:
+            if isinstance(without_nvcc, CompilerFailed) and not isinstance(error, CompilerFailed):
+                raise without_nvcc from error
+            message = f"{without_nvcc.message} {error.message}"
+            raise CompilerFailed(message, hint=error.hint, log=getattr(error, "log", None)) from error
+
+
+def build_launchers(*, into: Path | None = None, again: bool = True, emit: Emit = ignore) -> Path:
+    """The launchers of the CUDA kernels without the kernels: all a C++ compiler can make of the .cu files."""
+    shipped = prebuilt_folder() / "head3d_launchers.so"
+    if into is None and shipped.is_file():
+        return shipped
+    flags = ["-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-x", "c++"]
+    return _library("launchers", cxx(), flags, into=into, again=again, emit=emit)
+
+
+def _by_nvrtc(arch: str, *, again: bool, emit: Emit) -> Built:
+    found = nvrtc.find_nvrtc()
+    if found is None:
+        hint = "Install nvcc, or `pip install nvidia-cuda-nvrtc`, or set HEAD3D_KERNELS=torch."
+        raise KernelBuildError("NVRTC is not here either.", hint=hint)
+    compiler = nvrtc.open_nvrtc(found)
+    target = nvrtc.architecture(compiler, arch)
+    launchers = build_launchers(again=again, emit=emit)
+    folder = sources_folder()
+    inputs = [*sources(folder / "cuda", "*.cu"), *headers(folder), launchers]
+    name = f"head3d_nvrtc_{target}_{digest([str(compiler.version), target], inputs)}.zip"
+
+    def make(scratch: Path, log: Path) -> Path:
+        made = scratch / "images.zip"
+        nvrtc.compile_images(compiler, launchers, arch=target, folder=folder, to=made)
+        log.write_text(f"NVRTC {compiler.version} {target}\n")
+        return made
+
+    return Built(launchers, _cached(name, make, what="cuda kernels by NVRTC", again=again, emit=emit))
+
+
+def _gpu_architecture() -> str:
+    """Of the GPU at hand; everything without one to ask."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        with contextlib.suppress(ImportError):
+            import torch
+    if torch is None or not torch.cuda.is_available():
+        return "all"
+    major, minor = torch.cuda.get_device_capability()
+    return f"{major}{minor}"
+
+
+def _library(
+    kind: Literal["cpu", "cuda", "launchers"],
+    tool: list[str],
+    flags: list[str],
+    *,
+    into: Path | None,
+    again: bool,
+    emit: Emit,
+) -> Path:
+    folder = sources_folder()
+    inputs = sources(folder / "cpu", "*.cpp") if kind == "cpu" else sources(folder / "cuda", "*.cu")
+    if kind == "launchers":
+        inputs += sources(folder / "cuda", "*.cpp")
+
+    def make(scratch: Path, log: Path) -> Path:
+        device: Device = "cpu" if kind == "cpu" else "cuda"
+        return compile_library(device, tool, flags, inputs=inputs, scratch=scratch, log=log)
+
+    if into is not None:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+            make(Path(scratch), into.with_suffix(".log")).replace(into)
+        into.with_suffix(".log").unlink()
+        return into
+    key = digest([kind, *tool, version(tool), *flags, cpu_flags()], sorted([*inputs, *headers(folder)]))
+    return _cached(f"head3d_{kind}_{key}.so", make, what=f"{kind} kernels", again=again, emit=emit)
+
+
+def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: bool, emit: Emit) -> Path:
+    """The file of the cache, made by one process if nobody has."""
+    if (found := cache.find(name)) is not None:
+        return found
+    target = cache.writable_folder() / name
+    try:
+        with cache.locked(target):
+            if target.is_file():
+                return target
+            if not again and (said := cache.failure(target)) is not None:
+                raise CompilerFailed(said, hint="`head3d build` tries again.", log=target.with_suffix(".log"))
             start = time.perf_counter()
-            _compile(device, tool, flags, target)
-            emit(Notice(f"Compiled the {device} kernels in {time.perf_counter() - start:.1f} s."))
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                try:
+                    make(Path(scratch), target.with_suffix(".log")).replace(target)
+                except CompilerFailed as error:
+                    if error.lasting:
+                        cache.remember_failure(target, error.message)
+                    raise
+            cache.forget_failure(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "Set HEAD3D_HOME to a disk with room, or set HEAD3D_KERNELS=torch."
+        raise KernelBuildError(f"The {what} cannot be written to {target.parent}: {reason}.", hint=hint) from error
+    emit(Notice(f"Compiled the {what} in {time.perf_counter() - start:.1f} s."))
     return target
 
 
-def prebuilt(device: Device) -> Path | None:
-    """The library a wheel brought along, if this CPU can run it."""
-    path = sources_folder() / "prebuilt" / f"head3d_{device}.so"
-    if not path.is_file():
-        return None
-    # the wheel's CPU library is x86-64-v3
-    return path if device == "cuda" or {"avx2", "fma"} <= set(cpu_flags().split()) else None
+def find_or_build(device: Device, *, unusable: Sequence[KernelStatus] = (), emit: Emit = ignore) -> KernelStatus:
+    """Take the first path of the order that works; in ``auto`` it never raises.
 
-
-def find_or_build(device: Device, *, emit: Emit = ignore) -> KernelStatus:
-    """Take the first path of the order that works; never raises in ``auto``."""
+    Args:
+        device: Which library.
+        unusable: What was found before and does not load: passed over, and made anew if it comes from the cache.
+        emit: Gets one Notice when something was compiled.
+    """
     chosen = choice()
     if chosen == "torch":
         return KernelStatus(device, "torch", None, "HEAD3D_KERNELS=torch")
-    if (shipped := prebuilt(device)) is not None:
-        return KernelStatus(device, "prebuilt", shipped, "came with the package")
-    compiled: list[Notice] = []
+    shipped = prebuilt(device)
+    if shipped is not None and all(one.library != shipped for one in unusable):
+        level = f" for {shipped.stem.removeprefix('head3d_cpu_')}" if device == "cpu" else ""
+        return KernelStatus(device, "prebuilt", shipped, f"came with the package{level}")
+    for path in (path for one in unusable if one.path == "cache" for path in (one.library, one.images)):
+        if path is not None and path.parent != prebuilt_folder():
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    said: list[Notice] = []
     try:
-        path = build(device, emit=lambda event: compiled.append(event) if isinstance(event, Notice) else None)
-    except (KernelBuildError, OSError) as error:
+        made = build(device, again=False, emit=lambda event: said.append(event) if isinstance(event, Notice) else None)
+    except KernelBuildError as error:
         if chosen == device:
             raise
-        log = next(iter(cache_folder().glob(f"head3d_{device}_*.log")), None)
-        return KernelStatus(device, "torch", None, str(error), log)
-    for notice in compiled:
+        return KernelStatus(device, "torch", None, f"{error.message} {error.hint}", getattr(error, "log", None))
+    for notice in said:
         emit(notice)
-    reason = compiled[0].text if compiled else "compiled earlier"
-    return KernelStatus(device, "compiled" if compiled else "cache", path, reason)
+    how = " ".join(notice.text for notice in said) or "compiled earlier"
+    path = "compiled" if said else "cache"
+    return KernelStatus(device, path, made.library, how, images=made.images)
+
+
+def build_for_wheel(which: str, folder: Path) -> list[Path]:
+    """Libraries to ship: HEAD3D_BUILD is ``off`` (none), ``cpu`` (and the CUDA launchers) or ``all``.
+
+    Raises:
+        ConfigError: Another word.
+        KernelBuildError: A compiler is missing or fails: a wheel that lacks what was asked for is not made.
+    """
+    if which not in ("off", "cpu", "all"):
+        raise ConfigError(f"HEAD3D_BUILD={which} is unknown.", hint="Use off, cpu or all.")
+    shutil.rmtree(folder, ignore_errors=True)
+    if which == "off":
+        return []
+    made = [build("cpu", arch=level, into=folder / f"head3d_cpu_{level}.so").library for level in CPU_LEVELS]
+    made.append(build_launchers(into=folder / "head3d_launchers.so"))
+    if which == "all":
+        made.append(build("cuda", arch="all", into=folder / "head3d_cuda.so").library)
+    return made

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from head3d.errors import Head3DError, KernelBuildError, ShapeError
 from head3d.events import Emit, Notice, ignore
+from head3d.kernels import nvrtc
 from head3d.kernels.build import Device, KernelStatus, find_or_build
 
 ABI = 1
@@ -24,6 +25,8 @@ class Library:
 
     handle: ctypes.CDLL
     device: Device
+    images: tuple[bytes, ...] = ()
+    """What NVRTC made; the launchers point into it."""
 
 
 def _load_openmp() -> None:
@@ -38,29 +41,41 @@ def _load_openmp() -> None:
         return
 
 
-@functools.lru_cache(maxsize=8)
-def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
-    """Once per process and setting of the environment."""
-    found = find_or_build(device)
-    if found.library is None:
-        return None, found
+def _load(found: KernelStatus) -> Library | str:
+    """The library, or why it is not one of ours."""
     _load_openmp()
+    name = found.library.name if found.library else ""
     try:
         opened = ctypes.CDLL(str(found.library))
+        opened.head3d_abi_version.restype = ctypes.c_int64
         version = opened.head3d_abi_version()
+        images = nvrtc.attach(opened, found.images) if found.images else []
     except (OSError, AttributeError) as error:
-        reason = f"{found.library.name} does not load: {error}"
-    else:
-        if version == ABI:
-            return Library(opened, device), found
-        reason = f"{found.library.name} has ABI {version}, not {ABI}"
+        return f"{name} does not load: {error}"
+    return Library(opened, found.device, tuple(images)) if version == ABI else f"{name} has ABI {version}, not {ABI}"
+
+
+@functools.lru_cache(maxsize=8)
+def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
+    """Once per process and setting of the environment. What is stale or damaged is passed over for a new one."""
+    found, unusable, reasons = find_or_build(device), list[KernelStatus](), list[str]()
+    while found.library is not None and found not in unusable:
+        loaded = _load(found)
+        if isinstance(loaded, Library):
+            return loaded, replace(found, reason="; ".join([found.reason, *reasons]))
+        reasons.append(loaded)
+        unusable.append(found)
+        if found.path == "compiled":
+            break
+        found = find_or_build(device, unusable=unusable)
+    reason = "; ".join(reasons or [found.reason])
     if settings[0] == device:
-        raise KernelBuildError(reason + ".", hint="Run: head3d build")
+        raise KernelBuildError(f"{reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
     return None, replace(found, path="torch", library=None, reason=reason)
 
 
 def _environment() -> tuple[str | None, ...]:
-    return tuple(os.environ.get(name) for name in ("HEAD3D_KERNELS", "HEAD3D_HOME", "CXX", "PATH"))
+    return tuple(os.environ.get(name) for name in ("HEAD3D_KERNELS", "HEAD3D_HOME", "CXX", "PATH", "CUDA_HOME"))
 
 
 def library(device: str = "cpu") -> Library | None:

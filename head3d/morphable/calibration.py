@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from head3d.morphable.packing import read_arrays, save_arrays
 from head3d.perception.topology import MIRROR
 
 TABLE = Path(__file__).parent / "data" / "detector_bias.npz"
@@ -82,8 +83,9 @@ def _between(nodes: NDArray[np.float64], value: float) -> tuple[int, int, float]
 
 @functools.cache
 def _load() -> BiasTable:
-    with np.load(TABLE, allow_pickle=False) as archive:
-        return BiasTable(archive["offset"].astype(np.float64) * STEP_M, archive["sd"].astype(np.float64) * STEP_M)
+    stored = read_arrays(TABLE)
+    offset = stored["offset_differences"].astype(np.float64).cumsum(0).cumsum(1)
+    return BiasTable(offset * STEP_M, stored["sd"].astype(np.float64) * STEP_M)
 
 
 def fit_table(
@@ -162,8 +164,10 @@ def main(arguments: list[str]) -> None:
         lines.append(f"  yaw {low}-{high}: {' -> '.join(f'{e:.2f}' for e in errors)} ({int(chosen.sum())} heads)")
     sys.stdout.write("\n".join(lines) + "\n")
     table = relative_to_front(fit_table(poses, offsets, visible))
-    offset = np.clip(np.round(table.offset_m / STEP_M), -32767, 32767).astype(np.int16)
-    np.savez_compressed(options.out, offset=offset, sd=np.round(table.sd_m / STEP_M).astype(np.uint16))
+    offset = np.clip(np.round(table.offset_m / STEP_M), -8000, 8000).astype(np.int16)  # 0.8 m: never
+    differences = np.diff(np.diff(offset, axis=0, prepend=np.int16(0)), axis=1, prepend=np.int16(0))
+    sd = np.round(table.sd_m / STEP_M).astype(np.uint16)
+    save_arrays(options.out, offset_differences=differences, sd=sd)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,16 @@ from head3d.morphable.correspondence import FieldCarrier, SurfacePoints, nearest
 from head3d.morphable.head_regions import draw_in_mouth_bag, eyed, name_groups, outer_skin, vertices_of
 from head3d.morphable.ict_source import load_ict
 from head3d.morphable.look_alike import EyedHead
+from head3d.morphable.packing import differences, neighbour_before, quantised, save_arrays
 from head3d.morphable.registration import Target, register
 from head3d.morphable.types import HeadModel
 
 MODES = 60
 """Statistical modes kept: 99.3 % of the variance, 0.31 mm of mean error on the face of random ICT heads."""
+
+FINEST_M = 25e-6
+"""The step of a stored mode, if its largest move does not need a larger one. On a random head the rounding of all modes
+together is 0.08 mm (RMS, a coordinate; the face is known to 0.3), and it makes the package a third smaller."""
 
 ARTIST_MODES = 64
 ARTIST_SD = 0.3
@@ -59,7 +64,7 @@ def make(ict_path: Path, out: Path) -> str:
     placed, identity, expression = _carry(artist, placed, outer, ict=ict, on_ict=on_ict)
     importance = outer * np.where(groups["face"], 1.0, np.where(groups["ears"] | groups["scalp"], 0.5, 0.15))
     modes, kept = _best_modes(identity, importance)
-    stored, scale = _quantised(modes)
+    stored, scale = quantised(modes, finest=FINEST_M)
     rigid = np.flatnonzero(outer & (placed[:, 1] > -0.08))
     members = {name: np.flatnonzero(mask) for name, mask in groups.items()}
     shapes = head_shapes(artist.shapes.astype(np.float32), np.array(artist.shape_names), placed, members, rigid)
@@ -71,12 +76,14 @@ def make(ict_path: Path, out: Path) -> str:
     lowest = np.unique([a for a, b in directed if (b, a) not in directed])
     placed[lowest, 1] = LOWEST_M
     names = sorted(groups)
-    np.savez_compressed(
+    back = neighbour_before(placed, modes)
+    save_arrays(
         out / "anny_head.npz",
         vertex_ids=artist.vertex_ids.astype(np.uint16),
-        source_scale=np.float64(artist.scale),
+        source_scale=np.array(artist.scale, dtype=np.float64),
         mean_um=np.round(placed / MICROMETRE).astype(np.int32),
-        identity_q=stored,
+        neighbour_back=back,
+        identity_differences=differences(stored, back),
         identity_scale=scale,
         target_names=np.array(artist.shape_names),
         remainder_mix=mix.astype(np.float16),
@@ -85,13 +92,12 @@ def make(ict_path: Path, out: Path) -> str:
         group_bits=np.packbits(np.stack([groups[name] for name in names]), axis=1),
         rigid_vertices=rigid.astype(np.uint16),
         eye_centres=centres.astype(np.float32),
-        allow_pickle=False,
         **points,
     )
-    moves, size = _quantised(np.where(np.linalg.norm(expression, axis=-1, keepdims=True) < STILL_M, 0.0, expression))
-    np.savez_compressed(
+    moves, size = quantised(np.where(np.linalg.norm(expression, axis=-1, keepdims=True) < STILL_M, 0.0, expression))
+    save_arrays(
         out / "anny_expressions.npz",
-        expression_q=moves,
+        expression_differences=differences(moves, back),
         expression_scale=size,
         expression_names=np.array(ict.expression_names),
     )
@@ -214,11 +220,6 @@ def _embed(
         "ibug_barycentrics": ibug.barycentrics.astype(np.float16),
     }
     return arrays, float(face.distance_m[ok[:468]].mean())
-
-
-def _quantised(modes: NDArray) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    scale = np.abs(modes).reshape(len(modes), -1).max(1) / 127
-    return np.round(modes / scale[:, None, None]).astype(np.int8), scale.astype(np.float32)
 
 
 def main(arguments: list[str]) -> None:

@@ -1,0 +1,66 @@
+"""Packed shape modes: nothing lost but the rounding that was asked for."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from head3d.errors import WeightsMissing
+from head3d.morphable.packing import (
+    dequantised,
+    differences,
+    from_differences,
+    neighbour_before,
+    quantised,
+    read_arrays,
+    save_arrays,
+)
+
+
+def test_a_vertex_is_stored_as_what_it_differs_from_its_neighbour():
+    values = np.array([[[5, 0, -1], [7, 0, -1], [8, 0, 127]]], dtype=np.int8)
+    stored = differences(values, np.array([0, 1, 1]))
+    assert stored.tolist() == [[[5, 2, 1], [0, 0, 0], [-1, 0, -128]]]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5))
+def test_nothing_is_lost_whatever_the_numbers_and_the_order(seed, vertices, modes):
+    random = np.random.default_rng(seed)
+    values = random.integers(-128, 128, (modes, vertices, 3), dtype=np.int8)
+    back = random.integers(1, np.maximum(np.arange(vertices), 1) + 1)
+    back[0] = 0
+    assert np.array_equal(from_differences(differences(values, back), back), values)
+
+
+def test_the_neighbour_comes_before_and_moves_alike():
+    mean = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]])
+    modes = np.array([[[1.0, 0, 0], [9, 0, 0], [1, 0, 0], [9, 0, 0]]])
+    assert neighbour_before(mean, modes).tolist() == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("finest", [0.0, 25e-6])
+def test_rounding_is_half_a_step_at_most(finest):
+    modes = np.random.default_rng(0).normal(scale=[[[2e-3]], [[2e-4]]], size=(2, 50, 3))
+    values, scale = quantised(modes, finest=finest)
+    assert np.abs(dequantised(values, scale) - modes).max(axis=(1, 2)) == pytest.approx(scale / 2, rel=0.1)
+    assert (scale >= np.float32(finest)).all()
+
+
+def test_arrays_come_back_and_numpy_reads_them_too(tmp_path):
+    path, arrays = tmp_path / "a.npz", {"one": np.arange(5, dtype=np.int16), "names": np.array(["x", "yy"])}
+    save_arrays(path, **arrays)
+    first = path.read_bytes()
+    save_arrays(path, **arrays)
+    assert path.read_bytes() == first
+    assert all(np.array_equal(value, arrays[name]) for name, value in read_arrays(path).items())
+    with np.load(path) as archive:
+        assert archive.files == ["one", "names"]
+
+
+def test_a_python_without_lzma_is_named(tmp_path, monkeypatch):
+    save_arrays(tmp_path / "a.npz", one=np.zeros(1))
+    monkeypatch.setattr(zipfile, "lzma", None)
+    with pytest.raises(WeightsMissing, match=r"a\.npz.*lzma.*liblzma-dev"):
+        read_arrays(tmp_path / "a.npz")
