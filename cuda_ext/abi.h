@@ -102,3 +102,11 @@ HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t
       const int64_t* shape, T* features /* P I or null */, T* out /* P O */, int64_t threads);
 HEAD3D_DECLARE_MLP(f32, float)
 HEAD3D_DECLARE_MLP(f64, double)
+
+// What the CPU can do at most, for the benchmark. done: operations (a multiply-add is two), and the sum of what was
+// computed so that nothing is optimised away. AMX tiles of bfloat16 do none where the CPU or the system has none.
+// Random reads of 8 bytes: E a power of two, reads a multiple of 256, else 1 is returned.
+HEAD3D_API int head3d_fma_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_amx_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_gather_peak(const float* table /* E 2 */, int64_t E, int64_t reads,
+                                  double* sum /* 1 */, int64_t threads);
