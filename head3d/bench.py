@@ -1,7 +1,7 @@
 """``head3d bench WHAT``: how good is the head, where the right answer is known; how fast are kernels and pictures.
 
-``subject TRUTH``: the pipeline gets some pictures of a truth folder without their cameras, and what it makes is compared with the other
-pictures, the true cameras, depth, normals and mesh.
+``subject TRUTH``: the pipeline gets some pictures of a truth folder without their cameras, and what it makes is
+compared with the other pictures, the true cameras, depth, normals and mesh.
 """
 
 import json

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from head3d.store import disk_errors
 
 FORMAT = "head3d.bench.kernels"
 VERSION = 1
+
+USUAL = ("copy_512_mb_gb_s", "fma_gflop_s", "matrix_gflop_s", "gather_1024_kb_m_s")
+"""Ceilings that are printed for people; the JSON has all."""
 
 SWEEP_SAMPLES_LOG2 = (12, 14, 16, 18, 20, 21)
 SWEEP_TABLES_LOG2 = (14, 16, 17, 18, 20)
@@ -69,8 +73,7 @@ class CaseResult:
     ours: Timing
     reference: Timing
     work: Work
-    shares: Mapping[str, float]
-    """Fraction of each ceiling that our rate reaches."""
+    ceilings: Ceilings
     ncu: Mapping[str, Any] | None = None
 
     @property
@@ -84,9 +87,9 @@ class CaseResult:
         return (self.case.reference_samples or self.case.samples) / self.reference.median_s
 
     @property
-    def bound(self) -> str:
-        """The ceiling we are nearest to."""
-        return max(self.shares, key=lambda name: self.shares[name])
+    def shares(self) -> dict[str, float]:
+        """Fraction of each ceiling that our rate reaches, with the best measurement of the ceiling so far."""
+        return self.ceilings.shares(self.work, samples=self.case.samples, per_second=self.rate)
 
 
 def measure(case: Case, ceilings: Ceilings, *, rounds: int, budget_s: float, clock: Clock | None = None) -> CaseResult:
@@ -103,9 +106,9 @@ def measure(case: Case, ceilings: Ceilings, *, rounds: int, budget_s: float, clo
     ours, other = alternate(
         [lambda: case.ours(mine), reference], rounds=rounds, budget_s=budget_s, clock=clock or clock_of(device)
     )
-    work = case.work(mine)
-    shares = ceilings.shares(work, per_second=case.samples / ours.median_s)
-    return CaseResult(case, device.type, torch.get_num_threads(), ours, other, work, shares)
+    result = CaseResult(case, device.type, torch.get_num_threads(), ours, other, case.work(mine), ceilings)
+    _ = result.shares  # measures the ceilings it needs while the machine is in the same mood
+    return result
 
 
 def measure_all(
@@ -115,16 +118,16 @@ def measure_all(
     todo = [(device, [case for case in cases if device in case.devices]) for device in devices]
     steps, step = sum(len(chosen) for _, chosen in todo), 0
     emit(StageStart("bench", steps))
-    results, found = [], []
+    started, results, found = time.monotonic(), [], []
     for device, chosen in todo:
         ceilings = Ceilings(torch.device(device))
         for case in chosen:
             emit(Progress("bench", step, steps, f"{case.name} ({device})"))
             results.append(measure(case, ceilings, rounds=rounds, budget_s=budget_s))
+            ceilings.measure_again()
             step += 1
-        ceilings.measure_all()
         found.append(ceilings)
-    emit(StageDone("bench", sum(one.ours.median_s * one.ours.rounds for one in results)))
+    emit(StageDone("bench", time.monotonic() - started))
     return results, found
 
 
@@ -182,7 +185,7 @@ def _wanted(case: Case, only: Sequence[str]) -> bool:
 
 
 def _ceilings(one: Ceilings, count: int) -> dict[str, Any]:
-    return {"device": one.device.type, "threads": count, **{name: short(x) for name, x in one.measure_all().items()}}
+    return {"device": one.device.type, "threads": count, **{name: short(x) for name, x in one.listed().items()}}
 
 
 def to_json(
@@ -200,7 +203,7 @@ def to_json(
 
 
 def _entry(result: CaseResult) -> dict[str, Any]:
-    case, work = result.case, result.work
+    case, work, shares = result.case, result.work, result.shares
     counted = {"bytes": work.bytes, "flops": work.flops, "gathers": work.gathers}
     entry: dict[str, Any] = {
         "name": case.name,
@@ -217,8 +220,8 @@ def _entry(result: CaseResult) -> dict[str, Any]:
         },
         "speedup": short(result.rate / result.reference_rate),
         "per_sample": {**{name: short(value) for name, value in counted.items() if value}, "formula": work.formula},
-        "bound": result.bound,
-        "fraction": {name: short(share) for name, share in result.shares.items()},
+        "bound": max(shares, key=lambda name: shares[name]),
+        "fraction": {name: short(share) for name, share in shares.items()},
     }
     return entry if result.ncu is None else {**entry, "ncu": dict(result.ncu)}
 
@@ -261,7 +264,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     facts = report["machine"]
     console.print(f"{facts.get('gpu', facts['cpu'])}, {facts['cores']} cores, {report['date']}", highlight=False)
     for one in report["ceilings"]:
-        peaks = ", ".join(f"{name} {value:,.0f}" for name, value in one.items() if name not in ("device", "threads"))
+        peaks = ", ".join(f"{name} {one[name]:,.0f}" for name in USUAL if name in one)
         console.print(f"{one['device']} x {one['threads']}: {peaks}", highlight=False)
     table = Table("case", "on", "samples", "M/s", "torch M/s", "times", "ms", "of the ceiling")
     for column in table.columns[2:7]:

@@ -52,7 +52,10 @@ def march_case(rays: int = 1 << 16) -> Case:
     def work(x: dict[str, Any]) -> Work:
         return _march_work(len(march_shell(**x).t) / rays)
 
-    return Case("march", "rays", rays, _rays, lambda x: march_shell(**x), work, params={"nodes": NODES})
+    return Case(
+        "march", "rays", rays, _rays, lambda x: march_shell(**x), work, reference_samples=rays // 4,
+        params={"nodes": NODES},
+    )  # fmt: skip
 
 
 def composite_case(samples: int = 1 << 20, *, backward: bool) -> Case:
@@ -104,7 +107,10 @@ def march_composite(rays: int = 1 << 16) -> Case:
         size, flops = march.bytes + per_ray * 4 * (3 + CHANNELS), march.flops + per_ray * (2 * CHANNELS + 20)
         return Work(march.formula + "; then as composite", size, flops, march.gathers, march.table_bytes)
 
-    return Case("march + composite", "rays", rays, inputs, ours, work, params={"channels": CHANNELS})
+    return Case(
+        "march + composite", "rays", rays, inputs, ours, work, reference_samples=rays // 4,
+        params={"channels": CHANNELS},
+    )  # fmt: skip
 
 
 def head_mesh(faces: int | None = None) -> tuple[Tensor, Tensor]:

@@ -68,28 +68,26 @@ def alternate(
     """Call the functions by turns, so that all meet the same moods of the machine.
 
     The first call of each is not counted; it tells how often a quick one is repeated within a round. A slow function
-    takes part in fewer rounds (always in one), so that all of them together take about ``budget_s``.
+    takes part in fewer rounds, always in one, so that it takes about ``budget_s``.
 
     Args:
         functions: Ours, then the reference.
-        rounds: Of the quickest.
-        budget_s: Seconds for each function.
+        rounds: At most.
+        budget_s: Seconds for each function, about.
         clock: Measures one call.
     """
     times: list[list[float]] = [[] for _ in functions]
     first = [clock(function) for function in functions]
     repeats = [1 if once >= SHORTEST_S else min(64, int(SHORTEST_S / max(once, 1e-7)) + 1) for once in first]
     wanted = [
-        max(1, min(rounds, int(budget_s / max(once * times_a_round, 1e-9))))
-        for once, times_a_round in zip(first, repeats, strict=True)
+        max(1, min(rounds, int(budget_s / max(once * count, 1e-9)))) for once, count in zip(first, repeats, strict=True)
     ]
     most = max(wanted)
     for turn in range(most):
         for index, function in enumerate(functions):
             # a function with fewer rounds has them spread over the whole time
-            if turn * wanted[index] // most == (turn + 1) * wanted[index] // most:
-                continue
-            times[index].append(clock(_again(function, repeats[index])) / repeats[index])
+            if turn * wanted[index] // most < (turn + 1) * wanted[index] // most:
+                times[index].append(clock(_again(function, repeats[index])) / repeats[index])
     return [Timing(statistics.median(taken), min(taken), max(taken), len(taken)) for taken in times]
 
 
