@@ -99,6 +99,37 @@ def _again(function: Callable[[], Any], times: int) -> Callable[[], Any]:
     return run if times > 1 else function
 
 
+class Neighbours:
+    """What other processes (and other virtual machines) use of our cores, from the start of this object on."""
+
+    def __init__(self) -> None:
+        self._wall, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
+
+    def cores(self) -> float | None:
+        """Cores they kept busy on average; None where the system does not tell."""
+        busy, wall = _busy_seconds(), time.monotonic() - self._wall
+        if busy is None or self._busy is None or wall <= 0:
+            return None
+        return max(0.0, (busy - self._busy - (_own_seconds() - self._own)) / wall)
+
+
+def _own_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+def _busy_seconds() -> float | None:
+    """Of the cores that we may use, all that was neither idle nor waiting for a disk (Linux)."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return None
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    # user, nice, system, idle, iowait, irq, softirq, steal; guests are within user
+    rows = [list(map(int, line.split()[1:9])) for line in lines if line.partition(" ")[0] in ours]
+    return sum(sum(row) - row[3] - row[4] for row in rows) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def kernels(choice: Choice) -> Iterator[None]:
     """HEAD3D_KERNELS for a while: ``torch`` makes every op take its plain torch path."""
