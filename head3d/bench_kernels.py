@@ -23,7 +23,18 @@ from rich.table import Table
 from head3d.bench_case import Case, Work
 from head3d.bench_ceilings import Ceilings
 from head3d.bench_kernels_cases import default_cases, main_line
-from head3d.bench_timing import Clock, Neighbours, Timing, alternate, clock_of, kernels, machine, origin, threads
+from head3d.bench_timing import (
+    Clock,
+    Neighbours,
+    Timing,
+    alternate,
+    clock_of,
+    kernels,
+    machine,
+    origin,
+    threads,
+    wait_for_quiet,
+)
 from head3d.console import listen
 from head3d.errors import ConfigError
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
@@ -116,7 +127,9 @@ def measure(
             return (case.reference or case.ours)(theirs)
 
     threads_now, work, found = torch.get_num_threads(), case.work(mine), []
-    for _ in range(retries + 1):
+    for attempt in range(retries + 1):
+        if attempt:
+            wait_for_quiet(DISTURBED_CORES)
         neighbours = Neighbours()
         ours, other = alternate(
             [lambda: case.ours(mine), reference], rounds=rounds, budget_s=budget_s, clock=clock or clock_of(device)

@@ -113,6 +113,15 @@ class Neighbours:
         return max(0.0, (busy - self._busy - (_own_seconds() - self._own)) / wall)
 
 
+def wait_for_quiet(most_cores: float, *, patience_s: int = 15) -> None:
+    """Sleep until neighbours have used less than that for a second, or patience ends."""
+    for _ in range(patience_s):
+        neighbours = Neighbours()
+        time.sleep(1.0)
+        if (neighbours.cores() or 0.0) <= most_cores:
+            return
+
+
 def _own_seconds() -> float:
     times = os.times()
     return times.user + times.system

@@ -169,9 +169,12 @@ class TestMeasure:
     def test_a_disturbed_measurement_is_done_again_and_the_quietest_counts(self, monkeypatch):
         cores = iter([2.0, 0.5, 1.0, 0.1])
         monkeypatch.setattr("head3d.bench_kernels.Neighbours.cores", lambda _: next(cores))
+        waits: list[float] = []
+        monkeypatch.setattr("head3d.bench_kernels.wait_for_quiet", waits.append)
         options = {"rounds": 1, "budget_s": 0.01}
         assert measure(fake([]), self.ceilings(), retries=2, **options).neighbours == 0.5
         assert measure(fake([]), self.ceilings(), retries=9, **options).neighbours == 0.1
+        assert len(waits) == 2  # before each attempt but the first of either
 
     def test_another_reference_is_called_instead(self):
         seen: list = []
