@@ -205,6 +205,7 @@ def run(options: KernelsBench, *, command: str = "") -> dict[str, Any]:
     if options.device == "cuda" and not there:
         raise ConfigError("There is no CUDA device.", hint="Use --device cpu.")
     devices = ["cpu", *(["cuda"] if there else [])] if options.device == "all" else [options.device]
+    start = origin(command)
     most = options.threads or torch.get_num_threads()
     with listen("quiet" if options.json else "auto") as emit:
         every = {"rounds": options.rounds, "budget_s": options.seconds, "retries": options.retries, "emit": emit}
@@ -219,7 +220,7 @@ def run(options: KernelsBench, *, command: str = "") -> dict[str, Any]:
                     more, ceilings = measure_all(cases, devices if count == most else ["cpu"], **every)
                     results += more
                     found += [_ceilings(one, count) for one in ceilings]
-    return to_json(results, found, facts, command)
+    return to_json(results, found, facts, start)
 
 
 def _wanted(case: Case, only: Sequence[str]) -> bool:
@@ -231,13 +232,16 @@ def _ceilings(one: Ceilings, count: int) -> dict[str, Any]:
 
 
 def to_json(
-    results: Sequence[CaseResult], ceilings: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: str
+    results: Sequence[CaseResult],
+    ceilings: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+    start: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The result as the JSON file holds it."""
+    """The result as the JSON file holds it; ``start`` is what ``origin`` told before the first measurement."""
     return {
         "format": FORMAT,
         "version": VERSION,
-        **origin(command),
+        **start,
         "machine": dict(facts),
         "ceilings": list(ceilings),
         "cases": [_entry(result) for result in results],

@@ -4,6 +4,7 @@ A new op is a function that returns a ``Case``, and a line in ``default_cases``.
 ``HEAD3D_KERNELS=torch``, unless it names another.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -64,7 +65,7 @@ def main_grid(table_log2: int = 17) -> HashGridConfig:
 
 
 def grid_work(grid: HashGridConfig, *, passes: int = 1) -> Work:
-    """Of encoding a point, or of the way back to the table: both visit 8 corners of each level."""
+    """Of encoding a point, of the way back to the table, or of both: each visits 8 corners of each level."""
     flops = grid.levels * (16 * grid.features + 28)
     formula = f"{passes} x [{8 * grid.levels} corners; L (16 F + 28) flops: 28 for place and weights]"
     table = (1 << grid.log2_table_size) * grid.features * 4
@@ -140,6 +141,9 @@ def encode_mlp_case(
         encode = grid_work(grid, passes=passes)
         size, flops = passes * (12 + 4 * WIDTHS[-1]), encode.flops + (1 if passes == 1 else 3) * mlp_flops()
         formula = f"{encode.formula}; network {1 if passes == 1 else 3} x {mlp_flops()} flops; points and outputs"
+        if goal == "backward":
+            size += 4 * grid.entries * grid.features / samples
+            formula += "; gradient of the table out"
         if goal == "step":
             size += ADAM_BYTES * grid.entries * grid.features / samples
             formula += f"; Adam {ADAM_BYTES} bytes per number of the table"
@@ -174,9 +178,12 @@ def hash_grid_backward(samples: int = 1 << 18) -> Case:
         out = hash_grid(noise(count, 3, device=device), table, grid)
         return out, table, noise(*out.shape, device=device, seed=1) - 0.5
 
+    encode = grid_work(grid)
+    size = encode.bytes + 4 * grid.entries * grid.features / samples
+    work = replace(encode, bytes=size, formula=f"{encode.formula}; gradient of the table out")
     return Case(
-        "hash_grid backward", "samples", samples, inputs, retained, lambda _: grid_work(grid),
-        reference_samples=1 << 16, params={"table_log2": grid.log2_table_size},
+        "hash_grid backward", "samples", samples, inputs, retained, lambda _: work, reference_samples=1 << 16,
+        params={"table_log2": grid.log2_table_size},
     )  # fmt: skip
 
 
@@ -226,7 +233,9 @@ def adam_case(numbers: int = 1 << 22, *, touched: float) -> Case:
 
     def inputs(device: torch.device, count: int) -> SimpleNamespace:
         table = noise(count // 2, 2, device=device)
-        gradient = (noise(count // 2, 2, device=device, seed=1) - 0.5) * (noise(count // 2, 1, seed=2) < touched)
+        gradient = (noise(count // 2, 2, device=device, seed=1) - 0.5) * (
+            noise(count // 2, 1, device=device, seed=2) < touched
+        )
         theirs = table.clone().requires_grad_()
         theirs.grad = gradient.clone()
         adam = torch.optim.Adam([theirs], lr=1e-3, eps=1e-15)

@@ -136,7 +136,7 @@ def run(options: RenderBench, *, command: str = "", emit: Emit = ignore) -> dict
     """Measure what the options ask for; the result as it is written."""
     if options.rounds < 1 or options.seconds <= 0 or not options.sizes or min(options.sizes) < 16:
         raise ConfigError("A bench needs at least one round, some time and pictures of at least 16 px.")
-    subject = Subject(options.subject).require()
+    start, subject = origin(command), Subject(options.subject).require()
     config = load_config(subject.path / "config.yaml").render
     field, frames = subject.field(), []
     with threads(options.threads or torch.get_num_threads()):
@@ -152,7 +152,7 @@ def run(options: RenderBench, *, command: str = "", emit: Emit = ignore) -> dict
     return {
         "format": FORMAT,
         "version": VERSION,
-        **origin(command),
+        **start,
         "machine": facts,
         "view": options.view,
         "samples_per_ray": config.samples,

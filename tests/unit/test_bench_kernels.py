@@ -193,7 +193,7 @@ def result(**change) -> CaseResult:
 
 class TestJson:
     def test_holds_what_a_reader_may_count_on(self):
-        report = to_json([result()], [{"device": "cpu", "threads": 2}], {"name": "m"}, "head3d bench kernels")
+        report = to_json([result()], [{"device": "cpu", "threads": 2}], {"name": "m"}, origin("head3d bench kernels"))
         assert json.loads(json.dumps(report, allow_nan=False)) == report
         assert {"format", "version", "date", "command", "machine", "ceilings", "cases"} <= set(report)
         (entry,) = report["cases"]
@@ -205,7 +205,7 @@ class TestJson:
         assert entry["per_sample"] == {"flops": 10.0, "formula": "ten"} and entry["bound"] == "fma"
 
     def test_a_profilers_numbers_and_neighbours_are_absent_until_there_are_some(self):
-        (entry,) = to_json([result(ncu={"l2": 0.5}, neighbours=0.5)], [], {}, "")["cases"]
+        (entry,) = to_json([result(ncu={"l2": 0.5}, neighbours=0.5)], [], {}, {})["cases"]
         assert entry["ncu"] == {"l2": 0.5} and entry["neighbours_cores"] == 0.5
 
     def test_commands_keep_no_paths(self):
@@ -214,7 +214,7 @@ class TestJson:
         assert command_line("kernels", ["--out=/x"]) == "head3d bench kernels"
 
     def test_a_folder_gets_a_file_named_after_the_machine(self, tmp_path, capsys):
-        report = to_json([result()], [], {"name": "m"}, "c")
+        report = to_json([result()], [], {"name": "m"}, {"command": "c"})
         write(report, True, tmp_path, show=None, stem="kernels")
         assert json.loads(capsys.readouterr().out) == report
         assert json.loads((tmp_path / "kernels_m.json").read_text()) == report
