@@ -149,11 +149,12 @@ def encode_mlp_case(
             formula += f"; Adam {ADAM_BYTES} bytes per number of the table"
         return Work(formula, size, flops, encode.gathers, encode.table_bytes, arithmetic)
 
-    names = {"forward": "encode_mlp forward", "backward": "encode_mlp forward + backward", "step": "encode_mlp step"}
+    goals = {"forward": "forward", "backward": "forward + backward", "step": "step"}
+    name = " ".join(["encode_mlp", goals[goal], *map(str, options.values())])
     params = {"levels": grid.levels, "features": grid.features, "table_log2": table_log2, "widths": WIDTHS, **options}
     if goal == "forward":
         ours, reference = torch.no_grad()(ours), torch.no_grad()(reference)
-    return Case(names[goal], "samples", samples, inputs, ours, work, reference, reference_samples, params)
+    return Case(name, "samples", samples, inputs, ours, work, reference, reference_samples, params)
 
 
 def hash_grid_forward(samples: int = 1 << 18) -> Case:

@@ -1,9 +1,8 @@
 """``head3d bench render SUBJECT``: how fast pictures of a finished subject are, and whether all ways agree on them."""
 
-import dataclasses
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.imaging.color import levels_from_linear
 from head3d.kernels.build import Choice, choice
+from head3d.render import volume
 from head3d.render.types import RenderOutput
 from head3d.render.views import named_view
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import RenderConfig
 from head3d.rendering import surface_cache
 from head3d.subject import Subject
 
@@ -64,7 +64,8 @@ class Way:
 
     name: str
     kernels: Choice
-    config: RenderConfig
+    render: Callable[..., RenderOutput]
+    """With the arguments of ``render_view``."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +86,12 @@ class Frame:
         return self.size_px**2 / self.timing.median_s
 
 
-def ways_of(config: RenderConfig) -> list[Way]:
-    """Plain torch, then the kernels one after the other, then fused in one launch where the renderer can do that."""
-    torch_only: Choice = "torch"
-    if not any(field.name == "fused" for field in dataclasses.fields(config)):
-        return [Way("torch", torch_only, config), Way("kernels", choice(), config)]
-    apart: Any = {"fused": False}
-    together: Any = {"fused": True}
-    return [
-        Way("torch", torch_only, replace(config, **apart)),
-        Way("kernels", choice(), replace(config, **apart)),
-        Way("fused", choice(), replace(config, **together)),
-    ]
+def ways() -> list[Way]:
+    """Plain torch, then the kernels one after the other, then fused in one launch where the renderer has both."""
+    apart = getattr(volume, "render_view_torch", None)
+    if apart is None:
+        return [Way("torch", "torch", volume.render_view), Way("kernels", choice(), volume.render_view)]
+    return [Way("torch", "torch", apart), Way("kernels", choice(), apart), Way("fused", choice(), volume.render_view)]
 
 
 def picture(seen: RenderOutput) -> np.ndarray:
@@ -108,8 +103,9 @@ def picture(seen: RenderOutput) -> np.ndarray:
 def measure_frames(
     field: RadianceField,
     cache: ShellCache,
-    ways: Sequence[Way],
+    candidates: Sequence[Way],
     *,
+    config: RenderConfig,
     size_px: int,
     view: str,
     rounds: int,
@@ -121,12 +117,12 @@ def measure_frames(
 
     def run(way: Way) -> None:
         with kernels(way.kernels):
-            made[way.name] = render_view(field, wanted, config=way.config, cache=cache)
+            made[way.name] = way.render(field, wanted, config=config, cache=cache)
 
-    timings = alternate([lambda way=way: run(way) for way in ways], rounds=rounds, budget_s=budget_s)
-    first = picture(made[ways[0].name])
+    timings = alternate([lambda way=way: run(way) for way in candidates], rounds=rounds, budget_s=budget_s)
+    first = picture(made[candidates[0].name])
     frames = []
-    for way, timing in zip(ways, timings, strict=True):
+    for way, timing in zip(candidates, timings, strict=True):
         apart = np.abs(picture(made[way.name]) - first)
         frames.append(Frame(size_px, way.name, timing, int(apart.max()), int((apart > 2).sum())))
     return frames
@@ -140,13 +136,20 @@ def run(options: RenderBench, *, command: str = "", emit: Emit = ignore) -> dict
     config = load_config(subject.path / "config.yaml").render
     field, frames = subject.field(), []
     with threads(options.threads or torch.get_num_threads()):
-        started, facts, ways = time.monotonic(), machine(), ways_of(config)
+        started, facts, candidates = time.monotonic(), machine(), ways()
         cache = surface_cache(field)
         emit(StageStart("bench", len(options.sizes)))
         for step, size in enumerate(options.sizes):
             emit(Progress("bench", step, len(options.sizes), f"{size} px"))
             frames += measure_frames(
-                field, cache, ways, size_px=size, view=options.view, rounds=options.rounds, budget_s=options.seconds
+                field,
+                cache,
+                candidates,
+                config=config,
+                size_px=size,
+                view=options.view,
+                rounds=options.rounds,
+                budget_s=options.seconds,
             )
         emit(StageDone("bench", time.monotonic() - started))
     return {
