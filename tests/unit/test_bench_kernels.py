@@ -243,6 +243,8 @@ SMALL = [
 SAME = [case for case in SMALL if not case.name.startswith(("adam", "signed_distance"))]
 """Adam gives nothing back, and far from the surface both signed distances are estimates; their own tests compare."""
 
+ON_GPU = [case for case in SMALL if "cuda" in case.devices]
+
 
 class TestCases:
     def test_each_of_the_bench_is_tried_here(self):
@@ -256,6 +258,12 @@ class TestCases:
         found = measure(case, ceilings, rounds=1, budget_s=1e-3)
         assert found.rate > 0 and found.reference_rate > 0 and found.shares
         assert min(found.shares.values()) > 0 and found.work.formula
+
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("case", ON_GPU, ids=[case.name for case in ON_GPU])
+    def test_runs_on_a_gpu(self, case):
+        found = measure(case, Ceilings(torch.device("cuda")), rounds=1, budget_s=1e-3)
+        assert found.rate > 0 and found.reference_rate > 0 and min(found.shares.values()) > 0
 
     @pytest.mark.parametrize("case", SAME, ids=[case.name for case in SAME])
     def test_ours_and_the_reference_are_the_same_computation(self, case, monkeypatch):
