@@ -119,3 +119,11 @@ HEAD3D_API int head3d_encode_mlp_bwd_bf16(const float* points, int64_t P, const 
                                           const uint8_t* tape, const float* g_out /* P O */,
                                           uint8_t* g_x, float* g_table /* E 2, added to */,
                                           float* g_flat, int64_t threads);
+
+// What the CPU can do at most, for the benchmark. done: operations (a multiply-add is two), and the sum of what was
+// computed so that nothing is optimised away. AMX tiles of bfloat16 do none where the CPU or the system has none.
+// Random reads of 8 bytes: E a power of two, reads a multiple of 256, else 1 is returned.
+HEAD3D_API int head3d_fma_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_amx_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_gather_peak(const float* table /* E 2 */, int64_t E, int64_t reads,
+                                  double* sum /* 1 */, int64_t threads);
