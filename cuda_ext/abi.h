@@ -110,15 +110,20 @@ HEAD3D_DECLARE_MLP(f64, double)
 // weight (hidden, L F), bias (hidden) and output weight (1 or 6, hidden), hidden width. At most 32 levels, 64 features.
 // numbers: origin (x, y, z) and cell of each volume, m; 1 / width of the features' box, metres per geometry output,
 // largest residual radiance, blur of the surface (m). Scales and layout lie in host memory.
-// camera: c2w (3 4), focal lengths and principal point (px) of the picture with `times` rays per pixel and side.
-// singly: one ray at a time, as on CUDA. Weights of at most 8 colors per ray.
-HEAD3D_API int head3d_render_field(const int64_t* field, const double* numbers,
-                                   const double* camera /* 16 */, const double* light /* 9 3 */,
-                                   int64_t H, int64_t W, int64_t times, int64_t samples,
-                                   int64_t colors, double normal_step /* m */, int64_t mirror,
-                                   int64_t singly, float* rgb /* H W 3 */, float* albedo /* H W 3 */,
-                                   float* normal /* H W 3 */, float* alpha /* H W */,
-                                   float* depth /* H W: m */, int64_t threads);
+// camera: its centre (m) and its axis. singly: one ray at a time, as on CUDA. At most 8 colors per ray.
+HEAD3D_API int head3d_render_field(
+    const int64_t* field, const double* numbers, const double* camera /* 6 */,
+    const double* light /* 9 3 */, const float* directions /* (H times) (W times) 3 */, int64_t H,
+    int64_t W, int64_t times, int64_t samples, int64_t colors, double normal_step /* m */,
+    int64_t mirror, int64_t singly, float* rgb /* H W 3 */, float* albedo /* H W 3 */,
+    float* normal /* H W 3 */, float* alpha /* H W */, float* depth /* H W: m */, int64_t threads);
+
+// Samples of rays through the described field's cache. t and valid come as zeros; jitter in steps.
+HEAD3D_API int head3d_field_march(const int64_t* field, const double* numbers,
+                                  const float* origins /* R 3 */, const float* directions /* R 3 */,
+                                  const float* jitter /* R or null */, int64_t R, int64_t samples,
+                                  float* t /* R samples */, bool* valid /* R samples */,
+                                  int64_t threads);
 
 // Signed distance (m) of the described field; without base only its learned residual.
 HEAD3D_API int head3d_field_sdf(const int64_t* field, const double* numbers,

@@ -37,22 +37,42 @@ void draw_pixels(const Field& field, const PictureRule& rule, const Picture& pic
 }  // namespace
 
 int head3d_render_field(const int64_t* field, const double* numbers, const double* camera,
-                        const double* light, int64_t H, int64_t W, int64_t times, int64_t samples,
-                        int64_t colors, double normal_step, int64_t mirror, int64_t singly,
-                        float* rgb, float* albedo, float* normal, float* alpha, float* depth,
-                        int64_t threads) {
-  PictureRule rule = picture_rule(camera, light);
-  rule.height = H;
-  rule.width = W;
-  rule.times = times;
-  rule.samples = int32_t(samples);
-  rule.colors = int32_t(colors);
-  rule.normal_step = float(normal_step);
-  rule.mirror = mirror != 0;
+                        const double* light, const float* directions, int64_t H, int64_t W,
+                        int64_t times, int64_t samples, int64_t colors, double normal_step,
+                        int64_t mirror, int64_t singly, float* rgb, float* albedo, float* normal,
+                        float* alpha, float* depth, int64_t threads) {
   const Field described = described_field(field, numbers);
-  rule.march = march_rule(described.sd);
+  const PictureRule rule = picture_rule(described, camera, light, directions, H, W, times, samples,
+                                        colors, normal_step, mirror);
   const Picture picture{rgb, albedo, normal, alpha, depth};
   (singly ? draw_pixels : draw_squares)(described, rule, picture, threads);
+  return 0;
+}
+
+int head3d_field_march(const int64_t* field, const double* numbers, const float* origins,
+                       const float* directions, const float* jitter, int64_t R, int64_t samples,
+                       float* t, bool* valid, int64_t threads) {
+  const Field described = described_field(field, numbers);
+  const MarchRule rule = march_rule(described.sd);
+#pragma omp parallel num_threads(threads)
+  {
+    MarchLoops march(described, rule, kPoints);
+    std::vector<PointTile> points(tiles_of(kPoints));
+#pragma omp for schedule(dynamic)
+    for (int64_t first = 0; first < R; first += kPoints) {
+      const int64_t count = std::min(kPoints, R - first);
+      march.restart();
+      for (int64_t r = 0; r < count; ++r)
+        march.add(r, origins + 3 * (first + r), directions + 3 * (first + r));
+      march.approach();
+      for (int64_t r = 0; jitter && r < count; ++r) march.shift(r, jitter[first + r] * rule.step);
+      for (int64_t k = 0; k < samples && march.next(points.data()) > 0; ++k)
+        march.step(points.data(), [&](int64_t, int64_t r, float place) {
+          t[(first + r) * samples + k] = place;
+          return valid[(first + r) * samples + k] = true;
+        });
+    }
+  }
   return 0;
 }
 

@@ -133,17 +133,17 @@ constexpr float kInvisible = 1e-5f;  // opacity of a ray that gets no colour
 constexpr float kFill = 0.02f;  // least part that the other half of the head gives to the colour of an unseen place
 
 struct MarchRule {
-  float shell, step;  // m
+  float shell, edge, step;  // m; leaps aim at the edge
 };
 
 inline MarchRule march_rule(double sd) {
-  const double wide = 4 * sd > 2e-3 ? 4 * sd : 2e-3;
-  return {float(wide < 12e-3 ? wide : 12e-3), float(0.8 * sd)};
+  const double wide = 4 * sd > 2e-3 ? 4 * sd : 2e-3, shell = wide < 12e-3 ? wide : 12e-3;
+  return {float(shell), float(0.8 * shell), float(0.8 * sd)};
 }
 
 // Leap towards the shell.
 HEAD3D_HD float march_approach(MarchRule rule, float value) {
-  return most((value - 0.8f * rule.shell) * kSafety, 0.f);
+  return most((value - rule.edge) * kSafety, 0.f);
 }
 
 // Distance to the next sample. A ray that grazes the surface changes its distance slowly: it may take longer steps, and

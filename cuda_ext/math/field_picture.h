@@ -5,14 +5,18 @@
 namespace head3d {
 
 struct PictureRule {
-  float axes[9], centre[3];  // camera to head frame: columns are the camera's axes; m
-  float focal[2], middle[2];  // px of the picture with `times` rays per pixel and side
-  float light[27];            // 9 3: harmonics, linear RGB
-  int64_t height, width, times;
+  const float* directions;  // (H times) (W times) 3: unit, head frame
+  float centre[3];          // of the camera, m
+  float forward[3];         // its axis
+  float light[27];          // 9 3: harmonics, linear RGB
+  int64_t height, width, times;  // px, and rays per pixel and side
   int32_t samples, colors;
   float normal_step;  // m
   bool mirror;        // unseen places take the colour of the other half of the head
   MarchRule march;
+  HEAD3D_HD const float* direction(int64_t row, int64_t column) const {
+    return directions + 3 * (row * width * times + column);
+  }
 };
 
 struct Picture {
@@ -20,27 +24,27 @@ struct Picture {
   float *alpha, *depth;          // H W
 };
 
-// camera: c2w (3 4), focal lengths, principal point; of the picture with `times` rays per pixel and side.
-inline PictureRule picture_rule(const double* camera, const double* light) {
+// camera: its centre, its axis.
+inline PictureRule picture_rule(const Field& field, const double* camera, const double* light,
+                                const float* directions, int64_t H, int64_t W, int64_t times,
+                                int64_t samples, int64_t colors, double normal_step,
+                                int64_t mirror) {
   PictureRule rule{};
-  for (int row = 0; row < 3; ++row) {
-    for (int a = 0; a < 3; ++a) rule.axes[3 * row + a] = float(camera[4 * row + a]);
-    rule.centre[row] = float(camera[4 * row + 3]);
-  }
-  for (int a = 0; a < 2; ++a) {
-    rule.focal[a] = float(camera[12 + a]);
-    rule.middle[a] = float(camera[14 + a]);
+  rule.directions = directions;
+  for (int a = 0; a < 3; ++a) {
+    rule.centre[a] = float(camera[a]);
+    rule.forward[a] = float(camera[3 + a]);
   }
   for (int k = 0; k < 27; ++k) rule.light[k] = float(light[k]);
+  rule.height = H;
+  rule.width = W;
+  rule.times = times;
+  rule.samples = int32_t(samples);
+  rule.colors = int32_t(colors);
+  rule.normal_step = float(normal_step);
+  rule.mirror = mirror != 0;
+  rule.march = march_rule(field.sd);
   return rule;
-}
-
-// Unit direction, head frame, of the ray through the middle of a (fine) pixel.
-HEAD3D_HD void pixel_direction(const PictureRule& rule, int64_t row, int64_t column, float d[3]) {
-  const float x = (float(column) + 0.5f - rule.middle[0]) / rule.focal[0];
-  const float y = (float(row) + 0.5f - rule.middle[1]) / rule.focal[1];
-  for (int a = 0; a < 3; ++a) d[a] = x * rule.axes[3 * a] + y * rule.axes[3 * a + 1] + rule.axes[3 * a + 2];
-  normalized(d);
 }
 
 // What one ray shows; radiance is that of the surface, not times alpha.
@@ -49,7 +53,7 @@ struct RayColor {
 };
 
 HEAD3D_HD float forwardness(const PictureRule& rule, const float d[3]) {
-  return d[0] * rule.axes[2] + d[1] * rule.axes[5] + d[2] * rule.axes[8];
+  return d[0] * rule.forward[0] + d[1] * rule.forward[1] + d[2] * rule.forward[2];
 }
 
 // Portions of a ray's coloured sections; 1e-6 keeps a ray of no weight defined.

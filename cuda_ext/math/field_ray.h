@@ -164,11 +164,8 @@ HEAD3D_HD void draw_pixel(const Field& field, const PictureRule& rule, const Pic
   const int64_t row = pixel / rule.width * rule.times, column = pixel % rule.width * rule.times;
   PixelSum sum{};
   for (int64_t v = 0; v < rule.times; ++v)
-    for (int64_t u = 0; u < rule.times; ++u) {
-      float d[3];
-      pixel_direction(rule, row + v, column + u, d);
-      add_ray(sum, ray_color(field, rule, d));
-    }
+    for (int64_t u = 0; u < rule.times; ++u)
+      add_ray(sum, ray_color(field, rule, rule.direction(row + v, column + u)));
   write_pixel(picture, pixel, sum, rule.times * rule.times);
 }
 

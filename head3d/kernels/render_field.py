@@ -4,10 +4,11 @@ A field is a signed distance (a volume plus a learned residual of bounded reach)
 a learned part where photos looked). The plain torch path is ``head3d.render``'s, which this one agrees with.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from head3d.errors import ShapeError
@@ -86,7 +87,9 @@ def fits(parts: FieldParts) -> bool:
     small = all(
         net.config.levels <= MOST_LEVELS and net.config.width <= MOST_FEATURES for net in (parts.geometry, parts.color)
     )
-    return small and all(table.dtype == torch.float32 for table in tables) and library(tables[0].device.type) is not None
+    return (
+        small and all(table.dtype == torch.float32 for table in tables) and library(tables[0].device.type) is not None
+    )
 
 
 @torch.no_grad()
@@ -94,9 +97,9 @@ def render_field(
     parts: FieldParts,
     cache: FieldVolume,
     *,
-    c2w: Float[Tensor, "4 4"],
-    K: Float[Tensor, "3 3"],
-    size: tuple[int, int],
+    centre: Float[Tensor, "3"],
+    forward: Float[Tensor, "3"],
+    directions: Float[Tensor, "Y X 3"],
     sh: Float[Tensor, "9 3"],
     deform: FieldVolume | None = None,
     oversample: int = 1,
@@ -106,14 +109,14 @@ def render_field(
     mirror_unseen: bool = True,
     singly: bool = False,
 ) -> FieldPicture:
-    """Make a picture. Needs the compiled kernels (see :func:`fits`).
+    """Make a picture, or a band of its rows. Needs the compiled kernels (see :func:`fits`).
 
     Args:
         parts: The field.
         cache: Its present signed distance, to march on (1 channel).
-        c2w: Camera to head frame, metres, OpenCV axes.
-        K: Intrinsics of the picture, px, no skew; pixel centres at +0.5.
-        size: Height and width, px.
+        centre: Of the camera, head frame, metres.
+        forward: Its axis, unit.
+        directions: Of rays, unit: row by row, ``oversample`` rows and columns of them per pixel.
         sh: Incident radiance, order-2 harmonics, linear RGB.
         deform: Displacement to the neutral head, metres (3 channels), zero at its borders; None: no expression.
         oversample: Rays per pixel along each side.
@@ -121,30 +124,72 @@ def render_field(
         colors: Of these, how many (the heaviest) are given a colour, at most ``MOST_COLORS``.
         normal_step_m: Distance of the taps that give the normal.
         mirror_unseen: Take the colour of places no photo saw from the other half of the head.
-        singly: March one ray at a time as the CUDA kernel does (CPU only; slower).
+        singly: March one ray at a time as the CUDA kernel does (slower on a CPU; CUDA knows nothing else).
     """
-    require("c2w", c2w, (4, 4))
-    require("K", K, (3, 3))
+    require("centre", centre, (3,))
+    require("forward", forward, (3,))
+    require("directions", directions, (None, None, 3))
     require("sh", sh, (9, 3))
     if not 1 <= colors <= MOST_COLORS or samples < 1 or oversample < 1:
         actual = f"colors={colors}, samples={samples}, oversample={oversample}"
         raise ShapeError("colors, samples, oversample", expected=f"1 to {MOST_COLORS}, >= 1, >= 1", actual=actual)
+    height, width = (size // oversample for size in directions.shape[:2])
+    require("directions", directions, (height * oversample, width * oversample, 3))
     lib = library(parts.geometry.table.device.type)
     assert lib is not None, "the caller asks fits() first"
     field = _described(parts, cache, deform)
-    fine = K.double().cpu()
-    camera = torch.cat([c2w[:3].double().cpu().reshape(-1), fine.diagonal()[:2], fine[:2, 2]])
-    camera[12:] *= oversample
+    camera = torch.cat([centre, forward]).double().cpu()
     like = parts.geometry.table
-    height, width = size
     rgb, albedo, normal = (like.new_empty(height, width, 3) for _ in range(3))
     alpha, depth = (like.new_empty(height, width) for _ in range(2))
     call(
-        lib, "render_field", field.slots, field.numbers, camera, sh.double().cpu().contiguous(), height, width,
-        oversample, samples, colors, float(normal_step_m), int(mirror_unseen), int(singly),
-        rgb, albedo, normal, alpha, depth,
+        lib, "render_field", field.slots, field.numbers, camera, sh.detach().double().cpu().contiguous(),
+        directions.float().contiguous(), height, width, oversample, samples, colors, float(normal_step_m),
+        int(mirror_unseen), int(singly), rgb, albedo, normal, alpha, depth,
     )  # fmt: skip
     return FieldPicture(rgb, albedo, normal, alpha, depth)
+
+
+@torch.no_grad()
+def march_field(
+    cache: FieldVolume,
+    origins: Float[Tensor, "R 3"],
+    directions: Float[Tensor, "R 3"],
+    *,
+    sd_m: float,
+    samples: int,
+    jitter: Float[Tensor, "R"] | None = None,
+    deform: FieldVolume | None = None,
+) -> tuple[Float[Tensor, "R S"], Bool[Tensor, "R S"]]:
+    """Where rays sample the shell about the surface (see head3d.field.occupancy.march). Needs the CPU kernels.
+
+    The steps are those of :func:`render_field`, to the bit.
+
+    Args:
+        cache: Signed distance, metres (1 channel).
+        origins: metres.
+        directions: unit.
+        sd_m: Blur of the surface.
+        samples: Per ray at most.
+        jitter: Shift of the samples of each ray, in steps.
+        deform: Displacement to the neutral head, as for :func:`render_field`.
+
+    Returns:
+        Distances along the rays (metres, 0 where there is no sample), and where there is one.
+    """
+    require("origins", origins, (None, 3))
+    require("directions", directions, (len(origins), 3))
+    if jitter is not None:
+        require("jitter", jitter, (len(origins),))
+        jitter = jitter.float().contiguous()
+    lib = library("cpu")
+    assert lib is not None, "the caller asks for the library first"
+    field = _described(None, cache, deform, sd_m=sd_m)
+    t = cache.values.new_zeros(len(origins), samples)
+    valid = torch.zeros(len(origins), samples, dtype=torch.bool)
+    rays = origins.float().contiguous(), directions.float().contiguous(), jitter, len(origins)
+    call(lib, "field_march", field.slots, field.numbers, *rays, samples, t, valid)
+    return t, valid
 
 
 @torch.no_grad()
@@ -169,7 +214,10 @@ class _Described:
     held: list[Tensor]
 
 
-def _described(parts: FieldParts, cache: FieldVolume | None, deform: FieldVolume | None) -> _Described:
+def _described(
+    parts: FieldParts | None, cache: FieldVolume | None, deform: FieldVolume | None, *, sd_m: float = 0.0
+) -> _Described:
+    """Without ``parts`` the description holds what marching needs."""
     slots: list[int] = []
     numbers: list[float] = []
     held: list[Tensor] = []
@@ -178,9 +226,9 @@ def _described(parts: FieldParts, cache: FieldVolume | None, deform: FieldVolume
         held.append(tensor.detach().contiguous())
         return held[-1].data_ptr()
 
-    volumes = (cache, 1), (parts.shape, 1), (parts.traits, 2), (parts.paint, 4), (deform, 3)
-    names = ("cache", "shape", "traits", "paint", "deform")
-    for name, (volume, channels) in zip(names, volumes, strict=True):
+    own = (None, None, None) if parts is None else (parts.shape, parts.traits, parts.paint)
+    names = (("cache", 1), ("shape", 1), ("traits", 2), ("paint", 4), ("deform", 3))
+    for (name, channels), volume in zip(names, (cache, *own, deform), strict=True):
         if volume is None:
             slots += [0, 2, 2, 2]
             numbers += [0.0, 0.0, 0.0, 1.0]
@@ -190,14 +238,22 @@ def _described(parts: FieldParts, cache: FieldVolume | None, deform: FieldVolume
             raise ShapeError(name, expected="float32, two nodes along each axis", actual=str(volume.values.shape))
         slots += [address(volume.values), *reversed(volume.values.shape[1:])]
         numbers += [*volume.origin.tolist(), volume.cell_m]
-    for name, net, outputs in (("geometry", parts.geometry, 1), ("color", parts.color, 6)):
-        grid, hidden = net.config, len(net.bias_in)
-        require(f"{name} table", net.table, (grid.entries, grid.features))
-        require(f"{name} weight_in", net.weight_in, (hidden, grid.width))
-        require(f"{name} weight_out", net.weight_out, (outputs, hidden))
-        scales, layout = level_layout(grid)
-        slots += [address(net.table), address(scales), address(layout), grid.levels, grid.features]
-        slots += [int(grid.interpolation == "smoothstep"), *map(address, (net.weight_in, net.bias_in, net.weight_out))]
-        slots.append(hidden)
-    numbers += [1 / parts.box_m, parts.unit_m, parts.residual_color, parts.sd_m]
+    if parts is None:
+        slots += [0] * 20
+        numbers += [0.0, 0.0, 0.0, sd_m]
+    else:
+        for name, net, outputs in (("geometry", parts.geometry, 1), ("color", parts.color, 6)):
+            slots += _net_slots(name, net, outputs, address)
+        numbers += [1 / parts.box_m, parts.unit_m, parts.residual_color, parts.sd_m]
     return _Described(torch.tensor(slots), torch.tensor(numbers, dtype=torch.float64), held)
+
+
+def _net_slots(name: str, net: FieldNet, outputs: int, address: Callable[[Tensor], int]) -> list[int]:
+    grid, hidden = net.config, len(net.bias_in)
+    require(f"{name} table", net.table, (grid.entries, grid.features))
+    require(f"{name} weight_in", net.weight_in, (hidden, grid.width))
+    require(f"{name} weight_out", net.weight_out, (outputs, hidden))
+    scales, layout = level_layout(grid)
+    tables = address(net.table), address(scales), address(layout)
+    weights = address(net.weight_in), address(net.bias_in), address(net.weight_out)
+    return [*tables, grid.levels, grid.features, int(grid.interpolation == "smoothstep"), *weights, hidden]
