@@ -95,34 +95,47 @@ struct RayPlace {
 };
 
 // The point t metres along a ray, of the neutral head.
-HEAD3D_HD RayPlace place_on_ray(const Field& field, const PictureRule& rule, const float d[3], float t) {
+HEAD3D_HD RayPlace place_on_ray(const Field& field, const float o[3], const float d[3], float t) {
   RayPlace at;
-  for (int a = 0; a < 3; ++a) at.p[a] = rule.centre[a] + d[a] * t;
+  for (int a = 0; a < 3; ++a) at.p[a] = o[a] + d[a] * t;
   to_neutral(field.deform, at.p);
   return at;
+}
+
+// Calls take(t, place) for the samples of a ray, in order, while it returns true.
+template <typename Take>
+HEAD3D_HD void walk_ray(const Field& field, MarchRule rule, const float o[3], const float d[3],
+                        float jitter, int samples, const Take& take) {
+  float t, far;
+  box_span(field.cache, o, d, t, far);
+  for (int leap = 0; leap < kLeaps && t < far; ++leap) {
+    const float value = volume_value(field.cache, 0, place_on_ray(field, o, d, t).p);
+    t += march_approach(rule, value);
+    if (!(value > rule.shell)) break;
+  }
+  if (!(t < far)) return;
+  t += jitter * rule.step;
+  float before = INFINITY, stride = 1.f;
+  for (int k = 0; k < samples; ++k) {
+    const RayPlace at = place_on_ray(field, o, d, t);
+    if (!take(t, at)) return;
+    const float value = volume_value(field.cache, 0, at.p);
+    stride = march_stride(rule, value, before, stride);
+    before = value;
+    t += stride;
+    if (!(value > -rule.shell && t < far)) return;
+  }
 }
 
 HEAD3D_HD RaySum march_ray(const Field& field, const PictureRule& rule, const float d[3]) {
   RaySum sum;
   begin(sum);
-  float t, far;
-  box_span(field.cache, rule.centre, d, t, far);
-  for (int leap = 0; leap < kLeaps && t < far; ++leap) {
-    const float value = volume_value(field.cache, 0, place_on_ray(field, rule, d, t).p);
-    t += march_approach(rule.march, value);
-    if (!(value > rule.march.shell)) break;
-  }
-  float before = INFINITY, stride = 1.f;
-  for (int k = 0; k < rule.samples && t < far; ++k) {
-    const RayPlace at = place_on_ray(field, rule, d, t);
-    const float sdf = sdf_at(field, at.p), soft = volume_value(field.traits, 1, at.p);
-    add_sample(sum, t, sdf, logistic(sdf / (field.sd * soft)), rule.colors);
-    const float cached = volume_value(field.cache, 0, at.p);
-    stride = march_stride(rule.march, cached, before, stride);
-    before = cached;
-    t += stride;
-    if (!(cached > -rule.march.shell && sum.clear > kClear)) break;
-  }
+  walk_ray(field, rule.march, rule.centre, d, 0.f, rule.samples,
+           [&](float t, const RayPlace& at) {
+             const float sdf = sdf_at(field, at.p), soft = volume_value(field.traits, 1, at.p);
+             add_sample(sum, t, sdf, logistic(sdf / (field.sd * soft)), rule.colors);
+             return sum.clear > kClear;
+           });
   end(sum, rule.colors);
   return sum;
 }
@@ -135,7 +148,7 @@ HEAD3D_HD RayColor ray_color(const Field& field, const PictureRule& rule, const 
   const float total = total_weight(sum, sections);
   float t = 0.f;
   for (int k = 0; k < sections; ++k) {
-    const RayPlace at = place_on_ray(field, rule, d, sum.at[k]);
+    const RayPlace at = place_on_ray(field, rule.centre, d, sum.at[k]);
     float albedo[3], residual[3];
     const float seen = color_at(field, at.p, albedo, residual);
     if (rule.mirror) fill_unseen(field, at.p, seen, albedo);
@@ -148,7 +161,7 @@ HEAD3D_HD RayColor ray_color(const Field& field, const PictureRule& rule, const 
   }
   color.alpha = sum.alpha;
   color.depth = t * forwardness(rule, d);
-  const RayPlace surface = place_on_ray(field, rule, d, sum.at[0]);
+  const RayPlace surface = place_on_ray(field, rule.centre, d, sum.at[0]);
   float taps[4];
   for (int corner = 0; corner < 4; ++corner) {
     float p[3];

@@ -161,7 +161,7 @@ def march_field(
     jitter: Float[Tensor, "R"] | None = None,
     deform: FieldVolume | None = None,
 ) -> tuple[Float[Tensor, "R S"], Bool[Tensor, "R S"]]:
-    """Where rays sample the shell about the surface (see head3d.field.occupancy.march). Needs the CPU kernels.
+    """Where rays sample the shell about the surface (see head3d.field.occupancy.march). Needs the kernels.
 
     The steps are those of :func:`render_field`, to the bit.
 
@@ -182,11 +182,11 @@ def march_field(
     if jitter is not None:
         require("jitter", jitter, (len(origins),))
         jitter = jitter.float().contiguous()
-    lib = library("cpu")
+    lib = library(cache.values.device.type)
     assert lib is not None, "the caller asks for the library first"
     field = _described(None, cache, deform, sd_m=sd_m)
     t = cache.values.new_zeros(len(origins), samples)
-    valid = torch.zeros(len(origins), samples, dtype=torch.bool)
+    valid = torch.zeros(len(origins), samples, dtype=torch.bool, device=t.device)
     rays = origins.float().contiguous(), directions.float().contiguous(), jitter, len(origins)
     call(lib, "field_march", field.slots, field.numbers, *rays, samples, t, valid)
     return t, valid

@@ -242,7 +242,7 @@ def _render_fused(
     bands = []
     for top in range(0, height, rows):
         count = min(rows, height - top) * times
-        pixels = pixel_grid(count, width * times, device=cache.values.device)
+        pixels = pixel_grid(count, width * times)
         pixels[:, 1] += top * times
         _, directions = pixel_rays(pixels, large.c2w[0], large.K[0])
         bands.append(
@@ -251,7 +251,7 @@ def _render_fused(
                 cache.volume,
                 centre=large.c2w[0, :3, 3],
                 forward=large.c2w[0, :3, 2],
-                directions=directions.reshape(count, width * times, 3),
+                directions=directions.reshape(count, width * times, 3).to(cache.values.device),
                 sh=view.lighting.sh,
                 deform=deform,
                 oversample=times,
@@ -262,7 +262,8 @@ def _render_fused(
             )
         )
     names = ("rgb", "albedo", "normal", "alpha", "depth_m")
-    return RenderOutput(*(torch.cat([getattr(band, name) for band in bands]) for name in names))
+    # pictures go on to files and finishing, on the CPU
+    return RenderOutput(*(torch.cat([getattr(band, name) for band in bands]).cpu() for name in names))
 
 
 @torch.no_grad()
