@@ -132,7 +132,7 @@ def ray(field: dict, origin, direction, sh, *, samples: int, colors: int, step: 
         result["t"] += portion * at
     corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
     surface = origin + heaviest[0][1] * direction
-    slope = sum(corner * sdf(field, surface + corner * step) for corner in corners)
+    slope = np.sum([corner * sdf(field, surface + corner * step) for corner in corners], axis=0)
     result["normal"] = slope / np.linalg.norm(slope)
     result["rgb"] = result["rgb"] + result["albedo"] * irradiance(result["normal"], sh)
     return result
