@@ -11,6 +11,7 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume, box_grid, grid_nodes
 from head3d.geometry.mesh import Mesh
+from head3d.kernels.render_field import FieldVolume
 
 CELL_M = 0.006
 """Lips are 8 mm apart in a small smile: coarser cells would tie them together."""
@@ -60,6 +61,14 @@ class Deformation:
         self.steps = torch.tensor([[0.0, 0.0, float(photo * shape[0])] for photo in range(len(volumes))])
         self.block = shape
         self.cell_m = present[0].cell_m
+
+    def volume_of(self, photo: int) -> FieldVolume | None:
+        """The displacement (m, 3 channels) of one photo as the kernels take it; None if it does not move."""
+        if not self.moving or not bool(self.present[photo]):
+            return None
+        depth = self.block[0]
+        values = self.values[:, photo * depth : (photo + 1) * depth].contiguous()
+        return FieldVolume(values, self.origins[photo], self.cell_m)
 
     def to_canonical(self, points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]) -> Float[Tensor, "P 3"]:
         """Points of the neutral head; ``photo`` says whose expression each point has. Volumes end in zeros."""

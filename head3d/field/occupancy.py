@@ -10,12 +10,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from head3d.field.fused import kernel_parts
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import sample_values
+from head3d.kernels.library import library
+from head3d.kernels.render_field import FieldVolume, field_sdf, march_field
 from head3d.shapes import shaped
 
 SAFETY = 0.7
 """Fraction of the promised distance a ray leaps: the sum of two interpolated volumes is not quite a distance."""
+
+LEAPS = 48
+"""Steps a ray may take to the shell, here and in cuda_ext/math/field.h."""
 
 FARTHEST_M = 0.06
 """No residual reaches further from the fitted head."""
@@ -60,6 +66,9 @@ class ShellCache:
     def refresh(self, trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None, chunk: int = 65536) -> None:
         """Evaluate the residual anew at the nodes near the surface."""
         base, flat = trained.shape.flatten(), self.values.view(-1)
+        if (parts := kernel_parts(trained, levels=levels)) is not None:
+            flat[self.near] = base[self.near] + field_sdf(parts, self.points, base=False)
+            return
         for start in range(0, len(self.near), chunk):
             index = self.near[start : start + chunk]
             flat[index] = base[index] + trained.residual_sdf(self.points[start : start + chunk], levels=levels)
@@ -67,6 +76,16 @@ class ShellCache:
     def sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Cached signed distance, m."""
         return sample_values(self.values, self.origin, self.cell_m, points_m)[:, 0]
+
+    @property
+    def volume(self) -> FieldVolume:
+        """As the kernels take it."""
+        return FieldVolume(self.values, self.origin, self.cell_m)
+
+    def compiled(self, rays: Tensor) -> bool:
+        """Whether the CPU kernels can march these rays."""
+        kinds = {(tensor.device.type, tensor.dtype) for tensor in (self.values, rays)}
+        return kinds == {("cpu", torch.float32)} and min(self.values.shape[1:]) > 1 and library("cpu") is not None
 
     def span(self, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"]) -> tuple[Tensor, Tensor]:
         """Distances (m) at which rays enter and leave the volume's box; far <= near where they miss it."""
@@ -85,8 +104,9 @@ def march(
     *,
     sd_m: float,
     samples: int = 16,
-    leaps: int = 48,
+    leaps: int = LEAPS,
     to_canonical=None,
+    deform: FieldVolume | None = None,
     generator: torch.Generator | None = None,
 ) -> Samples:
     """Samples in the shell about the surface.
@@ -99,8 +119,19 @@ def march(
         samples: Per ray.
         leaps: Steps allowed for reaching the shell.
         to_canonical: Maps (points, ray index) to the neutral head, or None.
+        deform: The volume behind ``to_canonical``, if all rays share one: then the kernels can march.
         generator: Jitters the first sample; None puts it at the shell's border.
     """
+
+    if (to_canonical is None or deform is not None) and leaps == LEAPS and cache.compiled(origins):
+        # torch draws the jitter in either case, so that both paths take the same numbers from the generator
+        jitter = None if generator is None else torch.rand(len(origins), generator=generator)
+        return Samples(
+            *march_field(
+                cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter,
+                deform=None if to_canonical is None else deform,
+            )
+        )  # fmt: skip
 
     def distance(t: Tensor, which: Tensor) -> Tensor:
         points = origins[which] + directions[which] * t[:, None]
