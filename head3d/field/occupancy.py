@@ -50,9 +50,7 @@ class ShellCache:
         flat = trained.shape.flatten()
         candidates = torch.nonzero(flat.abs() < FARTHEST_M)[:, 0]
         where = self._nodes(trained, candidates)
-        reach = (
-            sample_values(trained.traits[:1], trained.traits_origin, trained.cells["traits"], where)[:, 0] + margin_m
-        )
+        reach = trained.reach(where) + margin_m
         self.near = candidates[flat[candidates].abs() < reach]
         self.points = self._nodes(trained, self.near)
 
