@@ -22,7 +22,9 @@ class ColorLoops {
     if (mirror) fill_unseen(points, count, albedo);
   }
 
-  static int64_t place(int64_t i, int channel) { return (3 * (i / kTile) + channel) * kTile + i % kTile; }
+  static int64_t place(int64_t i, int channel) {
+    return (3 * (i / kTile) + channel) * kTile + i % kTile;
+  }
 
  private:
   // residual and seen may be null.

@@ -51,7 +51,8 @@ HEAD3D_HD void read_cells(const FieldVolume& volume, int channel, const CellTile
   const int32_t row = volume.row(), slab = volume.slab();
 #pragma omp simd
   for (int i = 0; i < kTile; ++i)
-    out[i] = cell_value(values, row, slab, cells.at[i], cells.w[0][i], cells.w[1][i], cells.w[2][i]);
+    out[i] = cell_value(values, row, slab, cells.at[i], cells.w[0][i], cells.w[1][i],
+                        cells.w[2][i]);
 }
 
 inline void read_volume(const FieldVolume& volume, int channel, const PointTile& points,

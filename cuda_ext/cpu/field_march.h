@@ -24,7 +24,12 @@ struct RayList {
 class MarchLoops {
  public:
   MarchLoops(const Field& field, MarchRule rule, int64_t room)
-      : cache_(field.cache), deform_(field.deform), rule_(rule), rays_(room), waiting_(room), going_(room) {
+      : cache_(field.cache),
+        deform_(field.deform),
+        rule_(rule),
+        rays_(room),
+        waiting_(room),
+        going_(room) {
     for (auto* axes : {&origin_, &direction_})
       for (auto& axis : *axes) axis.resize(room);
   }

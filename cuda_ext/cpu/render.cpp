@@ -7,7 +7,7 @@
 namespace {
 
 using namespace head3d;
-constexpr int64_t kSide = 16;  // rays along a square's side: enough to fill tiles, and neighbours share hash entries
+constexpr int64_t kSide = 16;  // rays along a square's side: they fill tiles and share hash entries
 constexpr int64_t kPoints = 4096;
 
 void draw_squares(const Field& field, const PictureRule& rule, const Picture& picture,

@@ -58,6 +58,7 @@ int head3d_field_march(const int64_t* field, const double* numbers, const float*
 
 int head3d_field_sdf(const int64_t* field, const double* numbers, const float* points, int64_t P,
                      int64_t base, float* out, int64_t stream) {
-  HEAD3D_LAUNCH(distances, P, 1, stream, described_field(field, numbers), points, P, base != 0, out);
+  HEAD3D_LAUNCH(distances, P, 1, stream, described_field(field, numbers), points, P, base != 0,
+                out);
   return 0;
 }

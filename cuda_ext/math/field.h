@@ -45,7 +45,8 @@ struct Field {
 // Reads the description of abi.h. Scales and layout of the hash grids lie in memory the host can read.
 inline Field described_field(const int64_t* slots, const double* numbers) {
   Field field{};
-  FieldVolume* volumes[5] = {&field.cache, &field.shape, &field.traits, &field.paint, &field.deform};
+  FieldVolume* volumes[5] = {&field.cache, &field.shape, &field.traits, &field.paint,
+                             &field.deform};
   for (int v = 0; v < 5; ++v, slots += 4, numbers += 4) {
     volumes[v]->values = reinterpret_cast<const float*>(slots[0]);
     for (int a = 0; a < 3; ++a) {
@@ -128,9 +129,9 @@ HEAD3D_HD float bounded_residual(float raw, float unit, float reach) {
 constexpr int kLeaps = 48;          // steps allowed for reaching the shell
 constexpr float kSafety = 0.7f;     // of the promised distance; as SAFETY there
 constexpr float kNearest = 0.02f;   // m: no ray begins nearer to the camera
-constexpr float kClear = 1e-4f;     // of the light: what is behind is not shown, nor is a section as faint as that
+constexpr float kClear = 1e-4f;     // of the light: what lies behind is not shown, nor a section so faint
 constexpr float kInvisible = 1e-5f;  // opacity of a ray that gets no colour
-constexpr float kFill = 0.02f;  // least part that the other half of the head gives to the colour of an unseen place
+constexpr float kFill = 0.02f;  // least part that the other half gives to the colour of an unseen place
 
 struct MarchRule {
   float shell, edge, step;  // m; leaps aim at the edge
@@ -175,7 +176,7 @@ struct RaySum {
   float t, sdf, phi;   // of the last sample
   float clear, alpha;  // light that got past, light that was stopped
   int32_t samples, kept;
-  float weight[kMostColors], at[kMostColors];  // the heaviest sections, and where the surface is in them
+  float weight[kMostColors], at[kMostColors];  // the heaviest sections, and the surface in them
 };
 
 HEAD3D_HD void begin(RaySum& ray) {
@@ -258,7 +259,8 @@ HEAD3D_HD void shade_white(const float n[3], const float* sh, float light[3]) {
 
 // A tetrahedron about a point: its signed distances give the gradient.
 HEAD3D_HD float corner_sign(int corner, int axis) {
-  return (0xea1 >> (3 * corner + axis) & 1) ? 1.f : -1.f;  // (1 -1 -1), (-1 -1 1), (-1 1 -1), (1 1 1)
+  // (1 -1 -1), (-1 -1 1), (-1 1 -1), (1 1 1)
+  return (0xea1 >> (3 * corner + axis) & 1) ? 1.f : -1.f;
 }
 
 HEAD3D_HD void normalized(float v[3]) {

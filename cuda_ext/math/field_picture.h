@@ -71,7 +71,8 @@ HEAD3D_HD void light_ray(const PictureRule& rule, const float* taps, int64_t str
                          RayColor& color) {
   for (int a = 0; a < 3; ++a) {
     float slope = 0.f;
-    for (int corner = 0; corner < 4; ++corner) slope += corner_sign(corner, a) * taps[corner * stride];
+    for (int corner = 0; corner < 4; ++corner)
+      slope += corner_sign(corner, a) * taps[corner * stride];
     color.normal[a] = slope / (4.f * rule.normal_step);
   }
   normalized(color.normal);

@@ -8,7 +8,8 @@ HEAD3D_HD float volume_value(const FieldVolume& volume, int channel, const float
   float w[3];
   int32_t cell[3];
   for (int a = 0; a < 3; ++a)
-    cell[a] = grid_axis(int64_t(volume.n[a]), (p[a] - volume.origin[a]) * volume.inverse_cell, w[a]);
+    cell[a] = grid_axis(int64_t(volume.n[a]), (p[a] - volume.origin[a]) * volume.inverse_cell,
+                        w[a]);
   const int32_t at = cell[2] * volume.slab() + cell[1] * volume.row() + cell[0];
   return cell_value(volume.channel(channel), volume.row(), volume.slab(), at, w[0], w[1], w[2]);
 }
@@ -173,7 +174,8 @@ HEAD3D_HD RayColor ray_color(const Field& field, const PictureRule& rule, const 
 }
 
 // All rays of a pixel.
-HEAD3D_HD void draw_pixel(const Field& field, const PictureRule& rule, const Picture& picture, int64_t pixel) {
+HEAD3D_HD void draw_pixel(const Field& field, const PictureRule& rule, const Picture& picture,
+                          int64_t pixel) {
   const int64_t row = pixel / rule.width * rule.times, column = pixel % rule.width * rule.times;
   PixelSum sum{};
   for (int64_t v = 0; v < rule.times; ++v)

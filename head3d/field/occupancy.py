@@ -48,7 +48,8 @@ class ShellCache:
         self.values = trained.shape.clone()
         self.origin, self.cell_m = trained.shape_origin, trained.cells["shape"]
         flat = trained.shape.flatten()
-        candidates = torch.nonzero(flat.abs() < FARTHEST_M)[:, 0]
+        farthest = min(FARTHEST_M, float(trained.traits[0].max()) + margin_m)
+        candidates = torch.nonzero(flat.abs() < farthest)[:, 0]
         where = self._nodes(trained, candidates)
         reach = trained.reach(where) + margin_m
         self.near = candidates[flat[candidates].abs() < reach]
