@@ -61,14 +61,14 @@ class Deformation:
         self.steps = torch.tensor([[0.0, 0.0, float(photo * shape[0])] for photo in range(len(volumes))])
         self.block = shape
         self.cell_m = present[0].cell_m
+        self.volumes = [
+            None if volume is None else FieldVolume(block.contiguous(), self.origins[photo], self.cell_m)
+            for photo, (volume, block) in enumerate(zip(volumes, blocks, strict=True))
+        ]
 
     def volume_of(self, photo: int) -> FieldVolume | None:
         """The displacement (m, 3 channels) of one photo as the kernels take it; None if it does not move."""
-        if not self.moving or not bool(self.present[photo]):
-            return None
-        depth = self.block[0]
-        values = self.values[:, photo * depth : (photo + 1) * depth].contiguous()
-        return FieldVolume(values, self.origins[photo], self.cell_m)
+        return self.volumes[photo] if self.moving else None
 
     def to_canonical(self, points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]) -> Float[Tensor, "P 3"]:
         """Points of the neutral head; ``photo`` says whose expression each point has. Volumes end in zeros."""

@@ -7,9 +7,10 @@ space by the distance it promises and slow down in a thin shell about the surfac
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from head3d.field.deform import Deformation
 from head3d.field.fused import kernel_parts
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import sample_values
@@ -104,8 +105,8 @@ def march(
     sd_m: float,
     samples: int = 16,
     leaps: int = LEAPS,
-    to_canonical=None,
-    deform: FieldVolume | None = None,
+    deformation: Deformation | None = None,
+    photo: Int[Tensor, "R"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Samples:
     """Samples in the shell about the surface.
@@ -117,24 +118,25 @@ def march(
         sd_m: Blur of the surface; the shell is four of it to each side.
         samples: Per ray.
         leaps: Steps allowed for reaching the shell.
-        to_canonical: Maps (points, ray index) to the neutral head, or None.
-        deform: The volume behind ``to_canonical``, if all rays share one: then the kernels can march.
+        deformation: Expressions of the photos; None is neutral.
+        photo: Whose expression each ray has; needed with a deformation.
         generator: Jitters the first sample; None puts it at the shell's border.
     """
-
-    if (to_canonical is None or deform is not None) and leaps == LEAPS and cache.compiled(origins):
+    bent = deformation if deformation is not None and deformation.moving else None
+    if leaps == LEAPS and cache.compiled(origins):
         # torch draws the jitter in either case, so that both paths take the same numbers from the generator
         jitter = None if generator is None else torch.rand(len(origins), generator=generator)
-        return Samples(
-            *march_field(
-                cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter,
-                deform=None if to_canonical is None else deform,
-            )
-        )  # fmt: skip
+        if bent is None:
+            return Samples(*_march_compiled(cache, origins, directions, None, sd_m, samples, jitter))
+        assert photo is not None
+        return _march_by_photo(cache, origins, directions, sd_m, samples, jitter, bent, photo)
 
     def distance(t: Tensor, which: Tensor) -> Tensor:
         points = origins[which] + directions[which] * t[:, None]
-        return cache.sdf(points if to_canonical is None else to_canonical(points, which))
+        if bent is not None:
+            assert photo is not None
+            points = bent.to_canonical(points, photo[which])
+        return cache.sdf(points)
 
     count = len(origins)
     shell = min(max(4 * sd_m, 2e-3), 12e-3)
@@ -172,16 +174,46 @@ def march(
     return Samples(places, valid)
 
 
+def _march_compiled(
+    cache: ShellCache, origins: Tensor, directions: Tensor, deform: FieldVolume | None, sd_m: float, samples: int,
+    jitter: Tensor | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    return march_field(
+        cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter, deform=deform
+    )  # fmt: skip
+
+
+def _march_by_photo(
+    cache: ShellCache, origins: Tensor, directions: Tensor, sd_m: float, samples: int, jitter: Tensor | None,
+    deformation: Deformation, photo: Tensor,
+) -> Samples:  # fmt: skip
+    """A call of the kernel bends all rays alike: so each photo's rays march by themselves."""
+    t = origins.new_zeros(len(origins), samples)
+    valid = torch.zeros(len(origins), samples, dtype=torch.bool)
+    for number in photo.unique().tolist():
+        rows = torch.nonzero(photo == number)[:, 0]
+        shift = None if jitter is None else jitter[rows]
+        bent = deformation.volume_of(number)
+        t[rows], valid[rows] = _march_compiled(cache, origins[rows], directions[rows], bent, sd_m, samples, shift)
+    return Samples(t, valid)
+
+
 @torch.no_grad()
 def trace(
-    cache: ShellCache, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], *, to_canonical=None
+    cache: ShellCache,
+    origins: Float[Tensor, "R 3"],
+    directions: Float[Tensor, "R 3"],
+    *,
+    deformation: Deformation | None = None,
+    photo: Int[Tensor, "R"] | None = None,
 ) -> tuple[Float[Tensor, "R"], Bool[Tensor, "R"]]:
-    """Distance (m) to the cached surface along each ray, and whether it is hit."""
-    places = march(cache, origins, directions, sd_m=5e-4, samples=20, to_canonical=to_canonical)
+    """Distance (m) to the cached surface along each ray, and whether it is hit; expressions as for :func:`march`."""
+    places = march(cache, origins, directions, sd_m=5e-4, samples=20, deformation=deformation, photo=photo)
     rows = torch.arange(len(origins))[:, None].expand_as(places.t).reshape(-1)
     points = origins[rows] + directions[rows] * places.t.reshape(-1, 1)
-    if to_canonical is not None:
-        points = to_canonical(points, rows)
+    if deformation is not None and deformation.moving:
+        assert photo is not None
+        points = deformation.to_canonical(points, photo[rows])
     value = torch.where(places.valid, cache.sdf(points).reshape(places.t.shape), torch.ones_like(places.t))
     crossing = (value[:, :-1] > 0) & (value[:, 1:] <= 0) & places.valid[:, 1:]
     hit = crossing.any(1)

@@ -114,14 +114,10 @@ def render_rays(
     levels: Float[Tensor, "C"] | None = None,
     color_levels: Float[Tensor, "C"] | None = None,
     deformation: Deformation | None = None,
-    deform: FieldVolume | None = None,
     mirror_unseen: bool = False,
     generator: torch.Generator | None = None,
 ) -> RayColors:
-    """Follow rays into the field. ``rays.photo`` chooses the light in ``sh`` and the expression in ``deformation``.
-
-    ``deform`` is the expression's volume if all rays have the same (they march faster then).
-    """
+    """Follow rays into the field. ``rays.photo`` chooses the light in ``sh`` and the expression in ``deformation``."""
     moving = deformation is not None and deformation.moving
 
     def canonical(points: Tensor, which: Tensor) -> Tensor:
@@ -133,8 +129,8 @@ def render_rays(
         rays.directions.detach(),
         sd_m=sd_m,
         samples=samples,
-        to_canonical=canonical if moving else None,
-        deform=deform,
+        deformation=deformation,
+        photo=rays.photo,
         generator=generator,
     )
     hit = places.valid.any(1)
@@ -298,7 +294,6 @@ def render_view_torch(
             colors=config.colors,
             normal_step_m=config.normal_step_m,
             deformation=deformation,
-            deform=_volume_of(deformation, photo),
             mirror_unseen=config.mirror_unseen,
         )
         depth = seen.t * (directions @ camera.c2w[0, :3, 2])
