@@ -66,6 +66,17 @@ class Deformation:
             for photo, (volume, block) in enumerate(zip(volumes, blocks, strict=True))
         ]
 
+    def to(self, device: torch.device) -> "Deformation":
+        """Move everything to where the points are."""
+        if self.moving:
+            for name in ("values", "origins", "present", "steps"):
+                setattr(self, name, getattr(self, name).to(device))
+            self.volumes = [
+                volume and FieldVolume(volume.values.to(device), volume.origin, volume.cell_m)
+                for volume in self.volumes
+            ]
+        return self
+
     def volume_of(self, photo: int) -> FieldVolume | None:
         """The displacement (m, 3 channels) of one photo as the kernels take it; None if it does not move."""
         return self.volumes[photo] if self.moving else None
@@ -76,12 +87,12 @@ class Deformation:
             return points_m
         depth, height, width = self.block
         node = (points_m - self.origins[photo]) / self.cell_m
-        top = torch.tensor([width - 1.0, height - 1.0, depth - 1.0])
+        top = node.new_tensor([width - 1.0, height - 1.0, depth - 1.0])
         rows = torch.nonzero(((node >= 0) & (node <= top) & self.present[photo, None]).all(-1))[:, 0]
         if not len(rows):
             return points_m
         node = node[rows] + self.steps[photo[rows]]
-        last = torch.tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
+        last = node.new_tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
         found = torch.nn.functional.grid_sample(
             self.values[None], (node / last * 2 - 1)[None, None, None], align_corners=True
         )

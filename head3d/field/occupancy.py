@@ -83,9 +83,10 @@ class ShellCache:
         return FieldVolume(self.values, self.origin, self.cell_m)
 
     def compiled(self, rays: Tensor) -> bool:
-        """Whether the CPU kernels can march these rays."""
-        kinds = {(tensor.device.type, tensor.dtype) for tensor in (self.values, rays)}
-        return kinds == {("cpu", torch.float32)} and min(self.values.shape[1:]) > 1 and library("cpu") is not None
+        """Whether the kernels can march these rays."""
+        kinds = {(tensor.device, tensor.dtype) for tensor in (self.values, rays)}
+        alike = kinds == {(rays.device, torch.float32)} and min(self.values.shape[1:]) > 1
+        return alike and library(rays.device.type) is not None
 
     def span(self, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"]) -> tuple[Tensor, Tensor]:
         """Distances (m) at which rays enter and leave the volume's box; far <= near where they miss it."""
@@ -125,7 +126,7 @@ def march(
     bent = deformation if deformation is not None and deformation.moving else None
     if leaps == LEAPS and cache.compiled(origins):
         # torch draws the jitter in either case, so that both paths take the same numbers from the generator
-        jitter = None if generator is None else torch.rand(len(origins), generator=generator)
+        jitter = None if generator is None else torch.rand(len(origins), generator=generator).to(origins)
         if bent is None:
             return Samples(*_march_compiled(cache, origins, directions, None, sd_m, samples, jitter))
         assert photo is not None
@@ -189,7 +190,7 @@ def _march_by_photo(
 ) -> Samples:  # fmt: skip
     """A call of the kernel bends all rays alike: so each photo's rays march by themselves."""
     t = origins.new_zeros(len(origins), samples)
-    valid = torch.zeros(len(origins), samples, dtype=torch.bool)
+    valid = torch.zeros(len(origins), samples, dtype=torch.bool, device=origins.device)
     for number in photo.unique().tolist():
         rows = torch.nonzero(photo == number)[:, 0]
         shift = None if jitter is None else jitter[rows]
@@ -209,7 +210,7 @@ def trace(
 ) -> tuple[Float[Tensor, "R"], Bool[Tensor, "R"]]:
     """Distance (m) to the cached surface along each ray, and whether it is hit; expressions as for :func:`march`."""
     places = march(cache, origins, directions, sd_m=5e-4, samples=20, deformation=deformation, photo=photo)
-    rows = torch.arange(len(origins))[:, None].expand_as(places.t).reshape(-1)
+    rows = torch.arange(len(origins), device=origins.device)[:, None].expand_as(places.t).reshape(-1)
     points = origins[rows] + directions[rows] * places.t.reshape(-1, 1)
     if deformation is not None and deformation.moving:
         assert photo is not None

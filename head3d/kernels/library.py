@@ -5,12 +5,12 @@ import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from head3d.errors import Head3DError, KernelBuildError, ShapeError
+from head3d.errors import ConfigError, Head3DError, KernelBuildError, ShapeError
 from head3d.events import Emit, Notice, ignore
 from head3d.kernels import nvrtc
 from head3d.kernels.build import Device, KernelStatus, find_or_build
@@ -81,6 +81,19 @@ def _environment() -> tuple[str | None, ...]:
 def library(device: str = "cpu") -> Library | None:
     """The loaded kernels of a device (``tensor.device.type``), or None: then the caller takes its torch path."""
     return _open(device, _environment())[0] if device in get_args(Device) else None
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """Where to compute; ``auto`` takes a GPU if there is one whose kernels work.
+
+    Raises:
+        ConfigError: A GPU is asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("There is no CUDA device.", hint="Use --train.device auto; head3d doctor tells what is here.")
+    takes = there and (wanted == "cuda" or (wanted == "auto" and library("cuda") is not None))
+    return torch.device("cuda" if takes else "cpu")
 
 
 def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:
