@@ -17,7 +17,8 @@ from head3d.bench_case import Arithmetic, Case, Work, noise, retained
 from head3d.kernels.adam import AdamConfig, AdamState, adam_step_touched
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init, hash_grid_torch
 from head3d.kernels.grid_sample import grid_sample3
-from head3d.kernels.mlp import encode_mlp, mlp, mlp_torch
+from head3d.kernels.mlp import Precision, encode_mlp, mlp, mlp_torch
+from head3d.kernels.mlp_bf16 import has_bf16
 
 WIDTHS = (32, 64, 64, 16)
 """The network of the main line: inputs, two hidden layers, outputs."""
@@ -29,6 +30,7 @@ def default_cases() -> list[Case]:
     """Every op in its usual size, the main line first."""
     return [
         *main_line(),
+        *main_line(precision="bfloat16"),
         hash_grid_forward(),
         hash_grid_backward(),
         mlp_case(backward=False),
@@ -47,16 +49,28 @@ def default_cases() -> list[Case]:
     ]
 
 
-def main_line(samples: int = 1 << 18, *, table_log2: int = 17, reference_samples: int | None = None) -> list[Case]:
+def main_line(
+    samples: int = 1 << 18,
+    *,
+    table_log2: int = 17,
+    reference_samples: int | None = None,
+    precision: Precision = "float32",
+) -> list[Case]:
     """Hash grid and network together: forward, forward and backward, and a whole step of training.
 
     Plain torch gets all samples for the step, whose dense update of the table they share, and a quarter otherwise.
     """
     quarter = samples // 4
+    half = precision == "bfloat16"
+    arithmetic: Arithmetic = "matrix" if half and has_bf16() else "fma"
+    options = {"precision": precision} if half else {}
     return [
-        encode_mlp_case(goal, samples=samples, table_log2=table_log2, reference_samples=reference_samples or fewer)
+        encode_mlp_case(
+            goal, samples=samples, table_log2=table_log2, reference_samples=reference_samples or fewer,
+            arithmetic=arithmetic, **options,
+        )
         for goal, fewer in (("forward", quarter), ("backward", quarter), ("step", None))
-    ]
+    ]  # fmt: skip
 
 
 def main_grid(table_log2: int = 17) -> HashGridConfig:
