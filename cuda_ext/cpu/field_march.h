@@ -44,7 +44,7 @@ class MarchLoops {
     }
     Ray& ray = rays_[r];
     box_span(cache_, o, d, ray.t, ray.far);
-    ray.before = INFINITY;
+    ray.before = kUnknown;
     ray.stride = 1.f;
     if (ray.t < ray.far) waiting_.add(r);
   }

@@ -3,9 +3,15 @@
 #include "../math/field_ray.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::render {
 
-using namespace head3d;
+__global__ void draw(Field field, PictureRule rule, Picture picture);
+__global__ void samples_of(Field field, MarchRule rule, const float* origins,
+                           const float* directions, const float* jitter, int64_t R, int64_t samples,
+                           float* t, bool* valid);
+__global__ void distances(Field field, const float* points, int64_t P, bool base, float* out);
+
+#if HEAD3D_DEVICE
 
 __global__ void draw(Field field, PictureRule rule, Picture picture) {
   const int64_t pixel = item();
@@ -32,7 +38,13 @@ __global__ void distances(Field field, const float* points, int64_t P, bool base
   out[p] = base ? sdf_at(field, points + 3 * p) : residual_at(field, points + 3 * p);
 }
 
-}  // namespace
+#endif
+
+}  // namespace head3d::render
+
+#if HEAD3D_HOST
+using namespace head3d;
+using namespace head3d::render;
 
 int head3d_render_field(const int64_t* field, const double* numbers, const double* camera,
                         const double* light, const float* directions, int64_t H, int64_t W,
@@ -62,3 +74,4 @@ int head3d_field_sdf(const int64_t* field, const double* numbers, const float* p
                 out);
   return 0;
 }
+#endif

@@ -8,6 +8,13 @@
 #define HEAD3D_HD inline __attribute__((always_inline))
 #endif
 
+// Functions that only the launching side calls. NVRTC knows no host: there they are device functions nobody calls.
+#if defined(__CUDACC_RTC__)
+#define HEAD3D_HOST_ONLY __device__ inline
+#else
+#define HEAD3D_HOST_ONLY inline
+#endif
+
 namespace head3d {
 
 template <typename T>

@@ -43,7 +43,7 @@ struct Field {
 };
 
 // Reads the description of abi.h. Scales and layout of the hash grids lie in memory the host can read.
-inline Field described_field(const int64_t* slots, const double* numbers) {
+HEAD3D_HOST_ONLY Field described_field(const int64_t* slots, const double* numbers) {
   Field field{};
   FieldVolume* volumes[5] = {&field.cache, &field.shape, &field.traits, &field.paint,
                              &field.deform};
@@ -97,9 +97,13 @@ HEAD3D_HD float quick_exp(float x) {
   y = y * r + 5.0000001201e-1f;
   y = y * r * r + r + 1.f;
   const int32_t bits = power << 23;
+#if defined(__CUDA_ARCH__)
+  return y * __int_as_float(bits);
+#else
   float scale;
   __builtin_memcpy(&scale, &bits, sizeof scale);
   return y * scale;
+#endif
 }
 
 HEAD3D_HD float logistic(float x) { return 1.f / (1.f + quick_exp(-x)); }
@@ -133,11 +137,13 @@ constexpr float kClear = 1e-4f;     // of the light: what lies behind is not sho
 constexpr float kInvisible = 1e-5f;  // opacity of a ray that gets no colour
 constexpr float kFill = 0.02f;  // least part that the other half gives to the colour of an unseen place
 
+constexpr float kUnknown = 3e38f;   // m: the distance before a ray's first sample; its slope becomes the steepest
+
 struct MarchRule {
   float shell, edge, step;  // m; leaps aim at the edge
 };
 
-inline MarchRule march_rule(double sd) {
+HEAD3D_HOST_ONLY MarchRule march_rule(double sd) {
   const double wide = 4 * sd > 2e-3 ? 4 * sd : 2e-3, shell = wide < 12e-3 ? wide : 12e-3;
   return {float(shell), float(0.8 * shell), float(0.8 * sd)};
 }

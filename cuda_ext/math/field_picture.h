@@ -25,7 +25,7 @@ struct Picture {
 };
 
 // camera: its centre, its axis.
-inline PictureRule picture_rule(const Field& field, const double* camera, const double* light,
+HEAD3D_HOST_ONLY PictureRule picture_rule(const Field& field, const double* camera, const double* light,
                                 const float* directions, int64_t H, int64_t W, int64_t times,
                                 int64_t samples, int64_t colors, double normal_step,
                                 int64_t mirror) {

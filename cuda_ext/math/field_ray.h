@@ -116,7 +116,7 @@ HEAD3D_HD void walk_ray(const Field& field, MarchRule rule, const float o[3], co
   }
   if (!(t < far)) return;
   t += jitter * rule.step;
-  float before = INFINITY, stride = 1.f;
+  float before = kUnknown, stride = 1.f;
   for (int k = 0; k < samples; ++k) {
     const RayPlace at = place_on_ray(field, o, d, t);
     if (!take(t, at)) return;
