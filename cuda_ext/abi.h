@@ -102,3 +102,20 @@ HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t
       const int64_t* shape, T* features /* P I or null */, T* out /* P O */, int64_t threads);
 HEAD3D_DECLARE_MLP(f32, float)
 HEAD3D_DECLARE_MLP(f64, double)
+
+// The same with bfloat16 between the layers (float32 sums), for F = 2, I = 2 L and ReLU, where the CPU has tiles:
+// has_bf16 says so; else the functions return 1. tape and g_x are scratch that the caller keeps: the features, in
+// 16-point tiles (ceil(P / 32) * 2 * ceil(I / 32) * 1024 bytes, 64-byte aligned; null: no backward pass follows), and
+// their cotangents, level by level (L * ceil(P / 32) * 2 * 64 bytes; null: only g_flat is wanted).
+HEAD3D_API int64_t head3d_has_bf16();
+HEAD3D_API int head3d_encode_mlp_fwd_bf16(const float* points /* P 3 */, int64_t P,
+                                          const float* table /* E 2 */, const double* scales,
+                                          const int64_t* layout, int64_t L, int64_t F,
+                                          int64_t smooth, const float* flat, const int64_t* shape,
+                                          uint8_t* tape, float* out /* P O */, int64_t threads);
+HEAD3D_API int head3d_encode_mlp_bwd_bf16(const float* points, int64_t P, const double* scales,
+                                          const int64_t* layout, int64_t L, int64_t F,
+                                          int64_t smooth, const float* flat, const int64_t* shape,
+                                          const uint8_t* tape, const float* g_out /* P O */,
+                                          uint8_t* g_x, float* g_table /* E 2, added to */,
+                                          float* g_flat, int64_t threads);

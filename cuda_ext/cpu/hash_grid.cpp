@@ -1,5 +1,5 @@
-// Hash grid on the CPU. Backward to the table: a level belongs to one thread, so no two threads meet and the sum has
-// one order.
+// Hash grid on the CPU. Backward to the table: a level belongs to one thread, so no two threads
+// meet and the sum has one order.
 #include "../abi.h"
 #include "../math/adam.h"
 #include "hash_grid_loops.h"
@@ -8,8 +8,8 @@ namespace {
 
 using namespace head3d;
 
-// Points worked on at once, level by level: enough to visit most lines of a level's table several times while it is
-// in L2, few enough that their features stay in L3.
+// Points worked on at once, level by level: enough to visit most lines of a level's table several
+// times while it is in L2, few enough that their features stay in L3.
 constexpr int64_t kPoints = 16384;
 
 template <int F, typename T>
@@ -53,9 +53,28 @@ void backward_level(const T* points, int64_t first, int64_t last, const Level<T>
   }
 }
 
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+template <>
+void backward_level<2, float>(const float* points, int64_t first, int64_t last,
+                              const Level<float>& level, const float* g_out, int64_t stride,
+                              float* entries) {
+  wide::WideLevel shape = wide_level(level);
+  shape.offset = 0;  // `entries` are the level's own
+  const __m512i row =
+      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                         _mm512_set1_epi32(int32_t(stride)));
+  wide::add_level(points, first, last, shape, entries, [&](int64_t p, __m512& g0, __m512& g1) {
+    const float* g = g_out + p * stride;
+    const auto here = __mmask16(last - p < 16 ? (1u << (last - p)) - 1 : 0xffffu);
+    g0 = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), here, row, g, 4);
+    g1 = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), here, row, g + 1, 4);
+  });
+}
+#endif
+
 template <int F, typename T>
-void backward_table(const T* points, int64_t P, const std::vector<Level<T>>& levels,
-                    const T* g_out, T* g_table, int64_t threads) {
+void backward_table(const T* points, int64_t P, const std::vector<Level<T>>& levels, const T* g_out,
+                    T* g_table, int64_t threads) {
   const int64_t L = int64_t(levels.size());
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
   for (int64_t t = 0; t < threads; ++t) {
@@ -128,18 +147,18 @@ int hash_grid_bwd(const T* points, int64_t P, const T* table, const double* scal
 
 }  // namespace
 
-#define HEAD3D_HASH_GRID(suffix, T)                                                             \
-  int head3d_hash_grid_fwd_##suffix(const T* points, int64_t P, const T* table,                 \
-                                    const double* scales, const int64_t* layout, int64_t L,     \
-                                    int64_t F, int64_t smooth, T* out, int64_t threads) {       \
-    return hash_grid_fwd(points, P, table, scales, layout, L, F, smooth, out, threads);         \
-  }                                                                                             \
-  int head3d_hash_grid_bwd_##suffix(                                                            \
-      const T* points, int64_t P, const T* table, const double* scales, const int64_t* layout,  \
-      int64_t L, int64_t F, int64_t smooth, const T* g_out, T* g_table, T* g_points,            \
-      int64_t threads) {                                                                        \
-    return hash_grid_bwd(points, P, table, scales, layout, L, F, smooth, g_out, g_table,        \
-                         g_points, threads);                                                    \
+#define HEAD3D_HASH_GRID(suffix, T)                                                                \
+  int head3d_hash_grid_fwd_##suffix(const T* points, int64_t P, const T* table,                    \
+                                    const double* scales, const int64_t* layout, int64_t L,        \
+                                    int64_t F, int64_t smooth, T* out, int64_t threads) {          \
+    return hash_grid_fwd(points, P, table, scales, layout, L, F, smooth, out, threads);            \
+  }                                                                                                \
+  int head3d_hash_grid_bwd_##suffix(const T* points, int64_t P, const T* table,                    \
+                                    const double* scales, const int64_t* layout, int64_t L,        \
+                                    int64_t F, int64_t smooth, const T* g_out, T* g_table,         \
+                                    T* g_points, int64_t threads) {                                \
+    return hash_grid_bwd(points, P, table, scales, layout, L, F, smooth, g_out, g_table, g_points, \
+                         threads);                                                                 \
   }
 #ifdef HEAD3D_F64  // from hash_grid_f64.cpp
 HEAD3D_HASH_GRID(f64, double)

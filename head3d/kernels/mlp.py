@@ -10,8 +10,10 @@ from torch import Tensor
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
 from head3d.kernels.library import call, library, require
+from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
 
 Activation = Literal["relu", "softplus"]
+Precision = Literal["float32", "bfloat16"]
 
 SOFTPLUS_BETA = 100.0
 """Sharpness of the softplus, as in the networks of IDR (Yariv et al. 2020); kSoftplusBeta of cuda_ext/math/mlp.h."""
@@ -39,6 +41,7 @@ def encode_mlp(
     config: HashGridConfig,
     layers: Layers,
     activation: Activation = "relu",
+    precision: Precision = "float32",
 ) -> Float[Tensor, "P O"]:
     """``mlp(hash_grid(points_unit, table, config), layers)`` in one pass, without the features in between.
 
@@ -50,6 +53,8 @@ def encode_mlp(
         config: Shape of the grid.
         layers: Of the network; the first takes ``config.width`` numbers.
         activation: After every layer but the last.
+        precision: ``bfloat16`` rounds features and activations where the machine gains by it (AMX tiles, for two
+            features a level and ReLU) and is ``float32`` elsewhere; sums, table and gradients are float32 either way.
 
     Returns:
         Outputs, differentiable once in points, table and parameters.
@@ -63,6 +68,9 @@ def encode_mlp(
     flat = _flat(layers, table.dtype)
     tape = torch.is_grad_enabled() and any(t.requires_grad for t in (points, table, flat))
     smooth = config.interpolation == "smoothstep"
+    if precision == "bfloat16" and table.dtype == torch.float32 and config.features == 2 and activation == "relu":
+        if has_bf16():
+            return encode_mlp_bf16(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
     return _encode_mlp(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
 
 

@@ -2,11 +2,15 @@ import itertools
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from head3d.errors import ShapeError
 from head3d.kernels import mlp as module
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
 from head3d.kernels.mlp import encode_mlp, mlp
+from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
+from tests.reference import mlp_bf16
 
 GRID = HashGridConfig(levels=5, features=2, log2_table_size=9, base_resolution=4, per_level_scale=1.7)
 
@@ -134,3 +138,70 @@ class TestEncodeMlp:
             encode_mlp(torch.zeros(3), values, config=GRID, layers=layers)
         with pytest.raises(ShapeError, match=r"layers\[0\]"):
             encode_mlp(points(3), values, config=GRID, layers=network(GRID.width + 1, 16, 3))
+
+
+class TestBfloat16:
+    """Without AMX ``bfloat16`` is float32: then only the first test says anything."""
+
+    def test_is_close_to_float32_everywhere(self, path):
+        layers, at, values = network(GRID.width, 64, 64, 16, dtype=torch.float32), points(500).float(), table().float()
+        exact = encode_mlp(at, values, config=GRID, layers=layers)
+        rough = encode_mlp(at, values, config=GRID, layers=layers, precision="bfloat16")
+        assert (rough - exact).norm() < 0.01 * exact.norm()
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        count=st.integers(1, 300),
+        levels=st.integers(1, 20),
+        width=st.integers(1, 128),
+        hidden=st.integers(1, 4),
+        outputs=st.integers(1, 40),
+        smooth=st.booleans(),
+    )
+    def test_matches_reference(self, count, levels, width, hidden, outputs, smooth):
+        if not has_bf16():
+            pytest.skip("no AMX here")
+        grid = HashGridConfig(levels, 2, 9, 4, 1.5, "smoothstep" if smooth else "linear")
+        generator = torch.Generator().manual_seed(count)
+        values = torch.randn(grid.entries, 2, generator=generator).requires_grad_()
+        at = torch.rand(count, 3, generator=generator).requires_grad_()
+        layers = network(grid.width, *[width] * hidden, outputs, dtype=torch.float32)
+        g_out = torch.randn(count, outputs, generator=generator)
+        out = encode_mlp(at, values, config=grid, layers=layers, precision="bfloat16")
+        found = torch.autograd.grad(out, [at, values, *flat(layers)], g_out)
+        features = hash_grid(at, values, grid)
+        expected, g_features, *parameters = mlp_bf16.network(features.detach(), layers, g_out)
+        g_grid = torch.autograd.grad(features, [at, values], mlp_bf16.rounded(g_features).float())
+        for one, two in zip([out, *found], [expected, *g_grid, *parameters], strict=True):
+            # a number on the border of two bfloat16 goes either way: 2^-8 of one term among many
+            assert (one - two).norm() <= 0.02 * two.norm() + 1e-4
+
+    def test_gradients_are_the_same_twice(self):
+        layers, at, values = network(GRID.width, 32, 8, dtype=torch.float32), points(3000).float(), table().float()
+        values.requires_grad_()
+
+        def run():
+            out = encode_mlp(at, values, config=GRID, layers=layers, precision="bfloat16")
+            return torch.autograd.grad(out.square().sum(), [values, *flat(layers)])
+
+        assert all((a == b).all() for a, b in zip(run(), run(), strict=True))
+
+    def test_none_and_nan(self):
+        layers, values = network(GRID.width, 16, 3, dtype=torch.float32), table().float()
+        run = lambda at: encode_mlp(at, values, config=GRID, layers=layers, precision="bfloat16")  # noqa: E731
+        assert run(torch.zeros(0, 3)).shape == (0, 3)
+        assert torch.equal(run(torch.full((3, 3), torch.nan)), run(torch.zeros(3, 3)))
+
+    def test_opcheck(self):
+        if not has_bf16():
+            pytest.skip("no AMX here")
+        parameters = module._flat(network(GRID.width, 16, 3, dtype=torch.float32), torch.float32).detach()
+        arguments = (
+            points(6).float(),
+            table().float(),
+            parameters,
+            *level_layout(GRID),
+            False,
+            [GRID.width, 16, 1, 3, 0],
+        )
+        torch.library.opcheck(encode_mlp_bf16, (*arguments, True), test_utils=("test_schema", "test_faketensor"))
