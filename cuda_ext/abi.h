@@ -89,6 +89,8 @@ HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t
 // Small network: shape = inputs I, hidden width, hidden layers, outputs O, activation (0 ReLU, 1 softplus);
 // flat = weights (out x in), then bias, layer by layer. Gradients are written; g_features may be null.
 // encode_mlp runs it on the hash grid; it also writes the features unless they are null.
+// On CUDA, g_flat has room for 1 + head3d_mlp_parts() times the parameters: the gradients, and scratch behind them.
+HEAD3D_API int64_t head3d_mlp_parts();
 #define HEAD3D_DECLARE_MLP(suffix, T)                                                            \
   HEAD3D_API int head3d_mlp_fwd_##suffix(const T* features /* P I */, int64_t P, const T* flat,  \
                                          const int64_t* shape /* 5 */, T* out /* P O */,         \
