@@ -11,6 +11,7 @@ from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
 from head3d.kernels.library import Library, call, library, require
 from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
+from head3d.kernels.mlp_half import encode_mlp_half, fits_half
 
 Activation = Literal["relu", "softplus"]
 Precision = Literal["float32", "bfloat16"]
@@ -56,8 +57,9 @@ def encode_mlp(
         config: Shape of the grid.
         layers: Of the network; the first takes ``config.width`` numbers.
         activation: After every layer but the last.
-        precision: ``bfloat16`` rounds features and activations where the machine gains by it (AMX tiles, for two
-            features a level and ReLU) and is ``float32`` elsewhere; sums, table and gradients are float32 either way.
+        precision: ``bfloat16`` rounds features and activations where the machine gains by it and is ``float32``
+            elsewhere: on AMX tiles of a CPU (two features a level and ReLU), on tensor cores of a GPU (there weights
+            and inner cotangents are rounded, too; float16 before sm_80). Sums, table and gradients are float32.
 
     Returns:
         Outputs, differentiable once in points, table and parameters.
@@ -71,8 +73,11 @@ def encode_mlp(
     flat = _flat(layers, table.dtype)
     tape = torch.is_grad_enabled() and any(t.requires_grad for t in (points, table, flat))
     smooth = config.interpolation == "smoothstep"
-    if precision == "bfloat16" and table.dtype == torch.float32 and config.features == 2 and activation == "relu":
-        if table.device.type == "cpu" and has_bf16():
+    if precision == "bfloat16" and table.dtype == torch.float32:
+        lib = library(table.device.type)
+        if lib is not None and lib.device == "cuda" and fits_half(shape):
+            return encode_mlp_half(points, table, flat, *level_layout(config), smooth, shape)
+        if lib is not None and lib.device == "cpu" and config.features == 2 and activation == "relu" and has_bf16():
             return encode_mlp_bf16(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
     return _encode_mlp(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
 
@@ -85,7 +90,7 @@ def mlp_torch(features: Tensor, layers: Layers, *, activation: Activation = "rel
         )
         if index + 1 < len(layers):
             relu = activation == "relu"
-            features = features.relu() if relu else torch.nn.functional.softplus(features, SOFTPLUS_BETA, threshold=1e9)
+            features = features.relu() if relu else torch.nn.functional.softplus(features, SOFTPLUS_BETA, threshold=30)
     return features
 
 

@@ -37,7 +37,7 @@ auto exchange(unsigned mask, const V& mine, const Use& use) {
   if (!(mask >> lane() & 1)) fail("a lane takes part in a warp's exchange without being in the mask");
   *reinterpret_cast<V*>(slot(lane())) = mine;
   warp_barrier(mask);
-  const auto result = use([](int other) { return *reinterpret_cast<const V*>(slot(other)); });
+  const auto result = use([](int other) -> const V& { return *reinterpret_cast<const V*>(slot(other)); });
   warp_barrier(mask);
   return result;
 }
