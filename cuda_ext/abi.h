@@ -138,3 +138,38 @@ HEAD3D_API int head3d_encode_mlp_half_bwd(const float* points, int64_t P, const 
                                           const int64_t* shape, float* scratch,
                                           const float* g_out /* P O */, float* g_table /* E F */,
                                           float* g_points /* P 3 */, float* g_flat, int64_t stream);
+
+// What the CPU can do at most, for the benchmark. done: operations (a multiply-add is two), and the sum of what was
+// computed so that nothing is optimised away. AMX tiles of bfloat16 do none where the CPU or the system has none.
+// Random reads of 8 bytes: E a power of two, reads a multiple of 256, else 1 is returned.
+HEAD3D_API int head3d_fma_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_amx_peak(int64_t rounds, double* done /* 2 */, int64_t threads);
+HEAD3D_API int head3d_gather_peak(const float* table /* E 2 */, int64_t E, int64_t reads,
+                                  double* sum /* 1 */, int64_t threads);
+
+// A radiance field is described by 40 integers and 24 reals.
+// field: of the volumes to march on (1 channel), base distance (1), reach and softness (2), albedo logits and seen (4),
+// displacement to the neutral head (3, or null): address of the values (C D H W), nodes W, H, D; then of the networks
+// of geometry and colour: addresses of table (E F), scales (L) and layout (L 3) as above, L, F, smooth, addresses of
+// weight (hidden, L F), bias (hidden) and output weight (1 or 6, hidden), hidden width. At most 32 levels, 64 features.
+// numbers: origin (x, y, z) and cell of each volume, m; 1 / width of the features' box, metres per geometry output,
+// largest residual radiance, blur of the surface (m). Scales and layout lie in host memory.
+// camera: its centre (m) and its axis. singly: one ray at a time, as on CUDA. At most 8 colors per ray.
+HEAD3D_API int head3d_render_field(
+    const int64_t* field, const double* numbers, const double* camera /* 6 */,
+    const double* light /* 9 3 */, const float* directions /* (H times) (W times) 3 */, int64_t H,
+    int64_t W, int64_t times, int64_t samples, int64_t colors, double normal_step /* m */,
+    int64_t mirror, int64_t singly, float* rgb /* H W 3 */, float* albedo /* H W 3 */,
+    float* normal /* H W 3 */, float* alpha /* H W */, float* depth /* H W: m */, int64_t threads);
+
+// Samples of rays through the described field's cache. t and valid come as zeros; jitter in steps.
+HEAD3D_API int head3d_field_march(const int64_t* field, const double* numbers,
+                                  const float* origins /* R 3 */, const float* directions /* R 3 */,
+                                  const float* jitter /* R or null */, int64_t R, int64_t samples,
+                                  float* t /* R samples */, bool* valid /* R samples */,
+                                  int64_t threads);
+
+// Signed distance (m) of the described field; without base only its learned residual.
+HEAD3D_API int head3d_field_sdf(const int64_t* field, const double* numbers,
+                                const float* points /* P 3: m */, int64_t P, int64_t base,
+                                float* out /* P */, int64_t threads);

@@ -1,7 +1,7 @@
-"""``head3d bench subject TRUTH``: how good is the head, where the right answer is known.
+"""``head3d bench WHAT``: how good is the head, where the right answer is known; how fast are kernels and pictures.
 
-The pipeline gets some pictures of a truth folder without their cameras, and what it makes is compared with the other
-pictures, the true cameras, depth, normals and mesh.
+``subject TRUTH``: the pipeline gets some pictures of a truth folder without their cameras, and what it makes is
+compared with the other pictures, the true cameras, depth, normals and mesh.
 """
 
 import json
@@ -17,11 +17,21 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from head3d import bench_kernels, bench_render
 from head3d.bench_run import BenchReport, as_plain, bench_subject
 from head3d.bench_truth import check_same_world, load_truth, pick_inputs
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
+
+HELP = """usage: head3d bench subject|kernels|render [OPTIONS]
+
+  subject TRUTH    how good a head is: pose, shape and pictures against truth
+  kernels          how fast every op is, against plain torch and against what the machine can do
+  render SUBJECT   how fast pictures of a finished subject are, fused and not, and how much they differ
+
+head3d bench WHAT --help tells the options.
+"""
 
 COLUMNS = (
     ("psnr_db", "PSNR dB", 1),
@@ -62,10 +72,22 @@ class SubjectBench:
 
 def main(words: Sequence[str]) -> int:
     """``head3d bench WHAT ...``; returns the exit code."""
-    if not words or words[0] != "subject":
-        raise ConfigError("head3d bench measures a subject.", hint="Write: head3d bench subject TRUTH [--inputs 5]")
+    match words[:1]:
+        case ["subject"]:
+            return _subject(words[1:])
+        case ["kernels"]:
+            return bench_kernels.main(words[1:])
+        case ["render"]:
+            return bench_render.main(words[1:])
+        case ["-h" | "--help"]:
+            sys.stdout.write(HELP)
+            raise SystemExit(0)
+    raise ConfigError("head3d bench measures a subject, the kernels or rendering.", hint=HELP.partition("\n")[0])
+
+
+def _subject(words: Sequence[str]) -> int:
     options = tyro.cli(
-        SubjectBench, args=list(words[1:]), prog="head3d bench subject", config=(tyro.conf.FlagCreatePairsOff,)
+        SubjectBench, args=list(words), prog="head3d bench subject", config=(tyro.conf.FlagCreatePairsOff,)
     )
     truth = load_truth(options.truth)
     inputs = pick_inputs(truth, options.inputs)

@@ -291,7 +291,7 @@ def _build(words: Sequence[str]) -> int:
 def _bench(words: Sequence[str]) -> int:
     from head3d import bench
 
-    return bench.main(["subject", "--help"] if words[:1] in (["-h"], ["--help"]) else words)
+    return bench.main(words)
 
 
 def _presets(words: Sequence[str]) -> int:
@@ -332,8 +332,8 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "delete": ("erase a person", _delete),
     "doctor": ("what this machine offers, and what is missing", _doctor),
     "weights": ("list or fetch the model files", _weights),
-    "build": ("compile the kernels for the CPU or a GPU", _build),
-    "bench": ("measure a head against truth", _bench),
+    "build": ("compile the kernels", _build),
+    "bench": ("measure a head against truth; speed of kernels and pictures", _bench),
     "presets": ("list the presets", _presets),
     "sample-photos": ("fetch photos of a synthetic person", _sample_photos),
 }

@@ -106,6 +106,7 @@ def field(job: Job) -> None:
 
 def views(job: Job) -> None:
     """views/: the field from every named angle."""
+    from head3d.kernels.library import choose_device
     from head3d.parts_views import write_order, write_view
     from head3d.render.volume import render_view
     from head3d.rendering import make_views, photo_lights, surface_cache
@@ -119,6 +120,7 @@ def views(job: Job) -> None:
         lights=photo_lights(trained),
         photos=job.subject.fitted_photos(),
     )
+    trained = trained.to(choose_device(job.config.train.device))
     cache = surface_cache(trained)
     job.emit(StageStart("views", len(wanted)))
     for step, view in enumerate(wanted):

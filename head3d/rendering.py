@@ -18,6 +18,7 @@ from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.finish.apply import finish_set
 from head3d.geometry.sh import Lighting
+from head3d.kernels.library import choose_device
 from head3d.render.types import View
 from head3d.render.views import ANGLES, LIGHTS, named_view
 from head3d.render.volume import render_view
@@ -131,6 +132,9 @@ def render(
     if expression != "neutral":
         index = _photo_index(expression, photos)
         deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(photos))])
+    device = choose_device(options.train.device)
+    field = field.to(device)
+    deformation = deformation and deformation.to(device)
     emit(StageStart("render", len(wanted)))
     started = time.monotonic()
     cache = surface_cache(field)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume, box_grid, grid_nodes
 from head3d.geometry.mesh import Mesh
+from head3d.kernels.render_field import FieldVolume
 
 CELL_M = 0.006
 """Lips are 8 mm apart in a small smile: coarser cells would tie them together."""
@@ -60,6 +61,25 @@ class Deformation:
         self.steps = torch.tensor([[0.0, 0.0, float(photo * shape[0])] for photo in range(len(volumes))])
         self.block = shape
         self.cell_m = present[0].cell_m
+        self.volumes = [
+            None if volume is None else FieldVolume(block.contiguous(), self.origins[photo], self.cell_m)
+            for photo, (volume, block) in enumerate(zip(volumes, blocks, strict=True))
+        ]
+
+    def to(self, device: torch.device) -> "Deformation":
+        """Move everything to where the points are."""
+        if self.moving:
+            for name in ("values", "origins", "present", "steps"):
+                setattr(self, name, getattr(self, name).to(device))
+            self.volumes = [
+                volume and FieldVolume(volume.values.to(device), volume.origin, volume.cell_m)
+                for volume in self.volumes
+            ]
+        return self
+
+    def volume_of(self, photo: int) -> FieldVolume | None:
+        """The displacement (m, 3 channels) of one photo as the kernels take it; None if it does not move."""
+        return self.volumes[photo] if self.moving else None
 
     def to_canonical(self, points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]) -> Float[Tensor, "P 3"]:
         """Points of the neutral head; ``photo`` says whose expression each point has. Volumes end in zeros."""
@@ -67,12 +87,12 @@ class Deformation:
             return points_m
         depth, height, width = self.block
         node = (points_m - self.origins[photo]) / self.cell_m
-        top = torch.tensor([width - 1.0, height - 1.0, depth - 1.0])
+        top = node.new_tensor([width - 1.0, height - 1.0, depth - 1.0])
         rows = torch.nonzero(((node >= 0) & (node <= top) & self.present[photo, None]).all(-1))[:, 0]
         if not len(rows):
             return points_m
         node = node[rows] + self.steps[photo[rows]]
-        last = torch.tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
+        last = node.new_tensor([width - 1.0, height - 1.0, self.values.shape[1] - 1.0])
         found = torch.nn.functional.grid_sample(
             self.values[None], (node / last * 2 - 1)[None, None, None], align_corners=True
         )

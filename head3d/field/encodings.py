@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from head3d.field.decoder import Decoder
 from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
+from head3d.kernels.mlp import encode_mlp
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,20 @@ def make_encoding(config: GridConfig, *, generator: torch.Generator | None = Non
             return HashEncoding(config, generator=generator)
         case "triplane":
             return TriplaneEncoding(config, generator=generator)
+
+
+def decoded(
+    encoding: HashEncoding | TriplaneEncoding,
+    decoder: Decoder,
+    points_m: Float[Tensor, "P 3"],
+    *,
+    levels: Float[Tensor, "C"] | None = None,
+) -> Float[Tensor, "P O"]:
+    """What a decoder says of the features at points. ``levels`` fades features (coarse to fine)."""
+    if isinstance(encoding, HashEncoding):
+        # fading a feature is scaling its column of the first weight: so both run in one pass
+        weight = decoder.weight_in if levels is None else decoder.weight_in * levels
+        layers = (weight, decoder.bias_in), (decoder.weight_out, None)
+        return encode_mlp(unit_box(points_m), encoding.table, config=encoding.grid, layers=layers)
+    features = encoding(points_m)
+    return decoder(features if levels is None else features * levels)

@@ -7,15 +7,22 @@ space by the distance it promises and slow down in a thin shell about the surfac
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from head3d.field.deform import Deformation
+from head3d.field.fused import kernel_parts
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import sample_values
+from head3d.kernels.library import library
+from head3d.kernels.render_field import FieldVolume, field_sdf, march_field
 from head3d.shapes import shaped
 
 SAFETY = 0.7
 """Fraction of the promised distance a ray leaps: the sum of two interpolated volumes is not quite a distance."""
+
+LEAPS = 48
+"""Steps a ray may take to the shell, here and in cuda_ext/math/field.h."""
 
 FARTHEST_M = 0.06
 """No residual reaches further from the fitted head."""
@@ -42,11 +49,10 @@ class ShellCache:
         self.values = trained.shape.clone()
         self.origin, self.cell_m = trained.shape_origin, trained.cells["shape"]
         flat = trained.shape.flatten()
-        candidates = torch.nonzero(flat.abs() < FARTHEST_M)[:, 0]
+        farthest = min(FARTHEST_M, float(trained.traits[0].max()) + margin_m)
+        candidates = torch.nonzero(flat.abs() < farthest)[:, 0]
         where = self._nodes(trained, candidates)
-        reach = (
-            sample_values(trained.traits[:1], trained.traits_origin, trained.cells["traits"], where)[:, 0] + margin_m
-        )
+        reach = trained.reach(where) + margin_m
         self.near = candidates[flat[candidates].abs() < reach]
         self.points = self._nodes(trained, self.near)
 
@@ -60,6 +66,9 @@ class ShellCache:
     def refresh(self, trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None, chunk: int = 65536) -> None:
         """Evaluate the residual anew at the nodes near the surface."""
         base, flat = trained.shape.flatten(), self.values.view(-1)
+        if (parts := kernel_parts(trained, levels=levels)) is not None:
+            flat[self.near] = base[self.near] + field_sdf(parts, self.points, base=False)
+            return
         for start in range(0, len(self.near), chunk):
             index = self.near[start : start + chunk]
             flat[index] = base[index] + trained.residual_sdf(self.points[start : start + chunk], levels=levels)
@@ -67,6 +76,17 @@ class ShellCache:
     def sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Cached signed distance, m."""
         return sample_values(self.values, self.origin, self.cell_m, points_m)[:, 0]
+
+    @property
+    def volume(self) -> FieldVolume:
+        """As the kernels take it."""
+        return FieldVolume(self.values, self.origin, self.cell_m)
+
+    def compiled(self, rays: Tensor) -> bool:
+        """Whether the kernels can march these rays."""
+        kinds = {(tensor.device, tensor.dtype) for tensor in (self.values, rays)}
+        alike = kinds == {(rays.device, torch.float32)} and min(self.values.shape[1:]) > 1
+        return alike and library(rays.device.type) is not None
 
     def span(self, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"]) -> tuple[Tensor, Tensor]:
         """Distances (m) at which rays enter and leave the volume's box; far <= near where they miss it."""
@@ -85,8 +105,9 @@ def march(
     *,
     sd_m: float,
     samples: int = 16,
-    leaps: int = 48,
-    to_canonical=None,
+    leaps: int = LEAPS,
+    deformation: Deformation | None = None,
+    photo: Int[Tensor, "R"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Samples:
     """Samples in the shell about the surface.
@@ -98,13 +119,25 @@ def march(
         sd_m: Blur of the surface; the shell is four of it to each side.
         samples: Per ray.
         leaps: Steps allowed for reaching the shell.
-        to_canonical: Maps (points, ray index) to the neutral head, or None.
+        deformation: Expressions of the photos; None is neutral.
+        photo: Whose expression each ray has; needed with a deformation.
         generator: Jitters the first sample; None puts it at the shell's border.
     """
+    bent = deformation if deformation is not None and deformation.moving else None
+    if leaps == LEAPS and cache.compiled(origins):
+        # torch draws the jitter in either case, so that both paths take the same numbers from the generator
+        jitter = None if generator is None else torch.rand(len(origins), generator=generator).to(origins)
+        if bent is None:
+            return Samples(*_march_compiled(cache, origins, directions, None, sd_m, samples, jitter))
+        assert photo is not None
+        return _march_by_photo(cache, origins, directions, sd_m, samples, jitter, bent, photo)
 
     def distance(t: Tensor, which: Tensor) -> Tensor:
         points = origins[which] + directions[which] * t[:, None]
-        return cache.sdf(points if to_canonical is None else to_canonical(points, which))
+        if bent is not None:
+            assert photo is not None
+            points = bent.to_canonical(points, photo[which])
+        return cache.sdf(points)
 
     count = len(origins)
     shell = min(max(4 * sd_m, 2e-3), 12e-3)
@@ -142,16 +175,46 @@ def march(
     return Samples(places, valid)
 
 
+def _march_compiled(
+    cache: ShellCache, origins: Tensor, directions: Tensor, deform: FieldVolume | None, sd_m: float, samples: int,
+    jitter: Tensor | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    return march_field(
+        cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter, deform=deform
+    )  # fmt: skip
+
+
+def _march_by_photo(
+    cache: ShellCache, origins: Tensor, directions: Tensor, sd_m: float, samples: int, jitter: Tensor | None,
+    deformation: Deformation, photo: Tensor,
+) -> Samples:  # fmt: skip
+    """A call of the kernel bends all rays alike: so each photo's rays march by themselves."""
+    t = origins.new_zeros(len(origins), samples)
+    valid = torch.zeros(len(origins), samples, dtype=torch.bool, device=origins.device)
+    for number in photo.unique().tolist():
+        rows = torch.nonzero(photo == number)[:, 0]
+        shift = None if jitter is None else jitter[rows]
+        bent = deformation.volume_of(number)
+        t[rows], valid[rows] = _march_compiled(cache, origins[rows], directions[rows], bent, sd_m, samples, shift)
+    return Samples(t, valid)
+
+
 @torch.no_grad()
 def trace(
-    cache: ShellCache, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], *, to_canonical=None
+    cache: ShellCache,
+    origins: Float[Tensor, "R 3"],
+    directions: Float[Tensor, "R 3"],
+    *,
+    deformation: Deformation | None = None,
+    photo: Int[Tensor, "R"] | None = None,
 ) -> tuple[Float[Tensor, "R"], Bool[Tensor, "R"]]:
-    """Distance (m) to the cached surface along each ray, and whether it is hit."""
-    places = march(cache, origins, directions, sd_m=5e-4, samples=20, to_canonical=to_canonical)
-    rows = torch.arange(len(origins))[:, None].expand_as(places.t).reshape(-1)
+    """Distance (m) to the cached surface along each ray, and whether it is hit; expressions as for :func:`march`."""
+    places = march(cache, origins, directions, sd_m=5e-4, samples=20, deformation=deformation, photo=photo)
+    rows = torch.arange(len(origins), device=origins.device)[:, None].expand_as(places.t).reshape(-1)
     points = origins[rows] + directions[rows] * places.t.reshape(-1, 1)
-    if to_canonical is not None:
-        points = to_canonical(points, rows)
+    if deformation is not None and deformation.moving:
+        assert photo is not None
+        points = deformation.to_canonical(points, photo[rows])
     value = torch.where(places.valid, cache.sdf(points).reshape(places.t.shape), torch.ones_like(places.t))
     crossing = (value[:, :-1] > 0) & (value[:, 1:] <= 0) & places.valid[:, 1:]
     hit = crossing.any(1)

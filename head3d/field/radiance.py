@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from head3d.field.decoder import Decoder
-from head3d.field.encodings import GridConfig, make_encoding
-from head3d.field.volumes import Volume, sample_values
+from head3d.field.encodings import GridConfig, decoded, make_encoding
+from head3d.field.volumes import Volume, channels_last, sample_values
 
 GEOMETRY_UNIT_M = 0.01
 """The geometry decoder speaks in centimetres, so that its weights are of order one."""
@@ -64,7 +64,7 @@ class RadianceField(nn.Module):
         super().__init__()
         self.config = config
         for name, volume in (("shape", shape), ("traits", traits), ("paint", paint)):
-            self.register_buffer(name, volume.values.clone())
+            self.register_buffer(name, channels_last(volume.values.clone()))
             self.register_buffer(f"{name}_origin", volume.origin.clone())
         self.cells = {"shape": shape.cell_m, "traits": traits.cell_m, "paint": paint.cell_m}
         self.geometry = make_encoding(config.geometry, generator=generator)
@@ -84,11 +84,8 @@ class RadianceField(nn.Module):
         self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None
     ) -> Float[Tensor, "P"]:
         """Learned displacement (m), within the reach allowed there. ``levels`` fades features (coarse to fine)."""
-        features = self.geometry(points_m)
-        if levels is not None:
-            features = features * levels
-        reach = sample_values(self.traits[:1], self.traits_origin, self.cells["traits"], points_m)[:, 0].detach()
-        raw = self.geometry_decoder(features)[:, 0] * GEOMETRY_UNIT_M
+        reach = self._traits(points_m)[:, 0].detach()
+        raw = decoded(self.geometry, self.geometry_decoder, points_m, levels=levels)[:, 0] * GEOMETRY_UNIT_M
         return reach * torch.tanh(raw / reach)
 
     def sdf(self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None) -> Float[Tensor, "P"]:
@@ -97,22 +94,31 @@ class RadianceField(nn.Module):
 
     def softness(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """How many times blurrier than skin the surface is (hair)."""
-        return sample_values(self.traits[1:], self.traits_origin, self.cells["traits"], points_m)[:, 0]
+        return self._traits(points_m)[:, 1]
+
+    def reach(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """How far the learned residual may move the surface, m."""
+        return self._traits(points_m)[:, 0]
+
+    def _traits(self, points_m: Tensor) -> Float[Tensor, "P 2"]:
+        return sample_values(self.traits, self.traits_origin, self.cells["traits"], points_m)
 
     def surface_color(
         self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None
     ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P 3"]]:
         """Albedo in (0, 1), linear, and residual radiance. ``levels`` fades features (coarse to fine)."""
-        base = sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
+        base = self._paint(points_m)
         seen = base[:, 3:].detach()
-        features = self.color(points_m) if levels is None else self.color(points_m) * levels
-        learned = self.color_decoder(features) * seen
+        learned = decoded(self.color, self.color_decoder, points_m, levels=levels) * seen
         albedo = torch.sigmoid(base[:, :3] + learned[:, :3])
         return albedo, self.config.residual_color * torch.tanh(learned[:, 3:])
 
     def seen(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """How far a photo looked at each place, in [0, 1]."""
-        return sample_values(self.paint[3:], self.paint_origin, self.cells["paint"], points_m)[:, 0]
+        return self._paint(points_m)[:, 3]
+
+    def _paint(self, points_m: Tensor) -> Float[Tensor, "P 4"]:
+        return sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
 
     def normals(
         self, points_m: Float[Tensor, "P 3"], *, step_m: float, levels: Float[Tensor, "C"] | None = None

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -220,7 +220,8 @@ def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: 
                 try:
                     make(Path(scratch), target.with_suffix(".log")).replace(target)
                 except CompilerFailed as error:
-                    cache.remember_failure(target, error.message)
+                    if error.lasting:
+                        cache.remember_failure(target, error.message)
                     raise
             cache.forget_failure(target)
     except OSError as error:
@@ -231,26 +232,25 @@ def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: 
     return target
 
 
-def find_or_build(device: Device, *, unusable: KernelStatus | None = None, emit: Emit = ignore) -> KernelStatus:
+def find_or_build(device: Device, *, unusable: Sequence[KernelStatus] = (), emit: Emit = ignore) -> KernelStatus:
     """Take the first path of the order that works; in ``auto`` it never raises.
 
     Args:
         device: Which library.
-        unusable: What was found before and does not load: is passed over, or made anew if it comes from the cache.
+        unusable: What was found before and does not load: passed over, and made anew if it comes from the cache.
         emit: Gets one Notice when something was compiled.
     """
     chosen = choice()
     if chosen == "torch":
         return KernelStatus(device, "torch", None, "HEAD3D_KERNELS=torch")
     shipped = prebuilt(device)
-    if shipped is not None and (unusable is None or unusable.path != "prebuilt"):
+    if shipped is not None and all(one.library != shipped for one in unusable):
         level = f" for {shipped.stem.removeprefix('head3d_cpu_')}" if device == "cpu" else ""
         return KernelStatus(device, "prebuilt", shipped, f"came with the package{level}")
-    if unusable is not None and unusable.path == "cache":
-        for path in (unusable.library, unusable.images):
-            if path is not None and path.parent != prebuilt_folder():
-                with contextlib.suppress(OSError):
-                    path.unlink()
+    for path in (path for one in unusable if one.path == "cache" for path in (one.library, one.images)):
+        if path is not None and path.parent != prebuilt_folder():
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
     said: list[Notice] = []
     try:
         made = build(device, again=False, emit=lambda event: said.append(event) if isinstance(event, Notice) else None)

@@ -5,12 +5,12 @@ import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from head3d.errors import Head3DError, KernelBuildError, ShapeError
+from head3d.errors import ConfigError, Head3DError, KernelBuildError, ShapeError
 from head3d.events import Emit, Notice, ignore
 from head3d.kernels import nvrtc
 from head3d.kernels.build import Device, KernelStatus, find_or_build
@@ -58,19 +58,20 @@ def _load(found: KernelStatus) -> Library | str:
 @functools.lru_cache(maxsize=8)
 def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
     """Once per process and setting of the environment. What is stale or damaged is passed over for a new one."""
-    found, passed_over = find_or_build(device), list[str]()
-    while found.library is not None:
+    found, unusable, reasons = find_or_build(device), list[KernelStatus](), list[str]()
+    while found.library is not None and found not in unusable:
         loaded = _load(found)
         if isinstance(loaded, Library):
-            return loaded, replace(found, reason="; ".join([found.reason, *passed_over]))
-        passed_over.append(loaded)
+            return loaded, replace(found, reason="; ".join([found.reason, *reasons]))
+        reasons.append(loaded)
+        unusable.append(found)
         if found.path == "compiled":
-            found = replace(found, path="torch", library=None, reason="; ".join(passed_over))
-            if settings[0] == device:
-                raise KernelBuildError(f"{found.reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
-            return None, found
-        found = find_or_build(device, unusable=found)
-    return None, replace(found, reason="; ".join([found.reason, *passed_over]))
+            break
+        found = find_or_build(device, unusable=unusable)
+    reason = "; ".join(reasons or [found.reason])
+    if settings[0] == device:
+        raise KernelBuildError(f"{reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
+    return None, replace(found, path="torch", library=None, reason=reason)
 
 
 def _environment() -> tuple[str | None, ...]:
@@ -80,6 +81,19 @@ def _environment() -> tuple[str | None, ...]:
 def library(device: str = "cpu") -> Library | None:
     """The loaded kernels of a device (``tensor.device.type``), or None: then the caller takes its torch path."""
     return _open(device, _environment())[0] if device in get_args(Device) else None
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """Where to compute; ``auto`` takes a GPU if there is one whose kernels work.
+
+    Raises:
+        ConfigError: A GPU is asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("There is no CUDA device.", hint="Use --train.device auto; head3d doctor tells what is here.")
+    takes = there and (wanted == "cuda" or (wanted == "auto" and library("cuda") is not None))
+    return torch.device("cuda" if takes else "cpu")
 
 
 def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:

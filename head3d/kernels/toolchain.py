@@ -33,11 +33,15 @@ OWN_FLAGS = re.compile(rb"^// flags: (.+)$", re.MULTILINE)
 
 
 class CompilerFailed(KernelBuildError):
-    """A compiler is there and does not compile the kernels; ``log`` holds what it said."""
+    """A compiler is there and does not compile the kernels; ``log`` holds what it said.
+
+    ``lasting`` if it would fail again: neither a full disk nor lack of memory.
+    """
 
     def __init__(self, message: str, *, hint: str, log: Path | None) -> None:
         super().__init__(message, hint=hint)
         self.log = log
+        self.lasting = not re.search("No space|by signal", message)
 
 
 def sources_folder() -> Path:
@@ -215,7 +219,8 @@ def first_error(log: Path) -> str:
     """The line of the log that says most."""
     lines = log.read_text(errors="replace").splitlines()
     said = [line for line in lines if re.search("error|No space|Killed", line) and not line.startswith("/usr/bin/ld")]
-    return (said or lines or [""])[0].strip().rstrip(".")[:160]
+    full = [line for line in said if "No space" in line]
+    return (full or said or lines or [""])[0].strip().rstrip(".")[:160]
 
 
 def run_all(commands: Sequence[Sequence[str]], log: Path, *, until: float) -> bool:

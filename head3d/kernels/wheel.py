@@ -1,4 +1,4 @@
-"""Wheels with compiled kernels: ``HEAD3D_BUILD=off|cpu|all`` (see README). setuptools runs this, with nothing installed.
+"""Wheels with compiled kernels: ``HEAD3D_BUILD=off|cpu|all``. setuptools runs this, with nothing else installed.
 
 ``off``, the default, makes a wheel without libraries for every platform; the others make one for this platform and
 every Python, since the libraries know neither Python nor torch.

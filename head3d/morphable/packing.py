@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Int8
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from head3d.errors import WeightsMissing
 
@@ -22,7 +22,7 @@ NEAREST = 200
 
 def neighbour_before(mean: Float[NDArray, "V 3"], modes: Float[NDArray, "K V 3"]) -> Int[NDArray, "V"]:
     """How many places before it a vertex has a near one that moves most like it; 0 for the first vertex."""
-    near = cKDTree(mean).query(mean, k=min(NEAREST, len(mean)))[1].reshape(len(mean), -1)
+    near = KDTree(mean).query(mean, k=min(NEAREST, len(mean)))[1].reshape(len(mean), -1)
     moves = np.ascontiguousarray(modes.transpose(1, 0, 2).reshape(len(mean), -1))
     back = np.zeros(len(mean), dtype=np.uint16)
     for vertex in range(1, len(mean)):

@@ -80,7 +80,7 @@ def make(ict_path: Path, out: Path) -> str:
     save_arrays(
         out / "anny_head.npz",
         vertex_ids=artist.vertex_ids.astype(np.uint16),
-        source_scale=np.float64(artist.scale),
+        source_scale=np.array(artist.scale, dtype=np.float64),
         mean_um=np.round(placed / MICROMETRE).astype(np.int32),
         neighbour_back=back,
         identity_differences=differences(stored, back),

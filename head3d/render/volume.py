@@ -8,15 +8,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from head3d.field.deform import Deformation
+from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.geometry.sh import irradiance_basis
+from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
 
 DARKEST = 0.03
 """Irradiance never falls below this part of the ambient light: an order-2 fit may go negative, real light does not."""
+
+
+BAND_RAYS = 1 << 20
+"""Rays made at once for one launch: 12 MB of directions."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,8 @@ def render_rays(
         rays.directions.detach(),
         sd_m=sd_m,
         samples=samples,
-        to_canonical=canonical if moving else None,
+        deformation=deformation,
+        photo=rays.photo,
         generator=generator,
     )
     hit = places.valid.any(1)
@@ -210,6 +217,62 @@ def render_view(
     if cache is None:
         cache = ShellCache(trained)
         cache.refresh(trained)
+    parts = kernel_parts(trained)
+    if parts is not None and cache.values.device == parts.geometry.table.device and config.colors <= MOST_COLORS:
+        return _render_fused(parts, view, cache=cache, config=config, deform=_volume_of(deformation, photo))
+    return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+
+
+def _volume_of(deformation: Deformation | None, photo: int) -> FieldVolume | None:
+    return None if deformation is None else deformation.volume_of(photo)
+
+
+def _render_fused(
+    parts: FieldParts, view: View, *, cache: ShellCache, config: RenderConfig, deform: FieldVolume | None
+) -> RenderOutput:
+    """In one launch per band of rows."""
+    camera, times = view.camera, config.oversample
+    height, width = camera.size
+    large = camera.resized((height * times, width * times))
+    rows = max(1, BAND_RAYS // (width * times * times))
+    bands = []
+    for top in range(0, height, rows):
+        count = min(rows, height - top) * times
+        pixels = pixel_grid(count, width * times)
+        pixels[:, 1] += top * times
+        _, directions = pixel_rays(pixels, large.c2w[0], large.K[0])
+        bands.append(
+            render_field(
+                parts,
+                cache.volume,
+                centre=large.c2w[0, :3, 3],
+                forward=large.c2w[0, :3, 2],
+                directions=directions.reshape(count, width * times, 3).to(cache.values.device),
+                sh=view.lighting.sh,
+                deform=deform,
+                oversample=times,
+                samples=config.samples,
+                colors=config.colors,
+                normal_step_m=config.normal_step_m,
+                mirror_unseen=config.mirror_unseen,
+            )
+        )
+    names = ("rgb", "albedo", "normal", "alpha", "depth_m")
+    # pictures go on to files and finishing, on the CPU
+    return RenderOutput(*(torch.cat([getattr(band, name) for band in bands]).cpu() for name in names))
+
+
+@torch.no_grad()
+def render_view_torch(
+    trained: RadianceField,
+    view: View,
+    *,
+    config: RenderConfig,
+    cache: ShellCache,
+    deformation: Deformation | None = None,
+    photo: int = 0,
+) -> RenderOutput:
+    """:func:`render_view` tile by tile with the field's own functions: slower, and for every kind of field."""
     camera, times = view.camera, config.oversample
     height, width = camera.size
     large = camera.resized((height * times, width * times))

@@ -39,7 +39,7 @@ def moved_cameras(
     centre = c2w[:, :3, 3] - torch.einsum("nij,nj->ni", c2w[:, :3, :2], shift)
     place = torch.einsum("nij,nj->ni", back, centre)
     top = torch.cat([rotation, place[..., None]], dim=-1)
-    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=c2w.dtype).expand(len(c2w), 1, 4)
+    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=c2w.dtype, device=c2w.device).expand(len(c2w), 1, 4)
     return torch.cat([top, bottom], dim=1)
 
 

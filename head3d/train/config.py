@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 from head3d.field.radiance import FieldConfig
 from head3d.train.losses import LossWeights
@@ -12,6 +13,8 @@ from head3d.train.rays import CropConfig
 class TrainConfig:
     """Training of one person's field."""
 
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU if there is one whose kernels work."""
     steps: int = 400
     """Optimiser steps."""
     rays: int = 4096

@@ -13,7 +13,7 @@ from head3d.errors import CorruptPart, TrainDiverged
 from head3d.events import Checkpoint, Emit, EvalStep, Notice, StageStart, TrainStep, ignore
 from head3d.field.deform import Deformation
 from head3d.field.radiance import RadianceField
-from head3d.kernels.library import library
+from head3d.kernels.library import choose_device, library
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
 from head3d.train.config import TrainConfig
@@ -59,8 +59,11 @@ def train_field(
         prefer=config.prefer,
         seed=config.seed,
     )
-    optimise(ready.field, ready.photos, ready.deformation, config=config, emit=emit, checkpoints=checkpoints)
-    return ready.field
+    device = choose_device(config.device)
+    ready.field.to(device)
+    bent = ready.deformation.to(device)
+    optimise(ready.field, ready.photos, bent, config=config, emit=emit, checkpoints=checkpoints)
+    return ready.field.cpu()
 
 
 def optimise(
@@ -77,13 +80,14 @@ def optimise(
     Raises:
         TrainDiverged: The loss is no longer a number.
     """
-    if library("cpu") is None:
+    device = trained.sd_m.device
+    if library(device.type) is None:
         config = replace(config, steps=max(int(config.steps * SLOW_PART), 1))
         emit(Notice(f"Without compiled kernels training is slow: it makes {config.steps} steps only.", "warning"))
     if len(photos) == 1:
         config = stiffened(config)
     state = TrainState(trained, config=config)
-    sampler = PixelSampler(photos)
+    sampler = PixelSampler(photos).to(device)
     kept = last_checkpoint(checkpoints, emit=emit)
     if kept is not None:
         state.resume(kept)

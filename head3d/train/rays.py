@@ -196,11 +196,17 @@ class PixelSampler:
         self.ladder = torch.from_numpy(np.cumsum(np.concatenate(chance)))
         self.held_out = torch.from_numpy(np.concatenate(held)).long()
 
+    def to(self, device: torch.device) -> "PixelSampler":
+        """Move the pixels and cameras to where training runs."""
+        for name in ("data", "starts", "widths", "K", "c2w", "ladder", "held_out"):
+            setattr(self, name, getattr(self, name).to(device))
+        return self
+
     def draw(self, count: int, *, generator: torch.Generator) -> PixelBatch:
         """Random pixels, jittered within their area."""
-        place = torch.rand(count, generator=generator, dtype=torch.float64) * self.ladder[-1]
+        place = torch.rand(count, generator=generator, dtype=torch.float64).to(self.ladder) * self.ladder[-1]
         index = torch.searchsorted(self.ladder, place).clamp(max=len(self.data) - 1)
-        return self.take(index, jitter=torch.rand(count, 2, generator=generator))
+        return self.take(index, jitter=torch.rand(count, 2, generator=generator).to(self.K))
 
     def take(self, index: Int[Tensor, "R"], *, jitter: Float[Tensor, "R 2"] | None = None) -> PixelBatch:
         """Chosen pixels, by their place in the list of all."""
@@ -210,7 +216,7 @@ class PixelSampler:
         pixel = torch.stack([local % width, local // width], dim=-1).float() + (0.5 if jitter is None else jitter)
         K = self.K[photo]
         focal, middle = torch.stack([K[:, 0, 0], K[:, 1, 1]], dim=-1), K[:, :2, 2]
-        ray = torch.cat([(pixel - middle) / focal, torch.ones(len(index), 1)], dim=-1)
+        ray = torch.cat([(pixel - middle) / focal, pixel.new_ones(len(index), 1)], dim=-1)
         row = self.data[index].float() / 255
         return PixelBatch(
             photo,

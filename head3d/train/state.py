@@ -19,7 +19,7 @@ class TrainState:
         count = len(trained.sh)
         self.field = trained
         self.config = config
-        self.cameras = CameraRefinement(count)
+        self.cameras = CameraRefinement(count).to(trained.sd_m.device)
         self.refines = config.refine_cameras and count > 1  # one photo alone cannot tell its camera from the head
         self.first_sh = trained.sh.detach().clone()
         self.ambient = self.first_sh[:, :1].abs().mean(-1, keepdim=True).clamp(min=1e-3)
@@ -89,7 +89,9 @@ class TrainState:
                 if f"adam.{key}.{name}" in kept
             }
             if moments:
-                self.optimiser.state[value] = {key: moment.clone() for key, moment in moments.items()}
+                self.optimiser.state[value] = {
+                    key: moment.to(value.device, copy=True) for key, moment in moments.items()
+                }
         self.generator.set_state(kept["generator"])
         self.step = int(kept["step"])
 

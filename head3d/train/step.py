@@ -33,8 +33,9 @@ def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformatio
     progress = state.step / max(config.steps - 1, 1)
     state.sd_m = config.start_sd_m * (config.end_sd_m / config.start_sd_m) ** min(progress / 0.8, 1.0)
     state.scale_rates(0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
-    shape_levels = fade_in(trained.config.geometry, progress / 0.6, first=3)
-    color_levels = fade_in(trained.config.color, progress / 0.4, first=4)
+    device = trained.sd_m.device
+    shape_levels = fade_in(trained.config.geometry, progress / 0.6, first=3).to(device)
+    color_levels = fade_in(trained.config.color, progress / 0.4, first=4).to(device)
     # also at checkpoints, so that a resumed run sees the same surface
     if state.step % config.refresh_every == 0 or state.step % config.checkpoint_every == 0:
         state.cache.refresh(trained, levels=shape_levels)
@@ -98,12 +99,13 @@ def prior_terms(
         soft = torch.ones_like(seen.alpha).index_put((rows,), trained.softness(seen.point[rows]))
     near = rows
     if len(rows) > PRIOR_RAYS:
-        near = rows[torch.randint(len(rows), (PRIOR_RAYS,), generator=generator)]
+        near = rows[torch.randint(len(rows), (PRIOR_RAYS,), generator=generator).to(rows.device)]
     places = seen.point.detach()[near]
     moved = trained.residual_sdf(places, levels=shape_levels) * (len(rows) / max(len(near), 1))
     residual = torch.zeros_like(seen.alpha).index_add(0, near, moved)
     terms = shape_terms(seen, base, residual, softness=soft)
-    aside = torch.nn.functional.normalize(torch.randn(places.shape, generator=generator), dim=-1) * NEIGHBOUR_M
+    noise = torch.randn(places.shape, generator=generator).to(places)
+    aside = torch.nn.functional.normalize(noise, dim=-1) * NEIGHBOUR_M
     albedo = trained.surface_color(torch.cat([places, places + aside]), levels=color_levels)[0]
     if len(places):
         terms["albedo_smooth"] = (albedo[: len(places)] - albedo[len(places) :]).abs().mean()
@@ -118,7 +120,7 @@ def fade_in(grid: GridConfig, progress: float, *, first: int) -> Float[Tensor, "
 
 def base_normals(trained: RadianceField, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
     """Unit normals of the fitted head's shell, from taps one cell of its volume away."""
-    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * trained.cells["shape"]
+    corners = points_m.new_tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * trained.cells["shape"]
     values = trained.base_sdf((points_m[:, None] + corners).reshape(-1, 3)).reshape(-1, 4)
     return torch.nn.functional.normalize((values[..., None] * corners).sum(1), dim=-1, eps=1e-12)
 

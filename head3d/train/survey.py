@@ -57,14 +57,10 @@ def survey(
         pixels = pixel_grid(*small.size)
         origins, directions = pixel_rays(pixels, small.c2w[0], small.K[0])
 
-        def undo(points: Tensor, which: Tensor, number: int = number) -> Tensor:
-            return deformation.to_canonical(points, torch.full_like(which, number))
-
-        t, hit = trace(cache, origins, directions, to_canonical=undo if deformation.moving else None)
+        own = torch.full((len(origins),), number)
+        t, hit = trace(cache, origins, directions, deformation=deformation, photo=own)
         index = torch.nonzero(hit)[:, 0]
-        points = origins[index] + directions[index] * t[index, None]
-        if deformation.moving:
-            points = undo(points, index)
+        points = deformation.to_canonical(origins[index] + directions[index] * t[index, None], own[index])
         slope, _ = trained.normals(points, step_m=2.5e-3)
         normals = torch.nn.functional.normalize(slope, dim=-1, eps=1e-9)
         facing = -(normals * directions[index]).sum(-1)

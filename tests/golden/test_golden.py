@@ -81,6 +81,7 @@ def test_every_error_has_its_exit_code():
         "ConfigError": 2,
         "WeightsMissing": 4,
         "KernelBuildError": 5,
+        "CompilerFailed": 5,
         "FormatError": 6,
         "FormatTooNew": 6,
         "CorruptPart": 6,

@@ -1,5 +1,7 @@
 """The CUDA kernels against the CPU kernels, on the same numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,6 +12,8 @@ from head3d.kernels.grid_sample import grid_sample3
 from head3d.kernels.library import library
 from head3d.kernels.marching import march_shell
 from head3d.kernels.raster import rasterize
+from head3d.kernels.render_field import FieldParts, field_sdf, march_field, render_field
+from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
 from tests.reference.shapes import sphere
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -90,6 +94,46 @@ def test_rasterize():
     assert same.float().mean() > 0.999  # equal float32 depths fall to the lower index
     assert torch.allclose(cpu.depth, cuda.depth.cpu(), atol=1e-5)
     assert torch.allclose(cpu.barycentrics[same], cuda.barycentrics.cpu()[same], atol=1e-5)
+
+
+def test_render_field():
+    parts, rays = ball(), directions(64, 64)
+    made = []
+    for device in ("cpu", "cuda"):
+        moved = on_device(parts, device)
+        seen = render_field(
+            moved, moved.shape, centre=CENTRE, forward=FORWARD, directions=rays.to(device), sh=SLANTED, oversample=2,
+            singly=True,
+        )  # fmt: skip
+        made.append(torch.cat([seen.rgb, seen.albedo, seen.normal, seen.alpha[..., None]], dim=-1).cpu())
+    apart = (made[0] - made[1]).abs().amax(-1)
+    assert (apart > 1e-3).float().mean() < 5e-3  # such rays took another turn at a rounding
+    points = noise(3000, 3).float() * 0.1
+    cpu, cuda = (field_sdf(on_device(parts, device), points.to(device)) for device in ("cpu", "cuda"))
+    assert torch.allclose(cpu, cuda.cpu(), atol=1e-6)
+
+
+def test_march_field():
+    parts, rays = ball(), directions(40, 40).reshape(-1, 3)
+    marched = []
+    for device in ("cpu", "cuda"):
+        moved = on_device(parts, device)
+        origins = CENTRE.expand(1600, 3).to(device)
+        marched.append(march_field(moved.shape, origins, rays.to(device), sd_m=parts.sd_m, samples=20))
+    same = (marched[0][1] == marched[1][1].cpu()).all(1)
+    assert same.float().mean() > 0.98
+
+
+def on_device(parts: FieldParts, device: str) -> FieldParts:
+    """The same field, its tensors elsewhere."""
+
+    def moved(one):
+        tensors = {name: value.to(device) for name, value in vars(one).items() if isinstance(value, torch.Tensor)}
+        return replace(one, **tensors)
+
+    return replace(
+        parts, **{name: moved(getattr(parts, name)) for name in ("shape", "traits", "paint", "geometry", "color")}
+    )
 
 
 def test_adam_step_touched():
