@@ -89,6 +89,8 @@ HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t
 // Small network: shape = inputs I, hidden width, hidden layers, outputs O, activation (0 ReLU, 1 softplus);
 // flat = weights (out x in), then bias, layer by layer. Gradients are written; g_features may be null.
 // encode_mlp runs it on the hash grid; it also writes the features unless they are null.
+// On CUDA, g_flat has room for 1 + head3d_mlp_parts() times the parameters: the gradients, and scratch behind them.
+HEAD3D_API int64_t head3d_mlp_parts();
 #define HEAD3D_DECLARE_MLP(suffix, T)                                                            \
   HEAD3D_API int head3d_mlp_fwd_##suffix(const T* features /* P I */, int64_t P, const T* flat,  \
                                          const int64_t* shape /* 5 */, T* out /* P O */,         \
@@ -119,6 +121,23 @@ HEAD3D_API int head3d_encode_mlp_bwd_bf16(const float* points, int64_t P, const 
                                           const uint8_t* tape, const float* g_out /* P O */,
                                           uint8_t* g_x, float* g_table /* E 2, added to */,
                                           float* g_flat, int64_t threads);
+
+// encode_mlp on the tensor cores of a GPU: 16-bit numbers between the layers (bfloat16; float16 before sm_80), float32
+// sums and arrays; needs no features kept. scratch: as many floats as _scratch says, 32-byte aligned, for one call.
+// g_table is added to, g_points and g_flat are written; g_table and g_points may be null. Returns 1 if a warp's 32
+// points do not fit shared memory with all their layers.
+HEAD3D_API int64_t head3d_encode_mlp_half_scratch(const int64_t* shape, int64_t backward);
+HEAD3D_API int head3d_encode_mlp_half_fwd(const float* points /* P 3 */, int64_t P,
+                                          const float* table, const double* scales,
+                                          const int64_t* layout, int64_t L, int64_t F,
+                                          int64_t smooth, const float* flat, const int64_t* shape,
+                                          float* scratch, float* out /* P O */, int64_t stream);
+HEAD3D_API int head3d_encode_mlp_half_bwd(const float* points, int64_t P, const float* table,
+                                          const double* scales, const int64_t* layout, int64_t L,
+                                          int64_t F, int64_t smooth, const float* flat,
+                                          const int64_t* shape, float* scratch,
+                                          const float* g_out /* P O */, float* g_table /* E F */,
+                                          float* g_points /* P 3 */, float* g_flat, int64_t stream);
 
 // What the CPU can do at most, for the benchmark. done: operations (a multiply-add is two), and the sum of what was
 // computed so that nothing is optimised away. AMX tiles of bfloat16 do none where the CPU or the system has none.

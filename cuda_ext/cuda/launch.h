@@ -23,7 +23,7 @@
 #if defined(__CUDACC_RTC__)
 #define HEAD3D_DEVICE 1
 #define HEAD3D_HOST 0
-#elif defined(__CUDACC__)
+#elif defined(__CUDACC__) || defined(HEAD3D_EMULATOR)  // the emulator of tests/kernels
 #define HEAD3D_DEVICE 1
 #define HEAD3D_HOST 1
 #else
@@ -46,6 +46,13 @@ namespace head3d {
 
 #if HEAD3D_DEVICE
 __device__ inline int64_t item() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
+
+// The block's dynamic shared memory.
+template <typename T>
+__device__ T* shared_memory() {
+  extern __shared__ __align__(128) unsigned char dynamic_shared[];
+  return reinterpret_cast<T*>(dynamic_shared);
+}
 #endif
 
 #if HEAD3D_HOST
@@ -71,14 +78,19 @@ constexpr int kSharedWithoutAsking = 48 * 1024;  // bytes a block may have witho
 #if HEAD3D_DEVICE
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, int shared,
-                   cudaStream_t stream, const Arguments&... arguments) {
+                   [[maybe_unused]] cudaStream_t stream, const Arguments&... arguments) {
   if (shared > kSharedWithoutAsking) {
     const cudaError_t error = cudaFuncSetAttribute(
         kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared);
     if (error != cudaSuccess) return error;
   }
+#if defined(HEAD3D_EMULATOR)
+  return cudaError_t(
+      emulator::run(grid, block, size_t(shared), [&] { kernel(Parameters(arguments)...); }));
+#else
   kernel<<<grid, block, shared, stream>>>(Parameters(arguments)...);
   return cudaGetLastError();
+#endif
 }
 #define HEAD3D_LAUNCHER(kernel) head3d::launch(kernel,
 #else

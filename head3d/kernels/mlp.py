@@ -9,14 +9,18 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import Library, call, library, require
 from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
+from head3d.kernels.mlp_half import encode_mlp_half, fits_half
 
 Activation = Literal["relu", "softplus"]
 Precision = Literal["float32", "bfloat16"]
 
 SOFTPLUS_BETA = 100.0
 """Sharpness of the softplus, as in the networks of IDR (Yariv et al. 2020); kSoftplusBeta of cuda_ext/math/mlp.h."""
+
+CUDA_CHANNELS = 3072
+"""Values of a float64 point, over all layers, that a CUDA block keeps in its 48 KB of shared memory."""
 
 Layers = Sequence[tuple[Tensor, Tensor | None]]
 """Weight (out, in) and bias (out) or None of each layer; all layers between the first and the last have one width."""
@@ -53,8 +57,9 @@ def encode_mlp(
         config: Shape of the grid.
         layers: Of the network; the first takes ``config.width`` numbers.
         activation: After every layer but the last.
-        precision: ``bfloat16`` rounds features and activations where the machine gains by it (AMX tiles, for two
-            features a level and ReLU) and is ``float32`` elsewhere; sums, table and gradients are float32 either way.
+        precision: ``bfloat16`` rounds features and activations where the machine gains by it and is ``float32``
+            elsewhere: on AMX tiles of a CPU (two features a level and ReLU), on tensor cores of a GPU (there weights
+            and inner cotangents are rounded, too; float16 before sm_80). Sums, table and gradients are float32.
 
     Returns:
         Outputs, differentiable once in points, table and parameters.
@@ -68,8 +73,11 @@ def encode_mlp(
     flat = _flat(layers, table.dtype)
     tape = torch.is_grad_enabled() and any(t.requires_grad for t in (points, table, flat))
     smooth = config.interpolation == "smoothstep"
-    if precision == "bfloat16" and table.dtype == torch.float32 and config.features == 2 and activation == "relu":
-        if has_bf16():
+    if precision == "bfloat16" and table.dtype == torch.float32:
+        lib = library(table.device.type)
+        if lib is not None and lib.device == "cuda" and fits_half(shape):
+            return encode_mlp_half(points, table, flat, *level_layout(config), smooth, shape)
+        if lib is not None and lib.device == "cpu" and config.features == 2 and activation == "relu" and has_bf16():
             return encode_mlp_bf16(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
     return _encode_mlp(points, table, flat, *level_layout(config), smooth, shape, tape)[0]
 
@@ -82,7 +90,7 @@ def mlp_torch(features: Tensor, layers: Layers, *, activation: Activation = "rel
         )
         if index + 1 < len(layers):
             relu = activation == "relu"
-            features = features.relu() if relu else torch.nn.functional.softplus(features, SOFTPLUS_BETA, threshold=1e9)
+            features = features.relu() if relu else torch.nn.functional.softplus(features, SOFTPLUS_BETA, threshold=30)
     return features
 
 
@@ -101,8 +109,17 @@ def _shape(layers: Layers, inputs: int, activation: Activation) -> list[int]:
 
 
 def _compiled(tensor: Tensor, layers: Layers) -> bool:
-    kinds = tensor.dtype in (torch.float32, torch.float64) and tensor.device.type == "cpu"
-    return kinds and all(weight.device.type == "cpu" for weight, _ in layers) and library("cpu") is not None
+    device = tensor.device.type
+    if tensor.dtype not in (torch.float32, torch.float64) or library(device) is None:
+        return False
+    widths = [layers[0][0].shape[1], *(weight.shape[0] for weight, _ in layers)]
+    fits = device == "cpu" or max(sum(widths), 2 * max(widths)) <= CUDA_CHANNELS
+    return fits and all(weight.device == tensor.device for weight, _ in layers)
+
+
+def _copies(lib: Library) -> int:
+    """How many times the parameters the gradient's memory must hold: on CUDA, scratch lies behind it."""
+    return 1 + lib.handle.head3d_mlp_parts() if lib.device == "cuda" else 1
 
 
 def _flat(layers: Layers, dtype: torch.dtype) -> Tensor:
@@ -118,7 +135,7 @@ def _suffix(tensor: Tensor) -> str:
 
 @torch.library.custom_op("head3d::mlp", mutates_args=())
 def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
-    lib = library("cpu")
+    lib = library(features.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     out = features.new_empty(len(features), shape[3])
     call(lib, f"mlp_fwd_{_suffix(flat)}", features.contiguous(), len(features), flat, torch.tensor(shape), out)
@@ -129,13 +146,13 @@ def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
 def _mlp_backward(
     g_out: Tensor, features: Tensor, flat: Tensor, shape: list[int], need_features: bool
 ) -> tuple[Tensor, Tensor]:
-    lib = library("cpu")
+    lib = library(features.device.type)
     assert lib is not None
-    g_flat = torch.empty_like(flat)
+    g_flat = flat.new_empty(_copies(lib) * len(flat))
     g_features = features.new_empty(features.shape if need_features else 0)
     arguments = features.contiguous(), len(features), flat, torch.tensor(shape), g_out.contiguous()
     call(lib, f"mlp_bwd_{_suffix(flat)}", *arguments, g_features if need_features else None, g_flat)
-    return g_features, g_flat
+    return g_features, g_flat if len(g_flat) == len(flat) else g_flat[: len(flat)].clone()
 
 
 @torch.library.custom_op("head3d::encode_mlp", mutates_args=())
@@ -144,7 +161,7 @@ def _encode_mlp(
     tape: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Outputs, and the features for the backward pass (empty without ``tape``)."""
-    lib = library("cpu")
+    lib = library(table.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     count = len(points)
     out = table.new_empty(count, shape[3])

@@ -57,7 +57,7 @@ def _encode_mlp_bf16_backward(
     g_points = points.new_empty(0)
     if which & 1:
         pairs = words.view(torch.bfloat16).reshape(levels, -1, 2)[:, : len(points)]
-        g_features = pairs.permute(1, 0, 2).reshape(len(points), -1).float()
+        g_features = pairs.permute(1, 0, 2).reshape(len(points), 2 * levels).float()
         g_points = torch.empty_like(points)
         arguments = points, len(points), table.contiguous(), *grid[:2], levels, 2, int(smooth), g_features, None
         call(lib, "hash_grid_bwd_f32", *arguments, g_points)

@@ -1,9 +1,12 @@
 """Both paths of every kernel, and the few shapes they are tried on."""
 
+import functools
+
 import pytest
 
 from head3d.errors import KernelBuildError
 from head3d.kernels.build import build
+from tests.kernels.emulated import Emulated, compile_emulated
 
 
 @pytest.fixture(params=["cpu", "torch"])
@@ -33,5 +36,32 @@ def both(monkeypatch: pytest.MonkeyPatch):
             monkeypatch.setenv("HEAD3D_KERNELS", value)
             results.append(function())
         return results
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def emulated_kernels(tmp_path_factory: pytest.TempPathFactory):
+    """The CUDA kernels compiled for the CPU, by architecture; each once per session."""
+
+    @functools.cache
+    def of(arch: int) -> Emulated:
+        return compile_emulated(tmp_path_factory.mktemp(f"emulated_{arch}"), arch)
+
+    return of
+
+
+@pytest.fixture(params=[False, True], ids=["forwards", "backwards"])
+def emulated(request: pytest.FixtureRequest, emulated_kernels, monkeypatch: pytest.MonkeyPatch):
+    """Run a function on the CPU kernels and on the emulated CUDA kernels, whose threads run in either order."""
+    monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
+    build("cpu")
+
+    def run(function, arch: int = 900):
+        kernels = emulated_kernels(arch)
+        expected = function()
+        with monkeypatch.context() as patch, kernels.order(request.param):
+            kernels.install(patch)
+            return expected, function()
 
     return run
