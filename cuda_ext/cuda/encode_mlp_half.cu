@@ -153,15 +153,7 @@ __device__ void scatter_rows(const Rows& rows, const float* points, const float*
     float g[F];
     for (int f = 0; f < F; ++f) g[f] = to_float(own[l * F + f]) * inverse;
     if (g_table) scatter_level<F>(levels, l, at, g, active, g_table);
-    if (!g_points) continue;
-    float value[8], slope[3];
-    for (int c = 0; c < 8; ++c) {
-      const float* entry = table + entry_of(levels, l, at, c) * F;
-      value[c] = 0;
-      for (int f = 0; f < F; ++f) value[c] += entry[f] * g[f];
-    }
-    corner_weights_vjp(value, at.w[0], at.w[1], at.w[2], slope);
-    for (int a = 0; a < 3; ++a) sum[a] += slope[a] * at.slope[a];
+    if (g_points) add_point_gradient<F>(levels, l, at, table, g, sum);
   }
   if (g_points && active)
     for (int a = 0; a < 3; ++a) g_points[3 * rows.point + a] = sum[a];

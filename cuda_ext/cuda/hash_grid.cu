@@ -49,14 +49,7 @@ __global__ void backward_points(const T* points, int64_t P, const T* table, Leve
   for (int l = 0; l < levels.count; ++l) {
     const Corners<T> at = corners_of(levels, l, points + 3 * p);
     const T* g = g_out + (p * levels.count + l) * F;
-    T value[8], slope[3];
-    for (int c = 0; c < 8; ++c) {
-      const T* entry = table + entry_of(levels, l, at, c) * F;
-      value[c] = 0;
-      for (int f = 0; f < F; ++f) value[c] += entry[f] * g[f];
-    }
-    corner_weights_vjp(value, at.w[0], at.w[1], at.w[2], slope);
-    for (int a = 0; a < 3; ++a) sum[a] += slope[a] * at.slope[a];
+    add_point_gradient<F>(levels, l, at, table, g, sum);
   }
   for (int a = 0; a < 3; ++a) g_points[3 * p + a] = sum[a];
 }

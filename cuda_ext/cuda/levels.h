@@ -76,6 +76,20 @@ __device__ void encode_level(const Levels<T>& levels, int l, const T* table, con
   }
 }
 
+// sum += what a level gives the gradient of the point, from the cotangents of its features.
+template <int F, typename T>
+__device__ void add_point_gradient(const Levels<T>& levels, int l, const Corners<T>& at,
+                                   const T* table, const T g[F], T sum[3]) {
+  T value[8], slope[3];
+  for (int c = 0; c < 8; ++c) {
+    const T* entry = table + entry_of(levels, l, at, c) * F;
+    value[c] = 0;
+    for (int f = 0; f < F; ++f) value[c] += entry[f] * g[f];
+  }
+  corner_weights_vjp(value, at.w[0], at.w[1], at.w[2], slope);
+  for (int a = 0; a < 3; ++a) sum[a] += slope[a] * at.slope[a];
+}
+
 #endif  // HEAD3D_DEVICE
 
 }  // namespace head3d

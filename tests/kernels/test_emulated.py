@@ -13,7 +13,9 @@ from head3d.kernels.grid_sample import grid_sample3
 from head3d.kernels.library import call
 from head3d.kernels.marching import march_shell
 from head3d.kernels.raster import rasterize
+from head3d.kernels.render_field import field_sdf, march_field, render_field
 from tests.kernels.emulated import compile_emulated
+from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
 from tests.reference.shapes import sphere
 
 
@@ -28,9 +30,9 @@ def differentiated(function, *tensors: torch.Tensor) -> list[torch.Tensor]:
     return [out.detach(), *torch.autograd.grad(out.square().sum(), inputs)]
 
 
-def agree(pair, **tolerance: float) -> None:
+def agree(pair, rtol: float | None = None, atol: float | None = None) -> None:
     for one, two in zip(*pair, strict=True):
-        torch.testing.assert_close(two, one, **tolerance)
+        torch.testing.assert_close(two, one, rtol=rtol, atol=atol)
 
 
 class TestOps:
@@ -65,9 +67,14 @@ class TestOps:
         grid = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).norm(dim=-1) - 0.6
         origins = 3 * torch.nn.functional.normalize(noise(300, 3).float(), dim=1)
         directions = torch.nn.functional.normalize(0.5 * noise(300, 3, seed=1).float() - origins, dim=1)
-        rays = {"origins": origins, "directions": directions, "near": torch.zeros(300), "far": torch.full((300,), 9.0)}
-        shell = {"cell_m": 0.05, "step_m": 0.02, "half_width_m": 0.06}
-        cpu, cuda = emulated(lambda: march_shell(grid, torch.full((3,), -1.0), **rays, **shell))
+
+        def run():
+            return march_shell(
+                grid, torch.full((3,), -1.0), cell_m=0.05, origins=origins, directions=directions,
+                near=torch.zeros(300), far=torch.full((300,), 9.0), step_m=0.02, half_width_m=0.06,
+            )  # fmt: skip
+
+        cpu, cuda = emulated(run)
         same = cpu.packed_info[:, 1] == cuda.packed_info[:, 1]
         assert same.float().mean() > 0.98  # fused multiply-adds differ in the last bit
         assert len(cpu.t) > 1000
@@ -81,6 +88,26 @@ class TestOps:
         assert same.float().mean() > 0.999  # equal float32 depths fall to the lower index
         assert torch.allclose(cpu.depth, cuda.depth, atol=1e-5)
         assert torch.allclose(cpu.barycentrics[same], cuda.barycentrics[same], atol=1e-5)
+
+    def test_render_field(self, emulated):
+        parts, rays = ball(), directions(24, 24)
+        points = noise(300, 3, dtype=torch.float32) * 0.1
+
+        def run():
+            seen = render_field(
+                parts, parts.shape, centre=CENTRE, forward=FORWARD, directions=rays, sh=SLANTED, oversample=2,
+                singly=True,
+            )  # fmt: skip
+            picture = torch.cat([seen.rgb, seen.albedo, seen.normal, seen.alpha[..., None]], dim=-1)
+            start = CENTRE.expand(576, 3).contiguous()
+            valid = march_field(parts.shape, start, rays.reshape(-1, 3), sd_m=parts.sd_m, samples=20)[1]
+            return picture, valid, field_sdf(parts, points)
+
+        (picture, valid, sdf), (cuda_picture, cuda_valid, cuda_sdf) = emulated(run)
+        apart = (picture - cuda_picture).abs().amax(-1)
+        assert (apart > 1e-3).float().mean() < 5e-3  # such rays took another turn at a rounding
+        assert (valid == cuda_valid).all(1).float().mean() > 0.98
+        assert torch.allclose(sdf, cuda_sdf, atol=1e-6)
 
     def test_adam_step_touched(self, emulated):
         def run():

@@ -49,7 +49,7 @@ class TestMlp:
         agree(emulated(lambda: differentiated(lambda x, *flat: mlp(x, pairs(flat)), features, *layers)))
 
     def test_gradients_of_the_parameters_alone(self, emulated):
-        features, layers = noise(50, 6), network((6, 16, 3))
+        features, layers = noise(700, 6), network((6, 16, 3))  # a block takes several tiles of points
         agree(emulated(lambda: differentiated(lambda *flat: mlp(features, pairs(flat)), *layers)))
 
     def test_gradients_are_the_same_twice(self, emulated, dtype):

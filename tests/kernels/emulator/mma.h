@@ -1,5 +1,5 @@
 // nvcuda::wmma for g++, 16 x 16 x 16. Which lane holds which element is not what any GPU does; code must not care.
-// Alignment and agreement of the lanes are checked.
+// Alignment is checked, and that all lanes load the same matrix. A load is no barrier: a forgotten __syncwarp shows.
 #pragma once
 #include <type_traits>
 
@@ -20,52 +20,45 @@ struct fragment {
   static_assert(M == 16 && N == 16 && K == 16, "the only shape we use");
   static constexpr int num_elements = 8;
   T x[num_elements];
+  const void* place = nullptr;  // loaded from
 };
 
-inline int emulator_element(int e) { return e * 32 + ::emulator::lane(); }
+inline int emulator_element(int e) { return ::emulator::lane() * 8 + e; }
 
-inline void emulator_together(const void* place, unsigned stride, size_t size) {
-  struct Seen {
-    const void* place;
-    unsigned stride;
-  };
+inline void emulator_check(const void* place, unsigned stride, size_t size) {
   if (reinterpret_cast<uintptr_t>(place) % 32) ::emulator::fail("a matrix is not aligned to 32 bytes");
   if (stride * size % 16) ::emulator::fail("rows of a matrix are no multiple of 16 bytes");
-  const bool same = ::emulator::exchange(~0u, Seen{place, stride}, [&](auto of) {
-    bool all = true;
-    for (int i = 0; i < 32; ++i) all &= of(i).place == place && of(i).stride == stride;
-    return all;
-  });
-  if (!same) ::emulator::fail("lanes load or store different matrices");
 }
 
 template <typename Use, typename T, typename V>
 void fill_fragment(fragment<Use, 16, 16, 16, T>& to, V value) {
   for (T& element : to.x) element = T(value);
+  to.place = nullptr;
 }
 
-// Elements are read before the lanes meet, so that a forgotten __syncwarp shows.
 template <typename Use, typename T, typename Layout>
 void load_matrix_sync(fragment<Use, 16, 16, 16, T, Layout>& to, const T* from, unsigned stride) {
+  emulator_check(from, stride, sizeof(T));
   constexpr bool kColumns = std::is_same_v<Layout, col_major>;
   for (int e = 0; e < 8; ++e) {
     const int row = emulator_element(e) / 16, column = emulator_element(e) % 16;
     to.x[e] = from[kColumns ? column * stride + row : row * stride + column];
   }
-  emulator_together(from, stride, sizeof(T));
+  to.place = from;
 }
 template <typename T>
 void load_matrix_sync(fragment<accumulator, 16, 16, 16, T>& to, const T* from, unsigned stride,
                       layout_t layout) {
+  emulator_check(from, stride, sizeof(T));
   if (layout != mem_row_major) ::emulator::fail("only rows are emulated");
   for (int e = 0; e < 8; ++e)
     to.x[e] = from[emulator_element(e) / 16 * stride + emulator_element(e) % 16];
-  emulator_together(from, stride, sizeof(T));
+  to.place = from;
 }
 template <typename T>
 void store_matrix_sync(T* to, const fragment<accumulator, 16, 16, 16, T>& from, unsigned stride,
                        layout_t layout) {
-  emulator_together(to, stride, sizeof(T));
+  emulator_check(to, stride, sizeof(T));
   if (layout != mem_row_major) ::emulator::fail("only rows are emulated");
   for (int e = 0; e < 8; ++e)
     to[emulator_element(e) / 16 * stride + emulator_element(e) % 16] = from.x[e];
@@ -78,19 +71,23 @@ void mma_sync(fragment<accumulator, 16, 16, 16, float>& d,
               const fragment<accumulator, 16, 16, 16, float>& c) {
   struct Seen {
     float a[8], b[8];
+    const void *left, *right, *sum;
   };
-  Seen mine;
+  Seen mine{{}, {}, a.place, b.place, c.place};
   for (int e = 0; e < 8; ++e) {
     mine.a[e] = emulator_float(a.x[e]);
     mine.b[e] = emulator_float(b.x[e]);
   }
   d = ::emulator::exchange(~0u, mine, [&](auto of) {
+    for (int i = 0; i < 32; ++i)
+      if (of(i).left != a.place || of(i).right != b.place || of(i).sum != c.place)
+        ::emulator::fail("lanes multiply different matrices");
     fragment<accumulator, 16, 16, 16, float> result = c;
     for (int e = 0; e < 8; ++e) {
       const int row = emulator_element(e) / 16, column = emulator_element(e) % 16;
       for (int k = 0; k < 16; ++k) {
         const int left = row * 16 + k, right = k * 16 + column;
-        result.x[e] += of(left % 32).a[left / 32] * of(right % 32).b[right / 32];
+        result.x[e] += of(left / 8).a[left % 8] * of(right / 8).b[right % 8];
       }
     }
     return result;
