@@ -64,6 +64,18 @@ HEAD3D_API int head3d_adam_touched(float* table /* E F */, int64_t E, int64_t F,
 HEAD3D_DECLARE_GRID_SAMPLE(f32, float)
 HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
 
+// Lookup in three planes XY, YZ, ZX, summed; g_planes is added to, g_points is written; either may be null.
+#define HEAD3D_DECLARE_TRIPLANE(suffix, T)                                                      \
+  HEAD3D_API int head3d_triplane_fwd_##suffix(                                                  \
+      const T* planes /* 3 H W C */, int64_t H, int64_t W, int64_t C,                           \
+      const T* points /* P 3, unit cube */, int64_t P, T* out /* P C */, int64_t threads);      \
+  HEAD3D_API int head3d_triplane_bwd_##suffix(                                                  \
+      const T* planes, int64_t H, int64_t W, int64_t C, const T* points, int64_t P,             \
+      const T* g_out /* P C */, T* g_planes /* 3 H W C */, T* g_points /* P 3 */,               \
+      int64_t threads);
+HEAD3D_DECLARE_TRIPLANE(f32, float)
+HEAD3D_DECLARE_TRIPLANE(f64, double)
+
 // Packed samples -> weights (NeuS), their sum, and sums of weighted values; packed holds first sample and number.
 #define HEAD3D_DECLARE_COMPOSITE(suffix, T)                                                     \
   HEAD3D_API int head3d_composite_fwd_##suffix(                                                 \

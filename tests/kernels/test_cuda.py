@@ -13,6 +13,7 @@ from head3d.kernels.library import library
 from head3d.kernels.marching import march_shell
 from head3d.kernels.raster import rasterize
 from head3d.kernels.render_field import FieldParts, field_sdf, march_field, render_field
+from head3d.kernels.triplane import triplane
 from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
 from tests.reference.shapes import sphere
 
@@ -51,6 +52,11 @@ def test_hash_grid():
 
 def test_grid_sample3():
     for cpu, cuda in on_both(grid_sample3, noise(5, 6, 7, 3), noise(500, 3, seed=1).sigmoid()):
+        assert torch.allclose(cpu, cuda, atol=1e-9)
+
+
+def test_triplane():
+    for cpu, cuda in on_both(triplane, noise(3, 6, 7, 5), noise(500, 3, seed=1).sigmoid()):
         assert torch.allclose(cpu, cuda, atol=1e-9)
 
 
