@@ -40,13 +40,20 @@ HEAD3D_HD void locate(PlaneShape shape, const T* points, int64_t start, int64_t 
 
 constexpr int64_t kLine = 64;  // bytes that memory hands out at once
 
+// Nodes [low, high) of each plane: those that a thread owns.
+struct Band {
+  int64_t low, high;
+  HEAD3D_HD bool has(int64_t node) const { return (node >= low) & (node < high); }
+};
+
 template <typename T>
-HEAD3D_HD void fetch(const T* planes, PlaneShape shape, int64_t C, const Tile<T>& tile) {
+HEAD3D_HD void fetch(const T* planes, PlaneShape shape, int64_t C, Band band, const Tile<T>& tile) {
   for (int i = 0; i < tile.count; ++i)
     for (int plane = 0; plane < 3; ++plane)
       for (int row = 0; row < 2; ++row) {  // the corners of a row lie side by side
-        const T* base = planes + (plane * shape.nodes() + tile.cell[plane][i] + row * shape.W) * C;
-        const char* at = reinterpret_cast<const char*>(base);
+        const int64_t node = tile.cell[plane][i] + row * shape.W;
+        if (!band.has(node)) continue;
+        const char* at = reinterpret_cast<const char*>(planes + (plane * shape.nodes() + node) * C);
         for (int64_t byte = 0; byte < 2 * C * int64_t(sizeof(T)); byte += kLine)
           __builtin_prefetch(at + byte);
       }
@@ -55,16 +62,16 @@ HEAD3D_HD void fetch(const T* planes, PlaneShape shape, int64_t C, const Tile<T>
 // Calls visit(first point, tile) for the tiles of points [first, last), each fetched one tile
 // ahead.
 template <typename T, typename Visit>
-void for_tiles(const T* planes, PlaneShape shape, int64_t C, const T* points, int64_t first,
-               int64_t last, const Visit& visit) {
+void for_tiles(const T* planes, PlaneShape shape, int64_t C, Band band, const T* points,
+               int64_t first, int64_t last, const Visit& visit) {
   Tile<T> tiles[2];
   locate(shape, points, first, last, tiles[0]);
-  fetch(planes, shape, C, tiles[0]);
+  fetch(planes, shape, C, band, tiles[0]);
   int now = 0;
   for (int64_t start = first; start < last; start += kTile, now ^= 1) {
     if (start + kTile < last) {
       locate(shape, points, start + kTile, last, tiles[now ^ 1]);
-      fetch(planes, shape, C, tiles[now ^ 1]);
+      fetch(planes, shape, C, band, tiles[now ^ 1]);
     }
     visit(start, tiles[now]);
   }
@@ -101,7 +108,8 @@ int forward(const T* planes, PlaneShape shape, Channels C, const T* points, int6
         }
       }
     };
-    for_tiles<T>(planes, shape, C, points, first, std::min(P, first + kChunk), visit);
+    for_tiles<T>(planes, shape, C, {0, shape.nodes()}, points, first, std::min(P, first + kChunk),
+                 visit);
   }
   return 0;
 }
@@ -136,7 +144,8 @@ int backward_points(const T* planes, PlaneShape shape, Channels C, const T* poin
           g_points[3 * p + a] = in_unit(points[3 * p + a]) ? slope[a] : T(0);
       }
     };
-    for_tiles<T>(planes, shape, C, points, first, std::min(P, first + kChunk), visit);
+    for_tiles<T>(planes, shape, C, {0, shape.nodes()}, points, first, std::min(P, first + kChunk),
+                 visit);
   }
   return 0;
 }
@@ -148,8 +157,7 @@ int backward_planes(PlaneShape shape, Channels C, const T* points, int64_t P, co
                     T* g_planes, int64_t threads) {
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
   for (int64_t s = 0; s < threads; ++s) {
-    const int64_t low = shape.H * s / threads * shape.W;
-    const int64_t high = shape.H * (s + 1) / threads * shape.W;
+    const Band band{shape.H * s / threads * shape.W, shape.H * (s + 1) / threads * shape.W};
     const auto visit = [&](int64_t start, const Tile<T>& tile) {
       for (int i = 0; i < tile.count; ++i) {
         const T* g = g_out + (start + i) * C;
@@ -158,7 +166,7 @@ int backward_planes(PlaneShape shape, Channels C, const T* points, int64_t P, co
           plane_weights(tile.u[plane][i], tile.v[plane][i], w);
           for (int row = 0; row < 2; ++row) {
             const int64_t node = tile.cell[plane][i] + row * shape.W;
-            if (node < low || node >= high) continue;
+            if (!band.has(node)) continue;
             T* to = g_planes + (plane * shape.nodes() + node) * C;
 #pragma omp simd
             for (int64_t k = 0; k < C; ++k) to[k] += w[2 * row] * g[k];
@@ -168,7 +176,7 @@ int backward_planes(PlaneShape shape, Channels C, const T* points, int64_t P, co
         }
       }
     };
-    if (P > 0) for_tiles<T>(g_planes, shape, C, points, 0, P, visit);
+    if (P > 0) for_tiles<T>(g_planes, shape, C, band, points, 0, P, visit);
   }
   return 0;
 }
