@@ -112,9 +112,10 @@ def _call(name: str, first: Tensor, *arguments: Tensor | int | float | None) -> 
     call(lib, f"{name}_{suffix}", first, *arguments)
 
 
-def _wanted(shapes: tuple[Tensor, ...], which: int) -> list[Tensor]:
-    """Zeros like the tensors whose bit is set in ``which``, the others empty."""
-    return [torch.zeros_like(t) if which >> bit & 1 else t.new_empty(0) for bit, t in enumerate(shapes)]
+def _wanted(written: tuple[Tensor, ...], added: Tensor, which: int) -> list[Tensor]:
+    """Room for the gradients whose bit is set in ``which``, with zeros where the kernel adds; the others empty."""
+    made = [torch.empty_like(t) if which >> bit & 1 else t.new_empty(0) for bit, t in enumerate(written)]
+    return [*made, torch.zeros_like(added) if which >> len(written) & 1 else added.new_empty(0)]
 
 
 def _asked(ctx, inputs: tuple[int, ...]) -> int:
@@ -135,7 +136,7 @@ def _shade_sh_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Bits 0, 1, 2 of ``which`` ask for the gradients of albedo, normal and sh; else they are empty."""
     albedo, normal, sh, light = (t.contiguous() for t in (albedo, normal, sh, light))
-    made = _wanted((albedo, normal, sh), which)
+    made = _wanted((albedo, normal), sh, which)
     pointers = [one if which >> bit & 1 else None for bit, one in enumerate(made)]
     sizes = len(albedo), sh, len(sh), light, darkest
     _call("shade_sh_bwd", albedo, normal, *sizes, g_out.contiguous(), *pointers)
@@ -184,7 +185,7 @@ def _shade_lamps_backward(
     albedo, normal, points, positions, intensities = (
         t.contiguous() for t in (albedo, normal, points, positions, intensities)
     )
-    made = _wanted((albedo, normal, intensities), which)
+    made = _wanted((albedo, normal), intensities, which)
     pointers = [one if which >> bit & 1 else None for bit, one in enumerate(made)]
     lamps = positions, intensities, len(positions)
     _call("shade_lamps_bwd", albedo, normal, points, len(albedo), *lamps, g_out.contiguous(), *pointers)
