@@ -264,8 +264,10 @@ int lamps_backward(const T* albedo, const T* normal, const T* points, int64_t R,
   for_tiles<T>(R, L, 3, g_intensities, threads, [=](int64_t start, int count, T* sums) {
     LampRays<T> rays;
     load_rays(albedo, normal, points, start, count, rays);
-    Rows<T> g, light = {}, to_normal = {};
+    Rows<T> g, lit, light = {}, to_normal = {};
     load(g_out, start, count, g);
+    for (int c = 0; c < 3; ++c)
+      for (int i = 0; i < kTile; ++i) lit[c][i] = g[c][i] * rays.albedo[c][i];
     for (int64_t l = 0; l < L; ++l) {
       const T* color = intensities + 3 * l;
       T red = 0, green = 0, blue = 0;
@@ -274,16 +276,16 @@ int lamps_backward(const T* albedo, const T* normal, const T* points, int64_t R,
         T slope;
         const Vec3<T> way = way_to(positions + 3 * l, rays, i);
         const T part = lamp_part(row(rays.normal, i), way, slope);
-        const T lit[3] = {g[0][i] * rays.albedo[0][i], g[1][i] * rays.albedo[1][i],
-                          g[2][i] * rays.albedo[2][i]};
-        for (int c = 0; c < 3; ++c) light[c][i] += part * color[c];
-        slope *= lit[0] * color[0] + lit[1] * color[1] + lit[2] * color[2];
+        light[0][i] += part * color[0];
+        light[1][i] += part * color[1];
+        light[2][i] += part * color[2];
+        slope *= lit[0][i] * color[0] + lit[1][i] * color[1] + lit[2][i] * color[2];
         to_normal[0][i] += slope * way.x;
         to_normal[1][i] += slope * way.y;
         to_normal[2][i] += slope * way.z;
-        red += part * lit[0];
-        green += part * lit[1];
-        blue += part * lit[2];
+        red += part * lit[0][i];
+        green += part * lit[1][i];
+        blue += part * lit[2][i];
       }
       if (!g_intensities) continue;
       sums[3 * l] += red;
