@@ -64,6 +64,18 @@ HEAD3D_API int head3d_adam_touched(float* table /* E F */, int64_t E, int64_t F,
 HEAD3D_DECLARE_GRID_SAMPLE(f32, float)
 HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
 
+// Lookup in three planes XY, YZ, ZX, summed; g_planes is added to, g_points is written; either may be null.
+#define HEAD3D_DECLARE_TRIPLANE(suffix, T)                                                      \
+  HEAD3D_API int head3d_triplane_fwd_##suffix(                                                  \
+      const T* planes /* 3 H W C */, int64_t H, int64_t W, int64_t C,                           \
+      const T* points /* P 3, unit cube */, int64_t P, T* out /* P C */, int64_t threads);      \
+  HEAD3D_API int head3d_triplane_bwd_##suffix(                                                  \
+      const T* planes, int64_t H, int64_t W, int64_t C, const T* points, int64_t P,             \
+      const T* g_out /* P C */, T* g_planes /* 3 H W C */, T* g_points /* P 3 */,               \
+      int64_t threads);
+HEAD3D_DECLARE_TRIPLANE(f32, float)
+HEAD3D_DECLARE_TRIPLANE(f64, double)
+
 // Packed samples -> weights (NeuS), their sum, and sums of weighted values; packed holds first sample and number.
 #define HEAD3D_DECLARE_COMPOSITE(suffix, T)                                                     \
   HEAD3D_API int head3d_composite_fwd_##suffix(                                                 \
@@ -77,6 +89,28 @@ HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
       int64_t threads);
 HEAD3D_DECLARE_COMPOSITE(f32, float)
 HEAD3D_DECLARE_COMPOSITE(f64, double)
+
+// Light on matte surfaces: the harmonics of light[r], lifted over `darkest` of the ambient light; and lamps with
+// inverse-square falloff. g_albedo and g_normal are written, g_sh and g_intensities added to; any may be null.
+#define HEAD3D_DECLARE_SHADING(suffix, T)                                                       \
+  HEAD3D_API int head3d_shade_sh_fwd_##suffix(                                                  \
+      const T* albedo /* R 3 */, const T* normal /* R 3 */, int64_t R, const T* sh /* N 9 3 */, \
+      int64_t N, const int64_t* light /* R */, double darkest, T* out /* R 3 */,                \
+      int64_t threads);                                                                         \
+  HEAD3D_API int head3d_shade_sh_bwd_##suffix(                                                  \
+      const T* albedo, const T* normal, int64_t R, const T* sh, int64_t N,                      \
+      const int64_t* light, double darkest, const T* g_out /* R 3 */, T* g_albedo /* R 3 */,    \
+      T* g_normal /* R 3 */, T* g_sh /* N 9 3 */, int64_t threads);                             \
+  HEAD3D_API int head3d_shade_lamps_fwd_##suffix(                                               \
+      const T* albedo, const T* normal, const T* points /* R 3: m */, int64_t R,                \
+      const T* positions /* L 3: m */, const T* intensities /* L 3 */, int64_t L,               \
+      T* out /* R 3 */, int64_t threads);                                                       \
+  HEAD3D_API int head3d_shade_lamps_bwd_##suffix(                                               \
+      const T* albedo, const T* normal, const T* points, int64_t R, const T* positions,         \
+      const T* intensities, int64_t L, const T* g_out /* R 3 */, T* g_albedo /* R 3 */,         \
+      T* g_normal /* R 3 */, T* g_intensities /* L 3 */, int64_t threads);
+HEAD3D_DECLARE_SHADING(f32, float)
+HEAD3D_DECLARE_SHADING(f64, double)
 
 // Shell marching. With t null, counts into packed[:, 1]; else fills t and ray from packed[:, 0] on.
 HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t Y, int64_t Z,

@@ -11,6 +11,7 @@ from head3d.field.decoder import Decoder
 from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
 from head3d.kernels.mlp import encode_mlp
+from head3d.kernels.triplane import triplane
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,13 @@ class TriplaneEncoding(nn.Module):
         super().__init__()
         channels, size = config.features * config.levels, config.finest_cells
         self.width = channels
-        self.planes = nn.Parameter((torch.rand(3, channels, size, size, generator=generator) * 2 - 1) * 1e-4)
+        planes = (torch.rand(3, channels, size, size, generator=generator) * 2 - 1) * 1e-4
+        # files keep channels first; memory has them last, as the kernel reads them: else it copies the planes each time
+        self.planes = nn.Parameter(planes.contiguous(memory_format=torch.channels_last))
 
     def forward(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
         """Features at points of the head frame, differentiable in planes and points."""
-        u = unit_box(points_m) * 2 - 1
-        pairs = torch.stack([u[:, [0, 1]], u[:, [1, 2]], u[:, [2, 0]]])[:, :, None]
-        found = nn.functional.grid_sample(self.planes, pairs, align_corners=True)  # (3, C, P, 1)
-        return found.sum(0).squeeze(-1).T
+        return triplane(self.planes.permute(0, 2, 3, 1), unit_box(points_m))
 
 
 def make_encoding(config: GridConfig, *, generator: torch.Generator | None = None) -> HashEncoding | TriplaneEncoding:

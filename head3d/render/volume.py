@@ -1,10 +1,9 @@
 """Rays through the field: weights of samples (NeuS: Wang et al. 2021), albedo, normal, light; whole views in tiles."""
 
-import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from head3d.field.deform import Deformation
@@ -12,8 +11,8 @@ from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
-from head3d.geometry.sh import irradiance_basis
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
+from head3d.kernels.shading import shade_sh
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
 
@@ -72,14 +71,17 @@ class RayColors:
 
 
 def shade(
-    albedo: Float[Tensor, "R 3"], normal: Float[Tensor, "R 3"], sh: Float[Tensor, "R 9 3"]
+    albedo: Float[Tensor, "R 3"],
+    normal: Float[Tensor, "R 3"],
+    sh: Float[Tensor, "N 9 3"],
+    light: Int[Tensor, "R"] | None = None,
 ) -> Float[Tensor, "R 3"]:
-    """Matte surface under order-2 light; irradiance is kept positive smoothly. Linear RGB."""
-    light = (irradiance_basis(normal)[:, :, None] * sh).sum(1)
-    floor = DARKEST * sh[:, 0].abs().detach() / (2 * math.sqrt(math.pi))
-    return albedo * torch.where(
-        light > 2 * floor, light, floor * (1 + torch.exp((light / floor.clamp(min=1e-6) - 2).clamp(max=0.0)))
-    )
+    """Matte surface under order-2 light; irradiance is kept positive smoothly. Linear RGB.
+
+    ``light`` says which of the lights in ``sh``; None: each ray has its own.
+    """
+    light = torch.arange(len(albedo), device=sh.device) if light is None else light
+    return shade_sh(albedo, normal, sh=sh, light=light, darkest=DARKEST)
 
 
 def section_weights(
@@ -178,7 +180,7 @@ def render_rays(
     gradient = torch.zeros_like(rays.origins).index_put((rows,), slope)
     curvature = torch.zeros_like(alpha).index_put((rows,), mean - trained.sdf(point[rows], levels=levels))
     normal = torch.nn.functional.normalize(gradient, dim=-1, eps=1e-6)
-    radiance = shade(albedo, normal, sh[rays.photo]) + residual
+    radiance = shade(albedo, normal, sh, rays.photo) + residual
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
 
 

@@ -1,6 +1,7 @@
 """The CUDA kernels against the CPU kernels, on the same numbers."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from head3d.kernels.marching import march_shell
 from head3d.kernels.mlp import encode_mlp
 from head3d.kernels.raster import rasterize
 from head3d.kernels.render_field import FieldParts, field_sdf, march_field, render_field
+from head3d.kernels.shading import shade_lamps, shade_sh
+from head3d.kernels.triplane import triplane
 from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
 from tests.reference.shapes import sphere
 
@@ -85,6 +88,33 @@ def test_encode_mlp_in_16_bits():
 
 def test_grid_sample3():
     for cpu, cuda in on_both(grid_sample3, noise(5, 6, 7, 3), noise(500, 3, seed=1).sigmoid()):
+        assert torch.allclose(cpu, cuda, atol=1e-9)
+
+
+def test_triplane():
+    for cpu, cuda in on_both(triplane, noise(3, 6, 7, 5), noise(500, 3, seed=1).sigmoid()):
+        assert torch.allclose(cpu, cuda, atol=1e-9)
+
+
+def test_shade_sh():
+    def run(albedo, normal, sh, *, lights: int):
+        light = torch.arange(len(albedo), device=albedo.device) // 100 % lights
+        return shade_sh(albedo, normal, sh=sh, light=light, darkest=0.03)
+
+    for lights in (1, 7):  # warps of one light, and of two
+        sh = noise(lights, 9, 3, seed=2)
+        for cpu, cuda in on_both(partial(run, lights=lights), noise(999, 3), noise(999, 3, seed=1), sh):
+            assert torch.allclose(cpu, cuda, atol=1e-9)
+
+
+def test_shade_lamps():
+    points, positions = noise(999, 3, seed=2), 3 * noise(4, 3, seed=3)
+
+    def run(albedo, normal, intensities):
+        where = {"points": points.to(albedo.device), "positions": positions.to(albedo.device)}
+        return shade_lamps(albedo, normal, **where, intensities=intensities)
+
+    for cpu, cuda in on_both(run, noise(999, 3), noise(999, 3, seed=1), noise(4, 3, seed=4)):
         assert torch.allclose(cpu, cuda, atol=1e-9)
 
 
