@@ -16,20 +16,6 @@ __global__ void resolve(const double* vertices, const int64_t* faces, int64_t H,
 
 #if HEAD3D_DEVICE
 
-// Weights (perspective-correct) and depth of a pixel centre on a triangle; false outside it.
-__device__ bool cover(const double* a, const double* b, const double* c, double px, double py,
-                      double weights[3], double& depth) {
-  const double area = edge(a[0], a[1], b[0], b[1], c[0], c[1]);
-  if (!(a[2] > 0 && b[2] > 0 && c[2] > 0) || !(area != 0) || !isfinite(area)) return false;
-  const double w[3] = {edge(b[0], b[1], c[0], c[1], px, py) / area,
-                       edge(c[0], c[1], a[0], a[1], px, py) / area,
-                       edge(a[0], a[1], b[0], b[1], px, py) / area};
-  if (!(w[0] >= 0 && w[1] >= 0 && w[2] >= 0)) return false;
-  const double inverse_depth[3] = {1 / a[2], 1 / b[2], 1 / c[2]};
-  depth = perspective(w, inverse_depth, weights);
-  return true;
-}
-
 __global__ void clear(Key* keys, int64_t pixels) {
   const int64_t p = item();
   if (p < pixels) keys[p] = kEmpty;
@@ -42,14 +28,15 @@ __global__ void draw(const double* vertices, const int64_t* faces, int64_t F, in
   const double* a = vertices + 3 * faces[3 * f];
   const double* b = vertices + 3 * faces[3 * f + 1];
   const double* c = vertices + 3 * faces[3 * f + 2];
-  const int64_t left = int64_t(fmax(ceil(fmin(a[0], fmin(b[0], c[0])) - 0.5), 0.0));
-  const int64_t right = int64_t(fmin(floor(fmax(a[0], fmax(b[0], c[0])) - 0.5), double(W - 1)));
-  const int64_t top = int64_t(fmax(ceil(fmin(a[1], fmin(b[1], c[1])) - 0.5), 0.0));
-  const int64_t bottom = int64_t(fmin(floor(fmax(a[1], fmax(b[1], c[1])) - 0.5), double(H - 1)));
+  const Outline<double> o = outline(a, b, c);
+  if (!o.valid) return;
+  int64_t left, right, top, bottom;
+  pixel_span(least(a[0], least(b[0], c[0])), most(a[0], most(b[0], c[0])), W, left, right);
+  pixel_span(least(a[1], least(b[1], c[1])), most(a[1], most(b[1], c[1])), H, top, bottom);
   for (int64_t y = top; y <= bottom; ++y) {
     for (int64_t x = left; x <= right; ++x) {
       double weights[3], depth;
-      if (!cover(a, b, c, double(x) + 0.5, double(y) + 0.5, weights, depth)) continue;
+      if (!(cover(o, double(x) + 0.5, double(y) + 0.5, weights, depth) >= 0)) continue;
       // positive floats sort as their bits do; equal depths fall to the lower index
       const Key key = Key(__float_as_uint(float(depth))) << 32 | Key(uint32_t(f));
       atomicMin(keys + y * W + x, key);
@@ -65,8 +52,9 @@ __global__ void resolve(const double* vertices, const int64_t* faces, int64_t H,
   double weights[3] = {0, 0, 0}, z = 0;
   const int64_t f = key == kEmpty ? -1 : int64_t(uint32_t(key));
   if (f >= 0)
-    cover(vertices + 3 * faces[3 * f], vertices + 3 * faces[3 * f + 1],
-          vertices + 3 * faces[3 * f + 2], double(p % W) + 0.5, double(p / W) + 0.5, weights, z);
+    cover(outline(vertices + 3 * faces[3 * f], vertices + 3 * faces[3 * f + 1],
+                  vertices + 3 * faces[3 * f + 2]),
+          double(p % W) + 0.5, double(p / W) + 0.5, weights, z);
   triangle[p] = f;
   depth[p] = float(z);
   for (int i = 0; i < 3; ++i) barycentrics[3 * p + i] = float(weights[i]);

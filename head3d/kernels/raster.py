@@ -30,7 +30,7 @@ def rasterize(
     """Draw the nearest triangle of each pixel, both sides of it.
 
     Pixel centres are at +0.5; triangles with a corner behind the camera are left out; of two triangles at the same
-    depth the one with the lower index is drawn. No gradients (see ``interpolate``).
+    depth (in float32) the one with the lower index is drawn. No gradients (see ``interpolate``).
 
     Args:
         vertices_px_depth: x, y in pixels and z-depth in metres, as ``Cameras`` project them.
@@ -72,7 +72,7 @@ def _rasterize_torch(vertices: Tensor, faces: Tensor, size: tuple[int, int]) -> 
     last = torch.minimum((high - 0.5).floor(), limit - 1)
     spans = (last - first + 1).clamp_min(0).nan_to_num().long() * (corners[..., 2] > 0).all(1, keepdim=True)
     counts = spans.prod(1)
-    depth = vertices.new_full((height * width,), torch.inf)
+    depth = vertices.new_full((height * width,), torch.inf, dtype=torch.float32)
     triangle = faces.new_full((height * width,), -1)
     barycentrics = vertices.new_zeros(height * width, 3)
     batch = torch.div(counts.cumsum(0) - counts, CANDIDATES, rounding_mode="floor")
@@ -97,7 +97,7 @@ def _rasterize_torch(vertices: Tensor, faces: Tensor, size: tuple[int, int]) -> 
         barycentrics[pixel[won]] = weights[won]
     depth = torch.where(triangle >= 0, depth, 0.0)
     shape = height, width
-    return triangle.view(shape), barycentrics.float().view(*shape, 3), depth.float().view(shape)
+    return triangle.view(shape), barycentrics.float().view(*shape, 3), depth.view(shape)
 
 
 def _cover(corners: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,4 +112,4 @@ def _cover(corners: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     over_depth = screen / corners[:, :, 2]
     z = 1 / over_depth.sum(1)
     inside = (screen >= 0).all(1) & (area != 0)
-    return over_depth * z[:, None], torch.where(inside, z, torch.inf)
+    return over_depth * z[:, None], torch.where(inside, z, torch.inf).float()

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from head3d.errors import ShapeError
 from head3d.kernels.raster import interpolate, rasterize
@@ -71,6 +73,34 @@ class TestRasterize:
     def test_triangles_behind_the_camera_or_of_nan_draw_nothing(self, path, z):
         vertices = torch.tensor([[0.0, 0, z], [4, 0, 2], [0, 4, 2]])
         assert (rasterize(vertices, torch.tensor([[0, 1, 2]]), size=(4, 4)).triangle == -1).all()
+
+    @given(height=st.integers(1, 70), width=st.integers(1, 45), seed=st.integers(0, 99))
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_any_size_and_triangles_of_any_place_agree_with_the_plain_path(self, both, height, width, seed):
+        generator = torch.Generator().manual_seed(seed)
+        vertices = torch.rand(60, 3, generator=generator, dtype=torch.float64)
+        vertices = vertices * torch.tensor([2.0 * width, 2.0 * height, 1]) - torch.tensor([width / 2, height / 2, -1])
+        faces = torch.stack([torch.randperm(60, generator=generator)[:3] for _ in range(25)])
+        compiled, plain = both(lambda: rasterize(vertices, faces, size=(height, width)))
+        assert (compiled.triangle == plain.triangle).all()
+        assert torch.allclose(compiled.depth, plain.depth, rtol=1e-6)
+        assert torch.allclose(compiled.barycentrics, plain.barycentrics, atol=1e-6)
+
+    def test_the_number_of_threads_changes_nothing(self, monkeypatch):
+        monkeypatch.setenv("HEAD3D_KERNELS", "auto")
+        vertices, faces = sphere(1.0, steps=20)
+        twice = torch.cat([faces, faces.flip(1)])  # every triangle has a twin at the same depth
+        before, pictures = torch.get_num_threads(), []
+        try:
+            for threads in (1, 2, 3):
+                torch.set_num_threads(threads)
+                pictures.append(rasterize(project(vertices + torch.tensor([0, 0, 2.5])), twice, size=(130, 70)))
+        finally:
+            torch.set_num_threads(before)
+        for other in pictures[1:]:
+            assert (other.triangle == pictures[0].triangle).all() and (other.depth == pictures[0].depth).all()
+            assert (other.barycentrics == pictures[0].barycentrics).all()
+        assert int(pictures[0].triangle.max()) < len(faces)
 
     def test_no_faces_and_no_pixels(self, path):
         nothing = torch.zeros(0, 3, dtype=torch.int64)

@@ -1,5 +1,7 @@
 """A ReLU network whose features, weights, activations and cotangents are rounded to bfloat16, summed in float64."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,11 +11,11 @@ def rounded(x: Tensor) -> Tensor:
     return x.to(torch.float32).to(torch.bfloat16).to(torch.float64)
 
 
-def network(features: Tensor, layers: list[tuple[Tensor, Tensor]], g_out: Tensor) -> tuple[Tensor, ...]:
+def network(features: Tensor, layers: Sequence[tuple[Tensor, Tensor | None]], g_out: Tensor) -> tuple[Tensor, ...]:
     """Outputs, and the gradients of features, weights and biases in turn, for a cotangent of the outputs."""
     values = [rounded(features)]
     for index, (weight, bias) in enumerate(layers):
-        out = values[-1] @ rounded(weight).T + bias.double()
+        out = values[-1] @ rounded(weight).T + (0 if bias is None else bias.double())
         values.append(out if index + 1 == len(layers) else out.relu())
         if index + 1 < len(layers):
             values[-1] = rounded(values[-1])
