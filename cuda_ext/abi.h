@@ -25,6 +25,18 @@ HEAD3D_API int head3d_closest_point(const float* points /* P 3 */, int64_t P,
                                     float* distance /* P */, int64_t* triangle /* P */,
                                     float* barycentrics /* P 3 */, int64_t threads);
 
+// The same on CUDA, in a tree that the CPU library builds: part j of 2^l at level l <= depth holds the faces
+// order[F j / 2^l] up to order[F (j + 1) / 2^l], its box (low, high) is number 2^l + j.
+HEAD3D_API int head3d_face_tree(const float* vertices /* V 3 */, int64_t V,
+                                const int64_t* faces /* F 3 */, int64_t F, int64_t depth,
+                                int32_t* order /* F */, float* boxes /* 2^(depth+1) 6 */,
+                                int64_t threads);
+HEAD3D_API int head3d_closest_point_in_tree(
+    const float* points /* P 3 */, int64_t P, const float* vertices /* V 3 */, int64_t V,
+    const int64_t* faces /* F 3 */, int64_t F, int64_t depth, const int32_t* order /* F */,
+    const float* boxes /* 2^(depth+1) 6 */, float* distance /* P */, int64_t* triangle /* P */,
+    float* barycentrics /* P 3 */, int64_t threads);
+
 // Signed distance (m) to the outer shell of a closed mesh at the nodes lo + h * (i, j, k).
 HEAD3D_API int head3d_signed_distance(const float* vertices /* V 3 */, int64_t V,
                                       const int64_t* faces /* F 3 */, int64_t F,

@@ -1,196 +1,144 @@
-// Closest point on a mesh: a 16-wide tree of boxes over 16-wide leaves (one AVX-512 register per quantity), visited
-// along a Morton curve so that each point starts from the answer of its neighbour.
+// Closest point on a mesh: a 16-wide tree of boxes over leaves of 16 triangles (one AVX-512 register per quantity),
+// visited along a Morton curve so that each point starts from the answer of its neighbour.
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "../abi.h"
 #include "../math/closest.h"
+#include "face_tree.h"
+#include "lanes.h"
 
 namespace {
 
+using head3d::Box;
+using head3d::kLanes;
+using head3d::Lanes;
 using head3d::Vec3;
-constexpr int kWidth = 16;
-constexpr float kFar = 1e18f;
+constexpr float kFar = std::numeric_limits<float>::infinity();
 
-struct alignas(64) Node {
-  float lo[3][kWidth], hi[3][kWidth];
-  int32_t child[kWidth];  // >= 0 node, < 0 leaf ~child; unused children have a box far away
-};
+struct Node {
+  Lanes lo[3], hi[3];  // boxes of the children; those a root does not have lie at infinity
 
-struct alignas(64) Leaf {
-  float corner[9][kWidth];  // a.x a.y a.z b.x ... ; unused lanes hold a triangle far away
-  int32_t face[kWidth];
-};
-
-struct Box {
-  float lo[3] = {kFar, kFar, kFar}, hi[3] = {-kFar, -kFar, -kFar};
-  void grow(const float* p) {
-    for (int i = 0; i < 3; ++i) {
-      lo[i] = std::min(lo[i], p[i]);
-      hi[i] = std::max(hi[i], p[i]);
+  Lanes distance2(Vec3<float> p) const {
+    const float q[3] = {p.x, p.y, p.z};
+    Lanes sum{};
+    for (int a = 0; a < 3; ++a) {
+      const Lanes gap = head3d::most(head3d::most(lo[a] - q[a], q[a] - hi[a]), Lanes{});
+      sum += gap * gap;
     }
+    return sum;
   }
+};
+
+struct Leaf {
+  head3d::TriangleFrame<Lanes> frame;
+  int32_t face[kLanes];  // the last one fills the lanes that are left
 };
 
 class Tree {
  public:
-  Tree(const float* vertices, const int64_t* faces, int64_t F)
-      : vertices_(vertices), faces_(faces), order_(F), middle_(3 * F) {
-    for (int64_t f = 0; f < F; ++f) {
-      order_[f] = int32_t(f);
-      for (int i = 0; i < 3; ++i) {
-        middle_[3 * f + i] =
-            (vertex(f, 0)[i] + vertex(f, 1)[i] + vertex(f, 2)[i]) * (1.f / 3.f);
-      }
+  Tree(const float* vertices, const int64_t* faces, int64_t F, int64_t threads)
+      : vertices_(vertices), faces_(faces) {
+    while (F > int64_t(kLanes) << depth_) ++depth_;
+    std::vector<int32_t> order(F);
+    std::vector<Box> boxes(int64_t(2) << depth_);
+    head3d::build_face_tree(vertices, faces, F, depth_, order.data(), boxes.data(), threads);
+    leaves_.reset(new Leaf[int64_t(1) << depth_]);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t part = 0; part < int64_t(1) << depth_; ++part)
+      fill(leaves_[part], order.data() + head3d::part_start(F, depth_, part),
+           order.data() + head3d::part_start(F, depth_, part + 1));
+    // The root takes what four binary levels a node leave over, so that all other nodes are full.
+    for (int64_t level = 0; level < depth_; level += level ? 4 : shift_) {
+      if (level == 0) shift_ = depth_ % 4 ? depth_ % 4 : 4;
+      levels_.push_back(add_nodes(boxes.data(), level, level ? 4 : shift_));
     }
-    nodes_.reserve(F / 64 + 16);
-    leaves_.reserve(F / 8 + 16);
-    root_ = build(0, F);
   }
 
-  const float* vertex(int64_t face, int corner) const {
-    return vertices_ + 3 * faces_[3 * face + corner];
-  }
-
-  float distance2(Vec3<float> p, int32_t face, float weights[3]) const {
-    const float *a = vertex(face, 0), *b = vertex(face, 1), *c = vertex(face, 2);
-    return head3d::triangle_distance2<float>(p, {a[0], a[1], a[2]}, {b[0], b[1], b[2]},
-                                             {c[0], c[1], c[2]}, weights[0], weights[1],
-                                             weights[2]);
-  }
-
-  // Finds a face closer than `best`, if there is one; `face` keeps its value otherwise.
-  void closest(Vec3<float> p, float& best, int32_t& face) const {
-    struct Entry {
-      float d2;
-      int32_t child;
+  // The nearest face. `leaf` is where to look first and becomes the leaf of the answer: the answer of a point near by
+  // leaves little to search.
+  int32_t closest(Vec3<float> p, int64_t& leaf) const {
+    struct Visit {
+      Lanes distance2;
+      uint32_t left;  // children not yet visited, a bit each
+      int64_t part;
     };
-    Entry stack[kWidth * 12];  // 12 levels of 16 children: more triangles than memory
-    int top = 0;
-    stack[top++] = {0.f, root_};
-    while (top > 0) {
-      const Entry entry = stack[--top];
-      if (entry.d2 >= best) continue;
-      if (entry.child < 0) {
-        scan(leaves_[~entry.child], p, best, face);
+    const int64_t known = leaf;
+    float best = kFar;
+    int32_t face = leaves_[known].face[0];
+    scan(leaves_[known], p, best, face);
+    if (depth_ == 0) return face;
+    Visit path[8];  // 16^8: more leaves than memory
+    const int last = int(levels_.size()) - 1;
+    int at = 0;
+    path[0] = {levels_[0][0].distance2(p), 0xffffu, 0};
+    while (at >= 0) {
+      Visit& visit = path[at];
+      const uint32_t open = head3d::below(visit.distance2, best) & visit.left;
+      if (!open) {
+        --at;
         continue;
       }
-      const Node& node = nodes_[entry.child];
-      float d2[kWidth];
-#pragma omp simd
-      for (int i = 0; i < kWidth; ++i) {
-        const float x = head3d::most(head3d::most(node.lo[0][i] - p.x, p.x - node.hi[0][i]), 0.f);
-        const float y = head3d::most(head3d::most(node.lo[1][i] - p.y, p.y - node.hi[1][i]), 0.f);
-        const float z = head3d::most(head3d::most(node.lo[2][i] - p.z, p.z - node.hi[2][i]), 0.f);
-        d2[i] = x * x + y * y + z * z;
-      }
-      const int first = top;
-      for (int i = 0; i < kWidth; ++i) {
-        if (!(d2[i] < best)) continue;
-        int at = top++;
-        for (; at > first && stack[at - 1].d2 < d2[i]; --at) stack[at] = stack[at - 1];
-        stack[at] = {d2[i], node.child[i]};  // farthest first: the nearest is popped next
+      const int lane = head3d::least_lane(visit.distance2, open);
+      visit.left = open & ~(1u << lane);
+      const int64_t child = (visit.part << (at ? 4 : shift_)) + lane;
+      if (at < last) {
+        ++at;
+        path[at] = {levels_[at][child].distance2(p), 0xffffu, child};
+      } else if (child != known && scan(leaves_[child], p, best, face)) {
+        leaf = child;
       }
     }
+    return face;
   }
+
+  const float* corner(int64_t face, int k) const { return vertices_ + 3 * faces_[3 * face + k]; }
 
  private:
-  static void scan(const Leaf& leaf, Vec3<float> p, float& best, int32_t& face) {
-    float d2[kWidth];
-#pragma omp simd
-    for (int i = 0; i < kWidth; ++i) {
-      float u, v, w;
-      const auto& q = leaf.corner;
-      d2[i] = head3d::triangle_distance2<float>(p, {q[0][i], q[1][i], q[2][i]},
-                                                {q[3][i], q[4][i], q[5][i]},
-                                                {q[6][i], q[7][i], q[8][i]}, u, v, w);
+  static bool scan(const Leaf& leaf, Vec3<float> p, float& best, int32_t& face) {
+    const Lanes d2 = head3d::frame_distance2(leaf.frame, p);
+    const uint32_t closer = head3d::below(d2, best);
+    if (!closer) return false;
+    const int lane = head3d::least_lane(d2, closer);
+    best = d2[lane];
+    face = leaf.face[lane];
+    return true;
+  }
+
+  void fill(Leaf& leaf, const int32_t* first, const int32_t* last) const {
+    for (int i = 0; i < kLanes; ++i) {
+      const int32_t face = leaf.face[i] = first + i < last ? first[i] : last[-1];
+      const head3d::TriangleFrame<float> one =
+          head3d::triangle_frame(corner(face, 0), corner(face, 1), corner(face, 2));
+      // both frames are rows of numbers in the same order
+      const float* from = reinterpret_cast<const float*>(&one);
+      float* to = reinterpret_cast<float*>(&leaf.frame);
+      for (size_t k = 0; k < sizeof one / sizeof(float); ++k) to[kLanes * k + i] = from[k];
     }
-    for (int i = 0; i < kWidth; ++i) {
-      if (d2[i] < best) {
-        best = d2[i];
-        face = leaf.face[i];
+  }
+
+  std::unique_ptr<Node[]> add_nodes(const Box* boxes, int64_t level, int64_t shift) {
+    const int64_t nodes = int64_t(1) << level, children = int64_t(1) << shift;
+    std::unique_ptr<Node[]> row(new Node[nodes]);
+    for (int64_t j = 0; j < nodes; ++j) {
+      for (int i = 0; i < kLanes; ++i) {
+        const Box* box = boxes + (nodes << shift) + (j << shift) + i;
+        for (int a = 0; a < 3; ++a) {
+          row[j].lo[a][i] = i < children ? box->lo[a] : kFar;
+          row[j].hi[a][i] = i < children ? box->hi[a] : kFar;
+        }
       }
     }
-  }
-
-  Box bounds(int64_t first, int64_t last) const {
-    Box box;
-    for (int64_t i = first; i < last; ++i)
-      for (int corner = 0; corner < 3; ++corner) box.grow(vertex(order_[i], corner));
-    return box;
-  }
-
-  int32_t build(int64_t first, int64_t last) {
-    const int64_t count = last - first;
-    if (count <= kWidth) return leaf(first, count);
-    // Halve the largest part until there are as many parts as a node holds or as leaves are needed.
-    int64_t starts[kWidth + 1] = {first, last};
-    const int wanted = int(std::min<int64_t>(kWidth, (count + kWidth - 1) / kWidth));
-    int parts = 1;
-    while (parts < wanted) {
-      int largest = 0;
-      for (int i = 1; i < parts; ++i)
-        if (starts[i + 1] - starts[i] > starts[largest + 1] - starts[largest]) largest = i;
-      const int64_t middle = split(starts[largest], starts[largest + 1]);
-      for (int i = parts; i > largest; --i) starts[i + 1] = starts[i];
-      starts[largest + 1] = middle;
-      ++parts;
-    }
-    const int32_t index = int32_t(nodes_.size());
-    nodes_.emplace_back();
-    for (int i = 0; i < kWidth; ++i) {
-      Box box;
-      int32_t child = 0;
-      if (i < parts) {
-        box = bounds(starts[i], starts[i + 1]);
-        child = build(starts[i], starts[i + 1]);
-      }
-      Node& node = nodes_[index];  // build() may have moved the array
-      for (int axis = 0; axis < 3; ++axis) {
-        node.lo[axis][i] = box.lo[axis];
-        node.hi[axis][i] = i < parts ? box.hi[axis] : kFar;
-      }
-      node.child[i] = child;
-    }
-    return index;
-  }
-
-  int64_t split(int64_t first, int64_t last) {
-    Box box;
-    for (int64_t i = first; i < last; ++i) box.grow(&middle_[3 * order_[i]]);
-    int axis = 0;
-    for (int i = 1; i < 3; ++i)
-      if (box.hi[i] - box.lo[i] > box.hi[axis] - box.lo[axis]) axis = i;
-    // cut at a multiple of the leaf width: full leaves are faster
-    const int64_t count = last - first, full = (count / 2 + kWidth - 1) / kWidth * kWidth;
-    const int64_t middle = first + (full < count ? full : count / 2);
-    std::nth_element(order_.begin() + first, order_.begin() + middle, order_.begin() + last,
-                     [&](int32_t a, int32_t b) {
-                       const float x = middle_[3 * a + axis], y = middle_[3 * b + axis];
-                       return x < y || (x == y && a < b);
-                     });
-    return middle;
-  }
-
-  int32_t leaf(int64_t first, int64_t count) {
-    Leaf leaf;
-    for (int i = 0; i < kWidth; ++i) {
-      const int32_t face = i < count ? order_[first + i] : -1;
-      leaf.face[i] = face;
-      for (int k = 0; k < 9; ++k) leaf.corner[k][i] = face < 0 ? 1e9f : vertex(face, k / 3)[k % 3];
-    }
-    leaves_.push_back(leaf);
-    return ~int32_t(leaves_.size() - 1);
+    return row;
   }
 
   const float* vertices_;
   const int64_t* faces_;
-  std::vector<int32_t> order_;
-  std::vector<float> middle_;
-  std::vector<Node> nodes_;
-  std::vector<Leaf> leaves_;
-  int32_t root_ = 0;
+  int64_t depth_ = 0, shift_ = 4;
+  std::unique_ptr<Leaf[]> leaves_;
+  std::vector<std::unique_ptr<Node[]>> levels_;
 };
 
 uint32_t spread(uint32_t v) {  // 10 bits -> every third of 30
@@ -202,7 +150,7 @@ uint32_t spread(uint32_t v) {  // 10 bits -> every third of 30
 
 std::vector<uint32_t> morton_order(const float* points, int64_t P) {
   Box box;
-  for (int64_t i = 0; i < P; ++i) box.grow(points + 3 * i);
+  for (int64_t i = 0; i < P; ++i) box.grow(points + 3 * i, points + 3 * i);
   float scale[3];
   for (int a = 0; a < 3; ++a) scale[a] = 1023.f / std::max(box.hi[a] - box.lo[a], 1e-20f);
   std::vector<uint32_t> key(P), order(P), key_next(P), order_next(P);
@@ -231,28 +179,58 @@ std::vector<uint32_t> morton_order(const float* points, int64_t P) {
   return order;
 }
 
+// The nearest faces of up to 16 points, one after the other, then where on them, all at once.
+void answer(const Tree& tree, const float* points, const uint32_t* order, int count, int64_t& leaf,
+            float* distance, int64_t* triangle, float* barycentrics) {
+  float p[3][kLanes] = {}, corners[9][kLanes] = {}, d[kLanes], weights[3][kLanes];
+  for (int i = 0; i < count; ++i) {
+    const int64_t index = order[i];
+    for (int a = 0; a < 3; ++a) p[a][i] = points[3 * index + a];
+    const int32_t face = tree.closest({p[0][i], p[1][i], p[2][i]}, leaf);
+    triangle[index] = face;
+    for (int k = 0; k < 9; ++k) corners[k][i] = tree.corner(face, k / 3)[k % 3];
+  }
+#pragma omp simd
+  for (int i = 0; i < kLanes; ++i) {
+    const auto& q = corners;
+    d[i] = head3d::triangle_distance2<float>(
+        {p[0][i], p[1][i], p[2][i]}, {q[0][i], q[1][i], q[2][i]}, {q[3][i], q[4][i], q[5][i]},
+        {q[6][i], q[7][i], q[8][i]}, weights[0][i], weights[1][i], weights[2][i]);
+  }
+  for (int i = 0; i < count; ++i) {
+    distance[order[i]] = __builtin_sqrtf(d[i]);
+    for (int k = 0; k < 3; ++k) barycentrics[3 * int64_t(order[i]) + k] = weights[k][i];
+  }
+}
+
 }  // namespace
+
+int head3d_face_tree(const float* vertices, int64_t, const int64_t* faces, int64_t F, int64_t depth,
+                     int32_t* order, float* boxes, int64_t threads) {
+  static_assert(sizeof(Box) == 6 * sizeof(float), "a box is low, high");
+  head3d::build_face_tree(vertices, faces, F, depth, order, reinterpret_cast<Box*>(boxes), threads);
+  return 0;
+}
 
 int head3d_closest_point(const float* points, int64_t P, const float* vertices, int64_t,
                          const int64_t* faces, int64_t F, float* distance, int64_t* triangle,
                          float* barycentrics, int64_t threads) {
-  const Tree tree(vertices, faces, F);
+  const Tree tree(vertices, faces, F, threads);
   const std::vector<uint32_t> order = morton_order(points, P);
   const int64_t chunk = 4096;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t start = 0; start < P; start += chunk) {  // chunks, not threads, restart the walk
-    int32_t face = 0;
-    for (int64_t i = start; i < std::min(P, start + chunk); ++i) {
-      const int64_t index = order[i];
-      const float* q = points + 3 * index;
-      const Vec3<float> p{q[0], q[1], q[2]};
-      float weights[3];
-      float best = tree.distance2(p, face, weights);
-      tree.closest(p, best, face);
-      best = tree.distance2(p, face, weights);
-      distance[index] = __builtin_sqrtf(best);
-      triangle[index] = face;
-      for (int k = 0; k < 3; ++k) barycentrics[3 * index + k] = weights[k];
+    int64_t leaf = 0;
+    for (int64_t i = start; i < std::min(P, start + chunk); i += kLanes) {
+      const int count = int(std::min<int64_t>(kLanes, P - i));
+      answer(tree, points, order.data() + i, count, leaf, distance, triangle, barycentrics);
+      for (int64_t k = i + 4 * kLanes; k < std::min(P, i + 5 * kLanes); ++k) {
+        // the curve jumps about in memory: fetch what will be read and written soon
+        __builtin_prefetch(points + 3 * int64_t(order[k]));
+        __builtin_prefetch(distance + order[k], 1);
+        __builtin_prefetch(triangle + order[k], 1);
+        __builtin_prefetch(barycentrics + 3 * int64_t(order[k]), 1);
+      }
     }
   }
   return 0;

@@ -1,5 +1,6 @@
 """The closest point of a mesh, for many points."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.library import call, library, require
+
+LEAF = 8
+"""Triangles in a leaf of the tree for CUDA at most."""
 
 BATCH = 1 << 16
 """Points the numpy path answers in one go."""
@@ -33,24 +37,56 @@ def closest_point(points: Float[Tensor, "P 3"], vertices: Float[Tensor, "V 3"], 
     require("faces", faces, (None, 3), integer=True)
     if not len(faces):
         raise ShapeError("faces", expected="at least one triangle", actual="none")
-    device = points.device
-    p = points.detach().to("cpu", torch.float32).contiguous()
-    v = vertices.detach().to("cpu", torch.float32).contiguous()
-    f = faces.to("cpu", torch.int64).contiguous()
-    lib = library("cpu")
-    if lib is None:
-        distance, triangle, barycentrics = _closest_numpy(p, v, f)
-    else:
-        distance, barycentrics = torch.empty(len(p)), torch.empty(len(p), 3)
-        triangle = torch.empty(len(p), dtype=torch.int64)
-        call(lib, "closest_point", p, len(p), v, len(v), f, len(f), distance, triangle, barycentrics)
-    distance, triangle, barycentrics = (t.to(device) for t in (distance, triangle, barycentrics))
+    p, v = (t.detach().to(points.device, torch.float32).contiguous() for t in (points, vertices))
+    f = faces.to(points.device, torch.int64).contiguous()
+    distance, triangle, barycentrics = _search(p, v, f)
     barycentrics = barycentrics.to(points)
     if points.requires_grad or vertices.requires_grad or points.dtype == torch.float64:
         # To first order the closest point does not move along the surface: its weights are constants.
         nearest = (barycentrics[..., None] * vertices.to(points)[faces[triangle]]).sum(1)
         distance = torch.linalg.vector_norm(points - nearest, dim=1)
     return Closest(distance.to(points.dtype), triangle, barycentrics)
+
+
+def _search(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the points are, if there is a tree to search there; on the CPU otherwise."""
+    lib, builder = library(points.device.type), library("cpu")
+    if points.device.type != "cpu" and (lib is None or builder is None):
+        found = _search(points.cpu(), vertices.cpu(), faces.cpu())
+        return found[0].to(points.device), found[1].to(points.device), found[2].to(points.device)
+    if lib is None or builder is None:
+        return _closest_numpy(points, vertices, faces)
+    distance, barycentrics = points.new_empty(len(points)), points.new_empty(len(points), 3)
+    triangle = faces.new_empty(len(points))
+    mesh = vertices, len(vertices), faces, len(faces)
+    if lib.device == "cpu":
+        call(lib, "closest_point", points, len(points), *mesh, distance, triangle, barycentrics)
+    else:
+        order, boxes, depth = face_tree(vertices.cpu(), faces.cpu())
+        tree = depth, order.to(points.device), boxes.to(points.device)
+        call(lib, "closest_point_in_tree", points, len(points), *mesh, *tree, distance, triangle, barycentrics)
+    return distance, triangle, barycentrics
+
+
+def face_tree(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
+) -> tuple[Int[Tensor, "F"], Float[Tensor, "B 6"], int]:
+    """Sort faces into a balanced tree of boxes, as the CUDA search walks it (see cuda_ext/math/closest.h).
+
+    Args:
+        vertices: On the CPU, float32.
+        faces: On the CPU, int64, at least one.
+
+    Returns:
+        Order of the faces; low and high corner of the box of part j at level l in row 2^l + j (row 0 is empty);
+        number of levels below the root.
+    """
+    lib = library("cpu")
+    assert lib is not None, "the caller chose this path because the library is there"
+    depth = max(0, math.ceil(math.log2(len(faces) / LEAF)))
+    order, boxes = torch.empty(len(faces), dtype=torch.int32), torch.empty(2 << depth, 6)
+    call(lib, "face_tree", vertices, len(vertices), faces, len(faces), depth, order, boxes)
+    return order, boxes, depth
 
 
 def _closest_numpy(points: Tensor, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from head3d.errors import ShapeError
-from head3d.kernels.closest import closest_point
+from head3d.kernels.closest import closest_point, face_tree, triangle_distance2
 from head3d.kernels.signed_distance import closed_mesh, signed_distance_grid
 from tests.reference.shapes import sphere
 from tests.reference.triangles import closest_on_triangle
@@ -44,6 +46,43 @@ class TestClosestPoint:
         face = torch.tensor([[0, 1, 2]])
         # float32 search moves the closest point by 1e-7: 1e-4 for a step of 1e-3
         assert torch.autograd.gradcheck(lambda p, v: closest_point(p, v, face).distance, inputs, eps=1e-3, atol=2e-4)
+
+    @given(count=st.integers(1, 300), sheets=st.integers(1, 3), seed=st.integers(0, 99))
+    @settings(max_examples=20, deadline=None)
+    def test_no_triangle_is_nearer_for_any_number_of_them(self, count, sheets, seed):
+        generator = torch.Generator().manual_seed(seed)
+        vertices = torch.rand(30, 3, generator=generator)
+        vertices[:, 2] = (sheets * vertices[:, 2]).floor()  # triangles in a plane, and across
+        faces = torch.randint(30, (count, 3), generator=generator)  # some without area
+        points = 4 * torch.rand(37, 3, generator=generator) - 1
+        found = closest_point(points, vertices, faces)
+        every, _ = triangle_distance2(points[:, None], vertices[faces][None])
+        assert torch.allclose(found.distance, every.amin(1).sqrt(), atol=3e-6)
+
+    def test_threads_and_repetition_change_no_bit(self):
+        vertices, faces = sphere(1.0, steps=20)
+        points = torch.randn(10_000, 3, generator=torch.Generator().manual_seed(1))
+        before, found = torch.get_num_threads(), []
+        try:
+            for threads in (1, 2, 2):
+                torch.set_num_threads(threads)
+                found.append(closest_point(points, vertices, faces))
+        finally:
+            torch.set_num_threads(before)
+        for other in found[1:]:
+            assert all((a == b).all() for a, b in zip(found[0], other, strict=True))
+
+    def test_the_tree_for_cuda_holds_every_face_once_inside_its_boxes(self, monkeypatch):
+        monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
+        vertices, faces = sphere(1.0, steps=7)
+        order, boxes, depth = face_tree(vertices, faces)
+        assert order.sort().values.tolist() == list(range(len(faces)))
+        for level in range(depth + 1):
+            for part in range(1 << level):
+                inside = order[len(faces) * part >> level : len(faces) * (part + 1) >> level].long()
+                corners = vertices[faces[inside]].view(-1, 3)
+                assert torch.equal(boxes[(1 << level) + part], torch.cat([corners.amin(0), corners.amax(0)]))
+        assert len(faces) / 2**depth <= 8
 
     def test_non_contiguous_points_and_none_at_all(self, path):
         vertices, faces = sphere(1.0, steps=6)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from head3d.kernels.adam import AdamConfig, AdamState, adam_step_touched
+from head3d.kernels.closest import closest_point
 from head3d.kernels.compositing import composite
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
 from head3d.kernels.grid_sample import grid_sample3
@@ -198,6 +199,16 @@ def on_device(parts: FieldParts, device: str) -> FieldParts:
     return replace(
         parts, **{name: moved(getattr(parts, name)) for name in ("shape", "traits", "paint", "geometry", "color")}
     )
+
+
+def test_closest_point():
+    vertices, faces = sphere(1.0, steps=24)
+    points = 1.5 * noise(5000, 3).float()
+    cpu, cuda = (closest_point(points.to(d), vertices.to(d), faces.to(d)) for d in ("cpu", "cuda"))
+    assert torch.allclose(cpu.distance, cuda.distance.cpu(), atol=1e-6)
+    corners = vertices[faces[cuda.triangle.cpu()]]
+    named = (cuda.barycentrics.cpu()[..., None] * corners).sum(1)
+    assert torch.allclose((points - named).norm(dim=1), cpu.distance, atol=2e-6)
 
 
 def test_adam_step_touched():
