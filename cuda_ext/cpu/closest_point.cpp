@@ -1,4 +1,4 @@
-// Closest point on a mesh: a 16-wide tree of boxes over leaves of 16 triangles (one AVX-512 register per quantity),
+// Closest point on a mesh: a tree whose boxes and triangles fill a register (16 with AVX-512, else 8),
 // visited along a Morton curve so that each point starts from the answer of its neighbour.
 #include <algorithm>
 #include <limits>
@@ -13,6 +13,7 @@
 namespace {
 
 using head3d::Box;
+using head3d::kLaneBits;
 using head3d::kLanes;
 using head3d::Lanes;
 using head3d::Vec3;
@@ -50,10 +51,10 @@ class Tree {
     for (int64_t part = 0; part < int64_t(1) << depth_; ++part)
       fill(leaves_[part], order.data() + head3d::part_start(F, depth_, part),
            order.data() + head3d::part_start(F, depth_, part + 1));
-    // The root takes what four binary levels a node leave over, so that all other nodes are full.
-    for (int64_t level = 0; level < depth_; level += level ? 4 : shift_) {
-      if (level == 0) shift_ = depth_ % 4 ? depth_ % 4 : 4;
-      levels_.push_back(add_nodes(boxes.data(), level, level ? 4 : shift_));
+    // The root takes what whole nodes leave over of the binary levels, so that all other nodes are full.
+    for (int64_t level = 0; level < depth_; level += level ? kLaneBits : shift_) {
+      if (level == 0) shift_ = depth_ % kLaneBits ? depth_ % kLaneBits : kLaneBits;
+      levels_.push_back(add_nodes(boxes.data(), level, level ? kLaneBits : shift_));
     }
   }
 
@@ -70,10 +71,10 @@ class Tree {
     int32_t face = leaves_[known].face[0];
     scan(leaves_[known], p, best, face);
     if (depth_ == 0) return face;
-    Visit path[8];  // 16^8: more leaves than memory
+    Visit path[12];  // 8^12: more leaves than memory
     const int last = int(levels_.size()) - 1;
     int at = 0;
-    path[0] = {levels_[0][0].distance2(p), 0xffffu, 0};
+    path[0] = {levels_[0][0].distance2(p), head3d::kAllLanes, 0};
     while (at >= 0) {
       Visit& visit = path[at];
       const uint32_t open = head3d::below(visit.distance2, best) & visit.left;
@@ -83,10 +84,10 @@ class Tree {
       }
       const int lane = head3d::least_lane(visit.distance2, open);
       visit.left = open & ~(1u << lane);
-      const int64_t child = (visit.part << (at ? 4 : shift_)) + lane;
+      const int64_t child = (visit.part << (at ? kLaneBits : shift_)) + lane;
       if (at < last) {
         ++at;
-        path[at] = {levels_[at][child].distance2(p), 0xffffu, child};
+        path[at] = {levels_[at][child].distance2(p), head3d::kAllLanes, child};
       } else if (child != known && scan(leaves_[child], p, best, face)) {
         leaf = child;
       }
@@ -136,7 +137,7 @@ class Tree {
 
   const float* vertices_;
   const int64_t* faces_;
-  int64_t depth_ = 0, shift_ = 4;
+  int64_t depth_ = 0, shift_ = kLaneBits;
   std::unique_ptr<Leaf[]> leaves_;
   std::vector<std::unique_ptr<Node[]>> levels_;
 };
@@ -179,7 +180,7 @@ std::vector<uint32_t> morton_order(const float* points, int64_t P) {
   return order;
 }
 
-// The nearest faces of up to 16 points, one after the other, then where on them, all at once.
+// The nearest faces of up to kLanes points, one after the other, then where on them, all at once.
 void answer(const Tree& tree, const float* points, const uint32_t* order, int count, int64_t& leaf,
             float* distance, int64_t* triangle, float* barycentrics) {
   float p[3][kLanes] = {}, corners[9][kLanes] = {}, d[kLanes], weights[3][kLanes];

@@ -1,4 +1,4 @@
-// Sixteen floats at a time: one AVX-512 register, or what the machine has instead.
+// As many floats at a time as a register of the machine holds: compilers split wider vectors into single numbers.
 #pragma once
 #include <cstdint>
 
@@ -8,7 +8,13 @@
 
 namespace head3d {
 
-constexpr int kLanes = 16;
+#if defined(__AVX512F__)
+constexpr int kLaneBits = 4;
+#else
+constexpr int kLaneBits = 3;
+#endif
+constexpr int kLanes = 1 << kLaneBits;
+constexpr uint32_t kAllLanes = (1u << kLanes) - 1;
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 
 // Bit i: lane i is below the value.
@@ -16,11 +22,8 @@ inline uint32_t below(const Lanes& v, float value) {
 #if defined(__AVX512F__)
   return _mm512_cmp_ps_mask(__m512(v), _mm512_set1_ps(value), _CMP_LT_OQ);
 #elif defined(__AVX2__)
-  const __m256* half = reinterpret_cast<const __m256*>(&v);
   const __m256 limit = _mm256_set1_ps(value);
-  const int low = _mm256_movemask_ps(_mm256_cmp_ps(half[0], limit, _CMP_LT_OQ));
-  const int high = _mm256_movemask_ps(_mm256_cmp_ps(half[1], limit, _CMP_LT_OQ));
-  return uint32_t(low | high << 8);
+  return uint32_t(_mm256_movemask_ps(_mm256_cmp_ps(__m256(v), limit, _CMP_LT_OQ)));
 #else
   uint32_t mask = 0;
   for (int i = 0; i < kLanes; ++i) mask |= uint32_t(v[i] < value) << i;

@@ -12,12 +12,22 @@
 namespace {
 
 constexpr int64_t kRows = 16;  // of a band: its planes take 170 kB at 512 columns
-constexpr int kLanes = 8;      // doubles of an AVX-512 register; a head's triangle is 4 pixels wide
+#if defined(__AVX512F__)
+constexpr int kLanes = 8;  // doubles of a register; a head's triangle is 4 pixels wide
+#else
+constexpr int kLanes = 4;
+#endif
 constexpr double kFar = std::numeric_limits<float>::infinity();
 
 typedef double Doubles __attribute__((vector_size(8 * kLanes)));
 typedef float Floats __attribute__((vector_size(4 * kLanes)));
 typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
+
+Doubles centres() {
+  Doubles steps;
+  for (int i = 0; i < kLanes; ++i) steps[i] = i + 0.5;
+  return steps;
+}
 
 struct Entry {  // a face and the pixels [left, right] x [top, bottom] it may cover
   int32_t face, left, right, top, bottom;
@@ -85,7 +95,7 @@ void draw(const head3d::Outline<double>& outline, const Entry& entry, int64_t fi
   const int64_t bottom = std::min<int64_t>(entry.bottom, first_row + kRows - 1);
   for (int64_t y = top; y <= bottom; ++y) {
     for (int64_t x = entry.left; x <= entry.right; x += kLanes) {
-      const Doubles px = double(x) + Doubles{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5};
+      const Doubles px = double(x) + centres();
       Doubles weights[3], z;
       const Doubles inside = head3d::cover(outline, px, double(y) + 0.5, weights, z);
       const int64_t at = (y - first_row) * planes.stride + x;
