@@ -7,7 +7,7 @@
 #pragma once
 #include <cstdint>
 
-#define HEAD3D_ABI 1
+#define HEAD3D_ABI 2
 #define HEAD3D_API extern "C" __attribute__((visibility("default")))
 
 HEAD3D_API int64_t head3d_abi_version();

@@ -27,7 +27,7 @@ constexpr unsigned kWholeWarp = 0xffffffffu;
 // Called by all lanes of a warp.
 template <typename T>
 __device__ void add_of_warp(T* sum, T value) {
-  for (int step = 16; step > 0; step /= 2) value += __shfl_down_sync(kWholeWarp, value, step);
+  for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(kWholeWarp, value, step);
   if ((threadIdx.x & 31) == 0) atomicAdd(sum, value);
 }
 

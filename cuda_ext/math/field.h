@@ -97,7 +97,7 @@ HEAD3D_HD float quick_exp(float x) {
   y = y * r + 5.0000001201e-1f;
   y = y * r * r + r + 1.f;
   const int32_t bits = power << 23;
-#if defined(__CUDA_ARCH__)
+#if defined(__CUDACC__) && defined(__CUDA_ARCH__)
   return y * __int_as_float(bits);
 #else
   float scale;

@@ -180,7 +180,7 @@ class TestNvrtc:
     def test_kernels_for_one_gpu_compile_in_seconds_and_once(self, home):
         start = time.perf_counter()
         first = build("cuda", arch="sm_90")
-        assert time.perf_counter() - start < 15  # measured: 2 s
+        assert time.perf_counter() - start < 60  # measured: 2 to 4 s alone, 24 s with the cores shared by eight
         assert first.images is not None and first.images.parent == home / "kernels"
         assert build("cuda", arch="90") == first and find_or_build("cuda").device == "cuda"
         with zipfile.ZipFile(first.images) as archive:
