@@ -18,6 +18,22 @@ HEAD3D_API int head3d_rasterize(const double* vertices /* V 3: x px, y px, z m *
                                 int64_t* triangle /* H W */, float* barycentrics /* H W 3 */,
                                 float* depth /* H W */, int64_t threads);
 
+// Antialiasing of silhouettes in a picture of that mesh; twins: the corner 3 f + k that
+// faces the same edge from across, -1 at a border. g_image is written, g_vertices is added to.
+#define HEAD3D_DECLARE_ANTIALIAS(suffix, T)                                                      \
+  HEAD3D_API int head3d_antialias_fwd_##suffix(                                                  \
+      const T* image /* H W C */, int64_t C, const int64_t* triangle /* H W */,                  \
+      const float* depth /* H W */, int64_t H, int64_t W, const T* vertices /* V 3 */,           \
+      const int64_t* faces /* F 3 */, const int64_t* twins /* F 3 */, T* out /* H W C */,     \
+      int64_t threads);                                                                          \
+  HEAD3D_API int head3d_antialias_bwd_##suffix(                                                  \
+      const T* image, int64_t C, const int64_t* triangle, const float* depth, int64_t H,         \
+      int64_t W, const T* vertices, const int64_t* faces, const int64_t* twins,               \
+      const T* g_out /* H W C */, T* g_image /* H W C */, T* g_vertices /* V 3 */,               \
+      int64_t threads);
+HEAD3D_DECLARE_ANTIALIAS(f32, float)
+HEAD3D_DECLARE_ANTIALIAS(f64, double)
+
 // Closest point of a mesh for every point: distance, triangle, barycentrics.
 HEAD3D_API int head3d_closest_point(const float* points /* P 3 */, int64_t P,
                                     const float* vertices /* V 3 */, int64_t V,

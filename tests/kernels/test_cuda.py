@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from head3d.kernels.adam import AdamConfig, AdamState, adam_step_touched
+from head3d.kernels.antialias import antialias
 from head3d.kernels.closest import closest_point
 from head3d.kernels.compositing import composite
 from head3d.kernels.distortion import distortion
@@ -214,6 +215,19 @@ def on_device(parts: FieldParts, device: str) -> FieldParts:
     return replace(
         parts, **{name: moved(getattr(parts, name)) for name in ("shape", "traits", "paint", "geometry", "color")}
     )
+
+
+def test_antialias():
+    vertices, faces = sphere(1.0, steps=12)
+    places = vertices.double() * torch.tensor([20, 20, -1]) + torch.tensor([32.3, 31.9, 3])
+    image = noise(64, 64, 3)
+
+    def run(pixels, corners):
+        seen = rasterize(corners, faces.to(corners.device), size=(64, 64))
+        return antialias(pixels, seen, vertices_px_depth=corners, faces=faces.to(corners.device))
+
+    for cpu, cuda in on_both(run, image, places):
+        assert torch.allclose(cpu, cuda, atol=1e-9)
 
 
 def test_closest_point():
