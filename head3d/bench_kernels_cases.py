@@ -14,6 +14,7 @@ from torch import Tensor
 
 from head3d import bench_scene_cases as scenes
 from head3d.bench_case import Arithmetic, Case, Work, noise, retained
+from head3d.bench_op_cases import op_cases
 from head3d.kernels.adam import AdamConfig, AdamState, adam_step_touched
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init, hash_grid_torch
 from head3d.kernels.grid_sample import grid_sample3
@@ -46,6 +47,7 @@ def default_cases() -> list[Case]:
         scenes.signed_distance_case(),
         adam_case(touched=1.0),
         adam_case(touched=0.1),
+        *op_cases(),
     ]
 
 

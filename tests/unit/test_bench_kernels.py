@@ -19,6 +19,7 @@ from head3d.bench_kernels_cases import (
     main_line,
     mlp_case,
 )
+from head3d.bench_op_cases import antialias_case, distortion_case, shade_lamps_case, shade_sh_case, triplane_case
 from head3d.bench_render import Way, measure_frames, ways
 from head3d.bench_scene_cases import (
     closest_case,
@@ -222,6 +223,7 @@ class TestJson:
 
 SMALL = [
     *main_line(64, table_log2=10),
+    *main_line(64, table_log2=10, precision="bfloat16"),
     hash_grid_forward(64),
     hash_grid_backward(64),
     mlp_case(64, backward=False),
@@ -237,11 +239,17 @@ SMALL = [
     signed_distance_case(8),
     adam_case(64, touched=1.0),
     adam_case(64, touched=0.1),
+    triplane_case(64, size=8),
+    shade_sh_case(64),
+    shade_lamps_case(64),
+    distortion_case(64),
+    antialias_case(32),
 ]
 
 
-SAME = [case for case in SMALL if not case.name.startswith(("adam", "signed_distance"))]
-"""Adam gives nothing back, and far from the surface both signed distances are estimates; their own tests compare."""
+SAME = [case for case in SMALL if not case.name.startswith(("adam", "signed_distance")) and "bf" not in case.name]
+"""bfloat16 and float32 are two computations; Adam gives nothing back, and far from the surface both signed distances are
+estimates; their own tests compare."""
 
 ON_GPU = [case for case in SMALL if "cuda" in case.devices]
 
