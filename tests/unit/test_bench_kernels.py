@@ -248,8 +248,8 @@ SMALL = [
 
 
 SAME = [case for case in SMALL if not case.name.startswith(("adam", "signed_distance")) and "bf" not in case.name]
-"""bfloat16 and float32 are two computations; Adam gives nothing back, and far from the surface both signed distances are
-estimates; their own tests compare."""
+"""bfloat16 and float32 are two computations; Adam gives nothing back, and far from the surface both signed distances
+are estimates; their own tests compare."""
 
 ON_GPU = [case for case in SMALL if "cuda" in case.devices]
 
