@@ -1,0 +1,210 @@
+"""Photograph a synthetic person: 2 x 2 samples a pixel, each shaded; everything is averaged but depth and label."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.sh import irradiance_basis
+from head3d.kernels.raster import rasterize
+from head3d.perception.types import Region
+from head3d.prior.eyes import eye_color
+from head3d.prior.layers import Layer, Material
+from head3d.prior.light import StudioLight
+from head3d.prior.people import SyntheticPerson
+from head3d.prior.unwrap import HEIGHT, WIDTH, map_place
+from head3d.shapes import shaped
+
+SAMPLES = 2
+"""Along each axis of a pixel."""
+SAME_SURFACE_M = 0.01
+"""Samples of a pixel within this depth of its nearest one are of one surface; its depth is theirs."""
+REFLECTANCE = 0.028
+"""Fresnel reflectance of skin and of the eye head-on (refractive index 1.4)."""
+SHARPNESS = {Material.SKIN: 14.0, Material.EYE: 300.0, Material.PLAIN: 30.0}
+"""Blinn-Phong exponents."""
+
+
+@shaped
+@dataclass(frozen=True)
+class SyntheticPictures:
+    """Pictures and their truth. Nothing is premultiplied; where alpha is 0 everything is 0.
+
+    Attributes:
+        rgb_linear: albedo * irradiance + highlights.
+        alpha: Covered share of each pixel.
+        depth_m: z-depth of the nearest surface in the pixel.
+        normal: Unit shading normal, head frame.
+        albedo: Linear RGB.
+        irradiance: Light that reaches the surface, over pi: a white matte surface looks like this.
+        labels: ``perception.types.Region`` of most of the pixel.
+    """
+
+    rgb_linear: Float[Tensor, "N H W 3"]
+    alpha: Float[Tensor, "N H W"]
+    depth_m: Float[Tensor, "N H W"]
+    normal: Float[Tensor, "N H W 3"]
+    albedo: Float[Tensor, "N H W 3"]
+    irradiance: Float[Tensor, "N H W 3"]
+    labels: UInt8[Tensor, "N H W"]
+
+
+@dataclass(frozen=True)
+class _Shaded:
+    """One picture."""
+
+    mean: Float[Tensor, "H W 12"]
+    alpha: Float[Tensor, "H W"]
+    depth: Float[Tensor, "H W"]
+    label: UInt8[Tensor, "H W"]
+
+
+def photograph(
+    person: SyntheticPerson,
+    cameras: Cameras,
+    lights: list[StudioLight],
+    *,
+    matte: bool = False,
+    occlusion: bool = True,
+) -> SyntheticPictures:
+    """Photograph a person with every camera, each under its light (or all under one).
+
+    Args:
+        person: Whom.
+        cameras: N cameras of one picture size.
+        lights: One, or N.
+        matte: Leave the highlights out.
+        occlusion: Let less of the sky into folds and under hair; without it irradiance is exactly that of the
+            harmonics at the normal.
+    """
+    scene = person.scene
+    attributes = torch.cat(
+        [scene.normal, scene.paint, scene.open_sky[:, None], scene.gloss[:, None], scene.vertices], dim=1
+    )
+    shots = []
+    for i in range(len(cameras)):
+        light = lights[i if len(lights) > 1 else 0]
+        shots.append(_shoot(person, scene, attributes, cameras[i], light, matte=matte, occlusion=occlusion))
+    mean = torch.stack([shot.mean for shot in shots])
+    return SyntheticPictures(
+        rgb_linear=mean[..., 0:3],
+        alpha=torch.stack([shot.alpha for shot in shots]),
+        depth_m=torch.stack([shot.depth for shot in shots]),
+        normal=torch.nn.functional.normalize(mean[..., 9:12], dim=-1),
+        albedo=mean[..., 3:6],
+        irradiance=mean[..., 6:9],
+        labels=torch.stack([shot.label for shot in shots]),
+    )
+
+
+def _shoot(
+    person: SyntheticPerson,
+    scene: Layer,
+    attributes: Float[Tensor, "V 11"],
+    camera: Cameras,
+    light: StudioLight,
+    *,
+    matte: bool,
+    occlusion: bool,
+) -> _Shaded:
+    height, width = camera.size
+    fine = camera.resized((height * SAMPLES, width * SAMPLES))
+    px, depth = project(scene.vertices, fine.c2w[0], fine.K[0])
+    seen = rasterize(torch.cat([px, depth[:, None]], dim=1), scene.faces, size=fine.size)
+    # samples of one pixel side by side
+    order = torch.arange(4 * height * width).view(height, SAMPLES, width, SAMPLES).permute(0, 2, 1, 3).reshape(-1)
+    triangle = seen.triangle.reshape(-1)[order]
+    hit = torch.nonzero(triangle >= 0)[:, 0]
+    face = triangle[hit]
+    values = torch.nn.functional.embedding_bag(
+        scene.faces[face],
+        attributes,
+        per_sample_weights=seen.barycentrics.reshape(-1, 3)[order[hit]],
+        mode="sum",
+    )
+    normal = torch.nn.functional.normalize(values[:, 0:3], dim=-1)
+    paint, sky, gloss, place = values[:, 3:6], values[:, 6:7], values[:, 7:8], values[:, 8:11]
+    to_camera = torch.nn.functional.normalize(camera.centre[0] - place, dim=-1)
+    material = scene.material[face]
+    away = (normal * to_camera).sum(-1, keepdim=True)
+    # Ribbons are seen from both sides; a normal that turns away is bent back to the limb.
+    ribbon = (away < 0) & (scene.label[face] == int(Region.HAIR))[:, None]
+    normal = torch.where(ribbon, torch.nn.functional.normalize(normal - 1.05 * away * to_camera, dim=-1), normal)
+    albedo, label = _colors(person, paint, material, scene.label[face])
+    irradiance = (irradiance_basis(normal) @ light.sh).clamp_min(0)
+    if occlusion:
+        irradiance = irradiance * sky
+    rgb = albedo * irradiance
+    if not matte:
+        rgb = rgb + _highlights(normal, to_camera, material, gloss * sky, light)
+    flat = torch.zeros(4 * height * width, 12)
+    flat[hit] = torch.cat([rgb, albedo, irradiance, normal], dim=1)
+    count = (triangle >= 0).view(-1, 4).sum(1)
+    mean = flat.view(-1, 4, 12).sum(1) / count.clamp_min(1)[:, None]
+    labels = torch.zeros(4 * height * width, dtype=torch.uint8)
+    labels[hit] = label
+    return _Shaded(
+        mean.view(height, width, 12),
+        (count / 4).view(height, width),
+        _nearest(seen.depth.reshape(-1)[order].view(-1, 4)).view(height, width),
+        _most(labels.view(-1, 4)).view(height, width),
+    )
+
+
+def _colors(
+    person: SyntheticPerson, paint: Float[Tensor, "P 3"], material: Tensor, label: Tensor
+) -> tuple[Float[Tensor, "P 3"], UInt8[Tensor, "P"]]:
+    """Albedo and region of samples."""
+    albedo, region = paint.clone(), label.to(torch.uint8)
+    skin = torch.nonzero(material == int(Material.SKIN))[:, 0]
+    at = map_place(paint[skin])
+    found = torch.nn.functional.grid_sample(
+        person.skin.albedo[None], (at * 2 - 1)[None, None], align_corners=False, padding_mode="border"
+    )
+    albedo[skin] = found[0, :, 0].T
+    column = (at[:, 0] * WIDTH).long().clamp(0, WIDTH - 1)
+    row = (at[:, 1] * HEIGHT).long().clamp(0, HEIGHT - 1)
+    marked = person.skin.labels.reshape(-1)[row * WIDTH + column]
+    neck = (marked == int(Region.SKIN)) & (paint[skin, 1] < _chin_line(paint[skin]))
+    region[skin] = torch.where(neck, int(Region.NECK), marked).to(torch.uint8)
+    eye = torch.nonzero(material == int(Material.EYE))[:, 0]
+    albedo[eye] = eye_color(paint[eye], person.eye_traits)
+    return albedo, region
+
+
+def _chin_line(place: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+    """Height (m, neutral mean head) below which skin is neck: under the jaw, rising to the ears."""
+    return -0.094 + (0.075 - place[:, 2]).clamp(0, 0.09) * 0.75
+
+
+def _highlights(
+    normal: Tensor, to_camera: Tensor, material: Tensor, gloss: Tensor, light: StudioLight
+) -> Float[Tensor, "P 3"]:
+    """Blinn-Phong lobes of the lamps, energy as (n + 8) / 8 pi, with Schlick's Fresnel."""
+    sharp = torch.zeros(len(SHARPNESS))
+    for kind, value in SHARPNESS.items():
+        sharp[int(kind)] = value
+    exponent = sharp[material][:, None]
+    strength = gloss * REFLECTANCE * (exponent + 8) / (8 * math.pi)
+    half = torch.nn.functional.normalize(light.direction[None] + to_camera[:, None], dim=-1)
+    cosine = (half * normal[:, None]).sum(-1).clamp_min(0)
+    facing = (normal @ light.direction.T).clamp_min(0)
+    return (strength * cosine**exponent * facing) @ light.color
+
+
+def _nearest(depth: Float[Tensor, "P 4"]) -> Float[Tensor, "P"]:
+    """Depth at the middle of pixels: 1 / z is linear over a plane, so its mean over the samples of one surface."""
+    there = depth > 0
+    near = torch.where(there, depth, torch.inf).amin(1, keepdim=True)
+    one = there & (depth < near + SAME_SURFACE_M)
+    inverse = torch.where(one, 1 / depth.clamp_min(1e-6), 0.0).sum(1) / one.sum(1).clamp_min(1)
+    return torch.where(inverse > 0, 1 / inverse.clamp_min(1e-6), 0.0)
+
+
+def _most(labels: UInt8[Tensor, "P 4"]) -> UInt8[Tensor, "P"]:
+    """The commonest of four labels, the higher one of two equally common."""
+    votes = (labels[:, :, None] == labels[:, None, :]).sum(2) * 256 + labels
+    return (votes.amax(1) % 256).to(torch.uint8)
