@@ -78,6 +78,18 @@ HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
 HEAD3D_DECLARE_COMPOSITE(f32, float)
 HEAD3D_DECLARE_COMPOSITE(f64, double)
 
+// Packed samples -> spread of each ray's weights over its sections, sorted along the ray. Gradients are written.
+#define HEAD3D_DECLARE_DISTORTION(suffix, T)                                                    \
+  HEAD3D_API int head3d_distortion_fwd_##suffix(                                                \
+      const T* weights /* S */, const T* starts /* S */, const T* ends /* S */,                 \
+      const int64_t* packed /* R 2 */, int64_t R, T* loss /* R */, int64_t threads);            \
+  HEAD3D_API int head3d_distortion_bwd_##suffix(                                                \
+      const T* weights, const T* starts, const T* ends, const int64_t* packed, int64_t R,       \
+      const T* g_loss /* R */, T* g_weights /* S */, T* g_starts /* S */, T* g_ends /* S */,    \
+      int64_t threads);
+HEAD3D_DECLARE_DISTORTION(f32, float)
+HEAD3D_DECLARE_DISTORTION(f64, double)
+
 // Shell marching. With t null, counts into packed[:, 1]; else fills t and ray from packed[:, 0] on.
 HEAD3D_API int head3d_march(const float* grid /* X Y Z: m */, int64_t X, int64_t Y, int64_t Z,
                             const float* low /* 3: m */, double cell, const float* origins /* R 3 */,

@@ -7,6 +7,7 @@ import torch
 
 from head3d.kernels.adam import AdamConfig, AdamState, adam_step_touched
 from head3d.kernels.compositing import composite
+from head3d.kernels.distortion import distortion
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
 from head3d.kernels.grid_sample import grid_sample3
 from head3d.kernels.library import library
@@ -64,6 +65,19 @@ def test_composite():
         return torch.cat([seen.weights, seen.opacity, seen.values.flatten()])
 
     for cpu, cuda in on_both(run, noise(samples), noise(samples).sigmoid() + 0.2, noise(samples, 4)):
+        assert torch.allclose(cpu, cuda, atol=1e-9)
+
+
+def test_distortion():
+    count = torch.arange(40) % 11
+    packed = torch.stack([count.cumsum(0) - count, count], 1)
+    samples = int(count.sum())
+
+    def run(weights, starts, ends):
+        return distortion(weights, starts, ends=ends, packed_info=packed.to(weights.device))
+
+    edges = (noise(2 * samples).sigmoid() + 0.1).cumsum(0)
+    for cpu, cuda in on_both(run, noise(samples, seed=1).sigmoid(), edges[::2], edges[1::2]):
         assert torch.allclose(cpu, cuda, atol=1e-9)
 
 
