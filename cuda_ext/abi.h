@@ -65,14 +65,16 @@ HEAD3D_DECLARE_GRID_SAMPLE(f32, float)
 HEAD3D_DECLARE_GRID_SAMPLE(f64, double)
 
 // Packed samples -> weights (NeuS), their sum, and sums of weighted values; packed holds first sample and number.
+// Sections that less light than stop_below reaches have weight 0; gradients come as zeros.
 #define HEAD3D_DECLARE_COMPOSITE(suffix, T)                                                     \
   HEAD3D_API int head3d_composite_fwd_##suffix(                                                 \
       const T* sdf /* S */, const T* sd /* S */, const int64_t* packed /* R 2 */, int64_t R,    \
-      const T* values /* S C */, int64_t C, T* weights /* S */, T* opacity /* R */,             \
-      T* sums /* R C */, int64_t threads);                                                      \
+      const T* values /* S C */, int64_t C, double stop_below, T* weights /* S */,              \
+      T* opacity /* R */, T* sums /* R C */, int64_t threads);                                  \
   HEAD3D_API int head3d_composite_bwd_##suffix(                                                 \
       const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values, int64_t C,  \
-      const T* weights, const T* g_weights /* S */, const T* g_opacity /* R */,                 \
+      double stop_below, const T* weights, const T* g_weights /* S */,                          \
+      const T* g_opacity /* R */,                                                               \
       const T* g_sums /* R C */, T* g_sdf /* S */, T* g_sd /* S */, T* g_values /* S C */,      \
       int64_t threads);
 HEAD3D_DECLARE_COMPOSITE(f32, float)

@@ -37,18 +37,36 @@ void draw(const double* vertices, const int64_t* face, int64_t index, int64_t W,
   const int64_t bottom = int64_t(std::fmin(std::floor(y_max - 0.5), double(band.last - 1)));
   const double inverse_area = 1.0 / area;
   const double inverse_depth[3] = {1.0 / a[2], 1.0 / b[2], 1.0 / c[2]};
+  const double* from[3] = {b, c, a};
+  const double* to[3] = {c, a, b};
   for (int64_t y = top; y <= bottom; ++y) {
     const double py = double(y) + 0.5;
-    for (int64_t x = left; x <= right; ++x) {
+    // Where along the row the triangle can be, a pixel wider than it is: thin ones fill little of their box. The exact
+    // test below decides.
+    double low = double(left), high = double(right);
+    for (int i = 0; i < 3; ++i) {
+      const double rise = to[i][1] - from[i][1];
+      if (std::fabs(rise) < 1e-6) continue;  // level: where it crosses the row would be rounding
+      const double zero = from[i][0] + (py - from[i][1]) * (to[i][0] - from[i][0]) / rise;
+      if (rise * inverse_area < 0)
+        low = std::fmin(std::fmax(low, zero - 1.5), double(right + 1));
+      else
+        high = std::fmax(std::fmin(high, zero + 0.5), double(left - 1));
+    }
+    for (int64_t x = int64_t(std::ceil(low)); x <= int64_t(std::floor(high)); ++x) {
       const double px = double(x) + 0.5;
       const double w[3] = {edge(b[0], b[1], c[0], c[1], px, py) * inverse_area,
                            edge(c[0], c[1], a[0], a[1], px, py) * inverse_area,
                            edge(a[0], a[1], b[0], b[1], px, py) * inverse_area};
       // Edges belong to both neighbours: no cracks; depth and index decide who draws.
       if (!(w[0] >= 0 && w[1] >= 0 && w[2] >= 0)) continue;
+      const int64_t pixel = y * W + x;
+      // Surely behind, seen without a division; the margin leaves ties to the comparison below.
+      const double nearness =
+          w[0] * inverse_depth[0] + w[1] * inverse_depth[1] + w[2] * inverse_depth[2];
+      if (nearness * depth[pixel] < 1 - 1e-9) continue;
       double weights[3];
       const double z = head3d::perspective(w, inverse_depth, weights);
-      const int64_t pixel = y * W + x;
       if (z < depth[pixel]) {
         depth[pixel] = z;
         triangle[pixel] = index;

@@ -6,21 +6,21 @@ namespace head3d::compositing {
 
 template <typename T>
 __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                        const T* values, int64_t C, T* weights, T* opacity, T* sums);
+                        const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums);
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                         const T* values, int64_t C, const T* weights, const T* g_weights,
+                         const T* values, int64_t C, double stop_below, const T* weights, const T* g_weights,
                          const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values);
 
 #if HEAD3D_DEVICE
 
 template <typename T>
 __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                        const T* values, int64_t C, T* weights, T* opacity, T* sums) {
+                        const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums) {
   const int64_t r = item();
   if (r >= R) return;
   const int64_t start = packed[2 * r], count = packed[2 * r + 1];
-  opacity[r] = ray_weights(sdf + start, sd + start, count, weights + start);
+  opacity[r] = ray_weights(sdf + start, sd + start, count, T(stop_below), weights + start);
   for (int64_t c = 0; c < C; ++c) {
     T sum = 0;
     for (int64_t i = start; i < start + count; ++i) sum += weights[i] * values[i * C + c];
@@ -30,7 +30,7 @@ __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_
 
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                         const T* values, int64_t C, const T* weights, const T* g_weights,
+                         const T* values, int64_t C, double stop_below, const T* weights, const T* g_weights,
                          const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values) {
   const int64_t r = item();
   if (r >= R) return;
@@ -41,7 +41,8 @@ __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64
     for (int64_t c = 0; c < C; ++c) g += g_sum[c] * values[(start + i) * C + c];
     return g;
   };
-  ray_weights_vjp(sdf + start, sd + start, count, g_weight, g_sdf + start, g_sd + start);
+  ray_weights_vjp(sdf + start, sd + start, count, T(stop_below), g_weight,
+                  g_sdf + start, g_sd + start);
   for (int64_t i = start; i < start + count; ++i)
     for (int64_t c = 0; c < C; ++c) g_values[i * C + c] = weights[i] * g_sum[c];
 }
@@ -56,17 +57,17 @@ using namespace head3d::compositing;
 
 #define HEAD3D_COMPOSITE(suffix, T)                                                             \
   int head3d_composite_fwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, T* weights, T* opacity, T* sums, \
+                                    const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums, \
                                     int64_t stream) {                                           \
-    HEAD3D_LAUNCH(forward<T>, R, 1, stream, sdf, sd, packed, R, values, C, weights, opacity,    \
+    HEAD3D_LAUNCH(forward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights, opacity,    \
                   sums);                                                                        \
     return 0;                                                                                   \
   }                                                                                             \
   int head3d_composite_bwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, const T* weights,               \
+                                    const T* values, int64_t C, double stop_below, const T* weights,               \
                                     const T* g_weights, const T* g_opacity, const T* g_sums,    \
                                     T* g_sdf, T* g_sd, T* g_values, int64_t stream) {           \
-    HEAD3D_LAUNCH(backward<T>, R, 1, stream, sdf, sd, packed, R, values, C, weights, g_weights, \
+    HEAD3D_LAUNCH(backward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights, g_weights, \
                   g_opacity, g_sums, g_sdf, g_sd, g_values);                                    \
     return 0;                                                                                   \
   }

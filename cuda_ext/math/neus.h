@@ -43,11 +43,13 @@ HEAD3D_HD void section_alpha_vjp(T x0, T x1, T alpha, T g, T& g0, T& g1) {
   g1 -= g * (T(1) - alpha) * log_logistic_slope(x1);
 }
 
-// Weights of one ray: w_i = T_i alpha_i, T_i+1 = T_i (1 - alpha_i); the last sample has no section.
+// Weights of one ray: w_i = T_i alpha_i, T_i+1 = T_i (1 - alpha_i); the last sample has no section. Sections that less
+// light than stop_below reaches have weight 0.
 template <typename T>
-HEAD3D_HD T ray_weights(const T* sdf, const T* sd, int64_t count, T* weights) {
+HEAD3D_HD T ray_weights(const T* sdf, const T* sd, int64_t count, T stop_below, T* weights) {
   T clear = T(1), x0 = count > 0 ? sdf[0] / sd[0] : T(0);
-  for (int64_t i = 0; i < count; ++i) {
+  int64_t i = 0;
+  for (; i < count && clear >= stop_below; ++i) {
     T alpha = T(0);
     if (i + 1 < count) {
       const T x1 = sdf[i + 1] / sd[i + 1];
@@ -57,19 +59,22 @@ HEAD3D_HD T ray_weights(const T* sdf, const T* sd, int64_t count, T* weights) {
     weights[i] = clear * alpha;
     clear *= T(1) - alpha;
   }
+  for (; i < count; ++i) weights[i] = T(0);
   return T(1) - clear;
 }
 
 // Cotangents of sdf and sd from those of the weights, without division:
 // after_i = g_i alpha_i + (1 - alpha_i) after_i+1 is the mean cotangent from section i on, g_alpha_i = T_i (g_i - after_i+1).
 // g_weight(i) gives the cotangent of weight i. g_sd first holds T_i; each is used before it is overwritten.
+// Samples behind the last section that counts are not written.
 template <typename T, typename GWeight>
-HEAD3D_HD void ray_weights_vjp(const T* sdf, const T* sd, int64_t count, GWeight g_weight,
-                               T* g_sdf, T* g_sd) {
+HEAD3D_HD void ray_weights_vjp(const T* sdf, const T* sd, int64_t count, T stop_below,
+                               GWeight g_weight, T* g_sdf, T* g_sd) {
   T light = T(1);
   for (int64_t i = 0; i + 1 < count; ++i) {
     g_sd[i] = light;
     light *= T(1) - section_alpha(sdf[i] / sd[i], sdf[i + 1] / sd[i + 1]);
+    if (light < stop_below) count = i + 2;  // ends both loops
   }
   T after = T(0), g_upper = T(0);  // g_upper: what section i has given to sample i + 1
   for (int64_t i = count - 1; i >= 0; --i) {

@@ -27,6 +27,7 @@ def composite(
     *,
     packed_info: Int[Tensor, "R 2"],
     values: Float[Tensor, "S C"] | None = None,
+    stop_below: float = 0.0,
 ) -> Composited:
     """Weigh the samples of each ray and add up their values.
 
@@ -37,6 +38,7 @@ def composite(
         sd: Blur of the surface at each sample, metres, positive.
         packed_info: First sample and number of samples of each ray, as in nerfacc; rays share no sample.
         values: Anything to be averaged: colour, distance along the ray, normal.
+        stop_below: A ray ends where the part of its light that is left falls below this; weights beyond are 0.
 
     Returns:
         Differentiable once in sdf, sd and values. Samples of no ray have weight 0.
@@ -49,10 +51,12 @@ def composite(
     inputs = sdf, sd.to(sdf.dtype), packed_info.long(), values.to(sdf.dtype)
     compiled = sdf.dtype in (torch.float32, torch.float64) and library(sdf.device.type) is not None
     op = _composite if compiled else composite_torch
-    return Composited(*op(*inputs))
+    return Composited(*op(*inputs, stop_below))
 
 
-def composite_torch(sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def composite_torch(
+    sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor, stop_below: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """The same in plain torch: rays become rows as long as the longest."""
     rays, longest = len(packed), int(packed[:, 1].max()) if len(packed) else 0
     slot = torch.arange(longest, device=sdf.device)
@@ -66,7 +70,8 @@ def composite_torch(sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor) -> 
     step = torch.where(valid[:, 1:], log_phi[:, 1:] - log_phi[:, :-1], 0.0).clamp_max(0)
     before = torch.cat([torch.zeros_like(log_phi[:, :1]), step.cumsum(1)], 1)  # log of the light that arrives
     alpha = torch.cat([-torch.expm1(step), torch.zeros_like(step[:, :1])], 1)
-    rows = torch.exp(before) * alpha
+    light = torch.exp(before)
+    rows = torch.where(light >= stop_below, light * alpha, 0.0)
     weights = weights.index_put((index[valid],), rows[valid])
     sums = (rows[..., None] * torch.where(valid[..., None], values[index], 0.0)).sum(1)
     return weights, rows.sum(1), sums
@@ -77,12 +82,22 @@ def _suffix(tensor: Tensor) -> str:
 
 
 @torch.library.custom_op("head3d::composite", mutates_args=())
-def _composite(sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _composite(
+    sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor, stop_below: float
+) -> tuple[Tensor, Tensor, Tensor]:
     lib = library(sdf.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     rays, channels = len(packed), values.shape[1]
     weights, opacity, sums = torch.zeros_like(sdf), sdf.new_empty(rays), sdf.new_empty(rays, channels)
-    inputs = sdf.contiguous(), sd.contiguous(), packed.contiguous(), rays, values.contiguous(), channels
+    inputs = (
+        sdf.contiguous(),
+        sd.contiguous(),
+        packed.contiguous(),
+        rays,
+        values.contiguous(),
+        channels,
+        float(stop_below),
+    )
     call(lib, f"composite_fwd_{_suffix(sdf)}", *inputs, weights.contiguous(), opacity, sums)
     return weights, opacity, sums
 
@@ -90,36 +105,37 @@ def _composite(sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor) -> tuple
 @torch.library.custom_op("head3d::composite_backward", mutates_args=())
 def _composite_backward(
     g_weights: Tensor, g_opacity: Tensor, g_sums: Tensor, sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor,
-    weights: Tensor,
+    weights: Tensor, stop_below: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     lib = library(sdf.device.type)
     assert lib is not None
     sdf, sd, values, weights = sdf.contiguous(), sd.contiguous(), values.contiguous(), weights.contiguous()
     g_sdf, g_sd, g_values = torch.zeros_like(sdf), torch.zeros_like(sd), torch.zeros_like(values)
-    inputs = sdf, sd, packed.contiguous(), len(packed), values, values.shape[1], weights
+    inputs = sdf, sd, packed.contiguous(), len(packed), values, values.shape[1], float(stop_below), weights
     cotangents = g_weights.contiguous(), g_opacity.contiguous(), g_sums.contiguous()
     call(lib, f"composite_bwd_{_suffix(sdf)}", *inputs, *cotangents, g_sdf, g_sd, g_values)
     return g_sdf, g_sd, g_values
 
 
 @_composite.register_fake
-def _(sdf, sd, packed, values):
+def _(sdf, sd, packed, values, stop_below):
     rays = packed.shape[0]
     return torch.empty_like(sdf), sdf.new_empty(rays), sdf.new_empty(rays, values.shape[1])
 
 
 @_composite_backward.register_fake
-def _(g_weights, g_opacity, g_sums, sdf, sd, packed, values, weights):
+def _(g_weights, g_opacity, g_sums, sdf, sd, packed, values, weights, stop_below):
     return tuple(t.new_empty(t.shape) for t in (sdf, sd, values))
 
 
 def _save(ctx, inputs, output):
-    ctx.save_for_backward(*inputs, output[0])
+    ctx.save_for_backward(*inputs[:4], output[0])
+    ctx.stop_below = inputs[4]
 
 
 def _backward(ctx, *cotangents):
-    g_sdf, g_sd, g_values = _composite_backward(*cotangents, *ctx.saved_tensors)
-    return g_sdf, g_sd, None, g_values
+    g_sdf, g_sd, g_values = _composite_backward(*cotangents, *ctx.saved_tensors, ctx.stop_below)
+    return g_sdf, g_sd, None, g_values, None
 
 
 _composite.register_autograd(_backward, setup_context=_save)

@@ -77,8 +77,8 @@ def skin_color(melanin: Float[Tensor, "*B"], blood: Float[Tensor, "*B"]) -> Floa
 
 def color_table() -> Float[Tensor, "M B 3"]:
     """``skin_color`` over log-spaced melanin (rows) and blood (columns), as logarithms: interpolates smoothly."""
-    melanin = torch.logspace(*(math.log10(x) for x in MELANIN), STEPS)
-    blood = torch.logspace(*(math.log10(x) for x in BLOOD), STEPS)
+    melanin = _shares(MELANIN, STEPS)
+    blood = _shares(BLOOD, STEPS)
     return skin_color(melanin[:, None].expand(STEPS, STEPS), blood[None].expand(STEPS, STEPS)).log()
 
 
@@ -107,9 +107,13 @@ def typology_angle_deg(albedo: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B"]:
 
 def melanin_of_angle(angle_deg: float, blood: float) -> float:
     """Share of melanosomes that gives skin of this typology angle (clamped to the range of ``MELANIN``)."""
-    melanin = torch.logspace(*(math.log10(x) for x in MELANIN), 256)
+    melanin = _shares(MELANIN, 256)
     angles = typology_angle_deg(skin_color(melanin, torch.full_like(melanin, blood)))
     return float(melanin[int((angles - angle_deg).abs().argmin())])
+
+
+def _shares(ends: tuple[float, float], steps: int) -> Float[Tensor, "M"]:
+    return torch.logspace(math.log10(ends[0]), math.log10(ends[1]), steps)
 
 
 def _rgb_response() -> Float[Tensor, "L 3"]:

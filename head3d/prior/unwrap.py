@@ -14,14 +14,14 @@ from torch import Tensor
 from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 
-WIDTH, HEIGHT = 1024, 640
-"""Texels: 0.75 mm wide on the face, 0.75 mm high."""
+WIDTH, HEIGHT = 1024, 512
+"""Texels: 0.7 mm wide on the face, 0.75 mm high."""
 
 CENTRE = (0.0, 0.03, 0.01)
 """Metres: the axis goes down from here, the crown is a dome about it."""
 RADIUS = 0.1
 """Metres of height below the centre per radian of elevation above it."""
-LOWEST_M = -0.30
+LOWEST_M = -0.20
 TOP = math.pi / 2
 BOTTOM = (LOWEST_M - CENTRE[1]) / RADIUS
 

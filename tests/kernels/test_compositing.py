@@ -64,6 +64,29 @@ class TestComposite:
         seen.weights.sum().backward()
         assert torch.isfinite(seen.weights).all() and sdf.grad is not None and torch.isfinite(sdf.grad).all()
 
+    def test_a_ray_ends_where_too_little_light_is_left(self, path):
+        half = torch.tensor(0.5).logit() - torch.tensor([0.0, 1, 2, 3, 4])
+        inputs = half.requires_grad_(), torch.ones(5)
+        all_of_it = composite(*inputs, packed_info=torch.tensor([[0, 5]]))
+        left = 1 - all_of_it.weights.detach().cumsum(0)
+        seen = composite(*inputs, packed_info=torch.tensor([[0, 5]]), stop_below=float(left[1]) + 1e-4)
+        assert torch.allclose(seen.weights[:2], all_of_it.weights[:2]) and (seen.weights[2:] == 0).all()
+        assert float(seen.opacity.detach()) == pytest.approx(1 - float(left[1]), abs=1e-6)
+        (g,) = torch.autograd.grad(seen.values.sum() + seen.opacity.sum(), half)
+        assert g[2] != 0 and (g[3:] == 0).all()
+
+    @pytest.mark.parametrize("stop_below", [0.3, 0.9])
+    def test_gradcheck_of_rays_that_end(self, path, stop_below):
+        sdf, sd, packed, values = rays(channels=2)
+
+        def run(s, d, v):
+            seen = composite(s, d, packed_info=packed, values=v, stop_below=stop_below)
+            return seen.weights, seen.opacity, seen.values
+
+        whole = composite(sdf, sd, packed_info=packed).weights
+        assert (run(sdf, sd, values)[0] != whole).any()
+        assert torch.autograd.gradcheck(run, tuple(t.requires_grad_() for t in (sdf, sd, values)))
+
     def test_no_rays_and_samples_of_no_ray(self, path):
         nothing = composite(torch.zeros(0), torch.zeros(0), packed_info=torch.zeros(0, 2, dtype=torch.int64))
         assert nothing.opacity.shape == (0,) and nothing.values.shape == (0, 0)
@@ -82,7 +105,7 @@ class TestComposite:
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         sdf, sd, packed, values = rays()
         inputs = sdf.float().requires_grad_(), sd.float().requires_grad_(), packed, values.float().requires_grad_()
-        torch.library.opcheck(compositing._composite, inputs)
+        torch.library.opcheck(compositing._composite, (*inputs, 0.5))
 
     def test_bad_shape_names_the_argument(self):
         sdf, sd, packed, values = rays()

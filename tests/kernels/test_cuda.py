@@ -55,13 +55,14 @@ def test_grid_sample3():
         assert torch.allclose(cpu, cuda, atol=1e-9)
 
 
-def test_composite():
+@pytest.mark.parametrize("stop_below", [0.0, 0.4])
+def test_composite(stop_below):
     count = torch.arange(40) % 11
     packed = torch.stack([count.cumsum(0) - count, count], 1)
     samples = int(count.sum())
 
     def run(sdf, sd, values):
-        seen = composite(sdf, sd, packed_info=packed.to(sdf.device), values=values)
+        seen = composite(sdf, sd, packed_info=packed.to(sdf.device), values=values, stop_below=stop_below)
         return torch.cat([seen.weights, seen.opacity, seen.values.flatten()])
 
     for cpu, cuda in on_both(run, noise(samples), noise(samples).sigmoid() + 0.2, noise(samples, 4)):
