@@ -7,8 +7,8 @@
 namespace {
 
 template <typename T>
-int forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values, int64_t C, double stop_below,
-            T* weights, T* opacity, T* sums, int64_t threads) {
+int forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values, int64_t C,
+            double stop_below, T* weights, T* opacity, T* sums, int64_t threads) {
 #pragma omp parallel for schedule(dynamic, 256) num_threads(threads)
   for (int64_t r = 0; r < R; ++r) {
     const int64_t start = packed[2 * r], count = packed[2 * r + 1];
@@ -23,8 +23,8 @@ int forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T
 
 template <typename T>
 int backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T* values,
-             int64_t C, double stop_below, const T* weights, const T* g_weights, const T* g_opacity, const T* g_sums,
-             T* g_sdf, T* g_sd, T* g_values, int64_t threads) {
+             int64_t C, double stop_below, const T* weights, const T* g_weights,
+             const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values, int64_t threads) {
 #pragma omp parallel for schedule(dynamic, 256) num_threads(threads)
   for (int64_t r = 0; r < R; ++r) {
     const int64_t start = packed[2 * r], count = packed[2 * r + 1];
@@ -35,7 +35,7 @@ int backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const 
       return g;
     };
     head3d::ray_weights_vjp(sdf + start, sd + start, count, T(stop_below), g_weight,
-                  g_sdf + start, g_sd + start);
+                            g_sdf + start, g_sd + start);
     for (int64_t i = start; i < start + count; ++i)
       for (int64_t c = 0; c < C; ++c) g_values[i * C + c] = weights[i] * g_sum[c];
   }
@@ -46,15 +46,19 @@ int backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const 
 
 #define HEAD3D_COMPOSITE(suffix, T)                                                             \
   int head3d_composite_fwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums, \
+                                    const T* values, int64_t C, double stop_below, T* weights,   \
+                                    T* opacity, T* sums,                                         \
                                     int64_t threads) {                                          \
-    return forward(sdf, sd, packed, R, values, C, stop_below, weights, opacity, sums, threads);             \
+    return forward(sdf, sd, packed, R, values, C, stop_below, weights, opacity, sums,            \
+                   threads);                                                                     \
   }                                                                                             \
   int head3d_composite_bwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, double stop_below, const T* weights,               \
+                                    const T* values, int64_t C, double stop_below,               \
+                                    const T* weights,                                            \
                                     const T* g_weights, const T* g_opacity, const T* g_sums,    \
                                     T* g_sdf, T* g_sd, T* g_values, int64_t threads) {          \
-    return backward(sdf, sd, packed, R, values, C, stop_below, weights, g_weights, g_opacity, g_sums, g_sdf, \
+    return backward(sdf, sd, packed, R, values, C, stop_below, weights, g_weights, g_opacity,    \
+                    g_sums, g_sdf,                                                               \
                     g_sd, g_values, threads);                                                   \
   }
 HEAD3D_COMPOSITE(f32, float)

@@ -6,17 +6,19 @@ namespace head3d::compositing {
 
 template <typename T>
 __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                        const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums);
+                        const T* values, int64_t C, double stop_below, T* weights, T* opacity,
+                        T* sums);
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                         const T* values, int64_t C, double stop_below, const T* weights, const T* g_weights,
-                         const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values);
+                         const T* values, int64_t C, double stop_below, const T* weights,
+                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values);
 
 #if HEAD3D_DEVICE
 
 template <typename T>
 __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                        const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums) {
+                        const T* values, int64_t C, double stop_below, T* weights, T* opacity,
+                        T* sums) {
   const int64_t r = item();
   if (r >= R) return;
   const int64_t start = packed[2 * r], count = packed[2 * r + 1];
@@ -30,8 +32,8 @@ __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_
 
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
-                         const T* values, int64_t C, double stop_below, const T* weights, const T* g_weights,
-                         const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values) {
+                         const T* values, int64_t C, double stop_below, const T* weights,
+                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values) {
   const int64_t r = item();
   if (r >= R) return;
   const int64_t start = packed[2 * r], count = packed[2 * r + 1];
@@ -57,17 +59,21 @@ using namespace head3d::compositing;
 
 #define HEAD3D_COMPOSITE(suffix, T)                                                             \
   int head3d_composite_fwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, double stop_below, T* weights, T* opacity, T* sums, \
+                                    const T* values, int64_t C, double stop_below, T* weights,   \
+                                    T* opacity, T* sums,                                         \
                                     int64_t stream) {                                           \
-    HEAD3D_LAUNCH(forward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights, opacity,    \
+    HEAD3D_LAUNCH(forward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights,  \
+                  opacity,                                                                       \
                   sums);                                                                        \
     return 0;                                                                                   \
   }                                                                                             \
   int head3d_composite_bwd_##suffix(const T* sdf, const T* sd, const int64_t* packed, int64_t R, \
-                                    const T* values, int64_t C, double stop_below, const T* weights,               \
+                                    const T* values, int64_t C, double stop_below,               \
+                                    const T* weights,                                            \
                                     const T* g_weights, const T* g_opacity, const T* g_sums,    \
                                     T* g_sdf, T* g_sd, T* g_values, int64_t stream) {           \
-    HEAD3D_LAUNCH(backward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights, g_weights, \
+    HEAD3D_LAUNCH(backward<T>, R, 1, stream, sdf, sd, packed, R, values, C, stop_below, weights, \
+                  g_weights,                                                                     \
                   g_opacity, g_sums, g_sdf, g_sd, g_values);                                    \
     return 0;                                                                                   \
   }
