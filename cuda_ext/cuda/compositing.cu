@@ -11,7 +11,8 @@ __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
                          const T* values, int64_t C, double stop_below, const T* weights,
-                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values);
+                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd,
+                         T* g_values);
 
 #if HEAD3D_DEVICE
 
@@ -33,7 +34,8 @@ __global__ void forward(const T* sdf, const T* sd, const int64_t* packed, int64_
 template <typename T>
 __global__ void backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R,
                          const T* values, int64_t C, double stop_below, const T* weights,
-                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd, T* g_values) {
+                         const T* g_weights, const T* g_opacity, const T* g_sums, T* g_sdf, T* g_sd,
+                         T* g_values) {
   const int64_t r = item();
   if (r >= R) return;
   const int64_t start = packed[2 * r], count = packed[2 * r + 1];
