@@ -12,7 +12,8 @@ int forward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const T
 #pragma omp parallel for schedule(dynamic, 256) num_threads(threads)
   for (int64_t r = 0; r < R; ++r) {
     const int64_t start = packed[2 * r], count = packed[2 * r + 1];
-    opacity[r] = head3d::ray_weights(sdf + start, sd + start, count, T(stop_below), weights + start);
+    opacity[r] = head3d::ray_weights(sdf + start, sd + start, count, T(stop_below),
+                                     weights + start);
     T* sum = sums + r * C;
     std::fill(sum, sum + C, T(0));
     for (int64_t i = start; i < start + count; ++i)
