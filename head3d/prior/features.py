@@ -82,7 +82,7 @@ def paint_features(model: HeadModel, skin: SkinMap) -> Features:
         cheeks=cheeks,
         beard=beard_level(skin.position, at).mul(150).add(0.5).clamp(0, 1)
         * (1 - _polygon([place[list(LIPS)]], blur=2.0)),
-        scalp=(skin.spread(scalp_level(model)) * 120 + 0.5).clamp(0, 1) * skin.filled,
+        scalp=((skin.spread(scalp_level(model)) + 0.002) / 0.008).clamp(0, 1) * skin.filled,
         sun=torch.exp(-(((skin.position - at[NOSE_TIP] - torch.tensor([0.0, 0.02, 0.0])) / 0.05) ** 2).sum(-1)),
         points=points,
     )

@@ -20,6 +20,8 @@ from head3d.prior.unwrap import BOTTOM, HEIGHT, TOP, SkinMap, foot
 ROOTS = 4000
 NODES = 8
 CURLY_NODES = 12
+HAIRLINE_FADE_M = 0.005
+"""The cap begins this far behind the hairline; up to there hair is painted on the skin."""
 BUN_M = 0.038
 
 
@@ -50,11 +52,11 @@ def find_scalp(model: HeadModel, skin: SkinMap) -> Scalp:
     seen = torch.zeros(len(model.mean), dtype=torch.bool)
     seen[model.groups["skin"]] = True
     faces = model.faces[seen[model.faces].all(1)]
-    cap = cut_patch(faces, level)
+    cap = cut_patch(faces, level - HAIRLINE_FADE_M)
     at = (model.mean[model.landmark_triangles] * model.landmark_barycentrics[..., None]).sum(1)
     corners, weights = _scatter(skin, (skin.spread(level) > 0.001) & skin.filled, seed=7)
     beard = _scatter(skin, (beard_level(skin.position, at) > 0.0015) & skin.filled, seed=8)
-    return Scalp(cap, cap.carry(level).clamp_min(0), corners, weights, *beard)
+    return Scalp(cap, (cap.carry(level) - HAIRLINE_FADE_M).clamp_min(0), corners, weights, *beard)
 
 
 def make_hair(
@@ -97,12 +99,12 @@ def make_beard(
         vertices, vertex_normals(vertices, model.faces), scalp.beard_corners[:1500], scalp.beard_weights[:1500]
     )
     numbers = torch.rand(len(root), 3, generator=generator)
-    down = torch.tensor([0.0, -1.0, 0.0]) + 0.35 * (numbers - 0.5)
+    down = torch.tensor([0.0, -1.0, 0.0]) + 0.7 * (numbers - 0.5)
     path = [root - 0.0005 * normal]
     for k in range(1, 4):
         direction = torch.nn.functional.normalize(down + (0.9 - 0.2 * k) * normal, dim=-1)
         path.append(path[-1] + direction * (length / 3 * (0.6 + 0.8 * numbers[:, :1])))
-    return ribbons(torch.stack(path, dim=1), color, width=0.0022 + 0.1 * length, generator=generator, deep=0.75)
+    return ribbons(torch.stack(path, dim=1), color, width=0.002 + 0.07 * length, generator=generator, deep=0.65)
 
 
 def ribbons(
@@ -130,7 +132,7 @@ def ribbons(
     out = torch.nn.functional.normalize(strands - (foot(strands) if centre is None else centre), dim=-1)
     side = torch.nn.functional.normalize(torch.linalg.cross(along, out) + 1e-7, dim=-1)
     t = torch.linspace(0, 1, nodes)
-    half = 0.5 * width * (0.7 + 0.6 * numbers[:, :1]) * (1 - t**3).clamp_min(0.04).sqrt()
+    half = 0.5 * width * (0.7 + 0.6 * numbers[:, :1]) * (1 - t**4).clamp_min(0.06).sqrt()
     edges = torch.stack([strands - side * half[..., None], strands + side * half[..., None]], dim=2)
     face_out = torch.nn.functional.normalize(torch.linalg.cross(side, along), dim=-1)
     face_out = face_out * torch.where((face_out * out).sum(-1, keepdim=True) < 0, -1.0, 1.0)

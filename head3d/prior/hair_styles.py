@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Comb = Literal["crown", "part", "back", "out", "tie"]
-"""Away from the crown; to both sides of a part; to the back; straight out; to a knot."""
+Comb = Literal["crown", "part", "back", "out", "tie", "mesh"]
+"""Away from the crown; to both sides of a part; to the back; straight out; to a knot; or an artist did."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ BALD = HairStyle("bald", cap=0.0, strands=0)
 
 STYLES = (
     BALD,
-    HairStyle("buzz", top=0.006, side=0.004, volume=0.001, cap=0.0025, width=0.0025, strands=1500, weight=0.1),
+    HairStyle("buzz", top=0.004, side=0.003, volume=0.0005, cap=0.0018, width=0.0025, strands=1500, weight=0.1),
     HairStyle("crop", top=0.035, side=0.012, volume=0.008, cap=0.007, width=0.005, strands=1500, fringe=0.03),
     HairStyle("side part", "part", 0.085, 0.03, 0.012, 0.010, width=0.006, strands=1300, part=0.035, fringe=0.08),
     HairStyle("swept back", "back", 0.10, 0.04, 0.010, 0.009, width=0.006, strands=1300, weight=0.15, fringe=0.1),

@@ -20,6 +20,8 @@ class Material(IntEnum):
     """Drawn per pixel; ``paint`` is the place from the eye's centre before it turned."""
     PLAIN = 2
     """``paint`` is the albedo."""
+    HAIR_MAP = 3
+    """From a texture of hair; ``paint`` begins with the place on it."""
 
 
 @dataclass(frozen=True)

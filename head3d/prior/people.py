@@ -1,6 +1,7 @@
 """Random people: shape, face, gaze, skin, eyes, hair and clothes from one seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +15,7 @@ from head3d.prior.clothes import Collar, cut_collars, draw_cloth_color, make_clo
 from head3d.prior.eyes import EyeTraits, draw_eyes
 from head3d.prior.features import Features, paint_features, scalp_level
 from head3d.prior.hair import Scalp, find_scalp, make_beard, make_hair
+from head3d.prior.hair_meshes import HairMesh, load_hair_meshes, mesh_layer
 from head3d.prior.hair_styles import HairStyle, draw_color, draw_style
 from head3d.prior.layers import Layer, Material, join
 from head3d.prior.openness import open_sky
@@ -47,6 +49,7 @@ class Casting:
         open_sky: Ambient occlusion of the neutral mean head.
         scalp_level: Distance of vertices from the hairline, m.
         colors: Table of skin colours.
+        hair_meshes: Artists' hair, where there is some.
     """
 
     model: HeadModel
@@ -57,6 +60,7 @@ class Casting:
     open_sky: Float[Tensor, "V"]
     scalp_level: Float[Tensor, "V"]
     colors: Float[Tensor, "M B 3"]
+    hair_meshes: tuple[HairMesh, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class SyntheticPerson:
         eye_traits: And the eyes.
         hair: Style.
         hair_color: Linear RGB.
+        hair_map: Texture of an artist's hair, brightness over its mean; None for locks.
         beard_m: Length of the beard, 0 for none.
         scene: Everything that is drawn: head, hair, clothes.
     """
@@ -88,12 +93,13 @@ class SyntheticPerson:
     eye_traits: EyeTraits
     hair: HairStyle
     hair_color: Float[Tensor, "3"]
+    hair_map: Float[Tensor, "A B"] | None
     beard_m: float
     scene: Layer
 
 
-def prepare_casting(model: HeadModel) -> Casting:
-    """Prepare what all people of a head model share."""
+def prepare_casting(model: HeadModel, *, hair_folder: Path | None = None) -> Casting:
+    """Prepare what all people of a head model share; ``hair_folder`` may hold artists' hair (see ``hair_meshes``)."""
     skin = unwrap(model)
     normals = vertex_normals(model.mean, model.faces)
     wide = float(model.mean[:, 0].abs().max()) > 0.2
@@ -106,6 +112,7 @@ def prepare_casting(model: HeadModel) -> Casting:
         open_sky=open_sky(model.mean, normals, model.faces),
         scalp_level=scalp_level(model),
         colors=color_table(),
+        hair_meshes=load_hair_meshes(hair_folder, model) if hair_folder else (),
     )
 
 
@@ -117,15 +124,20 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
     expression, eyes = draw_expression(model, generator)
     vertices = model.vertices(identity, expression, eyes)
     style = draw_style(generator, masculine=masculine)
-    skin_traits = draw_skin(generator, bearded=masculine, bald=style.name in ("bald", "buzz"))
+    skin_traits = draw_skin(generator, bearded=masculine, bald=style.name == "bald")
     hair_color = draw_color(generator, tone_deg=skin_traits.tone_deg)
     beard, length = torch.rand(2, generator=generator).tolist()
-    beard_m = (0.006 + 0.022 * length) if masculine and beard < 0.3 else 0.0
+    beard_m = (0.003 + 0.014 * length**2) if masculine and beard < 0.3 else 0.0
     eye_traits = draw_eyes(generator, tone_deg=skin_traits.tone_deg)
     texture = paint_skin(
         skin_traits, hair_color, generator, skin=casting.skin, features=casting.features, table=casting.colors
     )
-    made = make_hair(style, hair_color, vertices, generator, model=model, skin=casting.skin, scalp=casting.scalp)
+    artist = _choose_mesh(casting.hair_meshes, generator) if style.strands else None
+    if artist is None:
+        made = make_hair(style, hair_color, vertices, generator, model=model, skin=casting.skin, scalp=casting.scalp)
+    else:
+        style = replace(style, name=artist.name, comb="mesh", strands=0)
+        made = [mesh_layer(artist, vertices)]
     if beard_m > 0:
         made.append(make_beard(beard_m, hair_color, vertices, generator, model=model, scalp=casting.scalp))
     collar = int(torch.randint(max(len(casting.collars), 1), (), generator=generator))
@@ -145,6 +157,7 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
         eye_traits=eye_traits,
         hair=style,
         hair_color=hair_color,
+        hair_map=None if artist is None else artist.shade,
         beard_m=beard_m,
         scene=join([*head, *made]),
     )
@@ -172,6 +185,13 @@ def draw_expression(model: HeadModel, generator: torch.Generator) -> tuple[Float
     return expression, torch.tensor([[pitch, yaw, 0.0]]).repeat(2, 1)
 
 
+def _choose_mesh(meshes: tuple[HairMesh, ...], generator: torch.Generator) -> HairMesh | None:
+    """An artist's hair in place of the drawn style, for half of the people with hair."""
+    if not meshes or bool(torch.rand((), generator=generator) < 0.5):
+        return None
+    return meshes[int(torch.randint(len(meshes), (), generator=generator))]
+
+
 def _head(casting: Casting, vertices: Float[Tensor, "V 3"], *, covered: Collar | None, style: HairStyle) -> list[Layer]:
     """The bare head, without what hair and clothes hide for good: skin, then eyes, then teeth and mouth."""
     model, count = casting.model, len(vertices)
@@ -187,7 +207,7 @@ def _head(casting: Casting, vertices: Float[Tensor, "V 3"], *, covered: Collar |
         index = model.groups[group]
         kind[index], label[index], gloss[index] = int(Material.PLAIN), int(region), shine
         plain[index] = torch.tensor(color)
-    sky[model.groups["teeth"]] = 0.55
+    sky[model.groups["teeth"]] = 0.4
     eye = torch.zeros(count, 3)
     for side, group in enumerate(("eye_right", "eye_left")):
         index = model.groups[group]
@@ -195,7 +215,7 @@ def _head(casting: Casting, vertices: Float[Tensor, "V 3"], *, covered: Collar |
         eye[index] = model.mean[index] - model.eye_centres[side]
         arm = vertices[index] - vertices[index].mean(0)
         normal[index] = torch.nn.functional.normalize(arm, dim=-1)
-        sky[index] = 0.9 - 0.45 * (arm[:, 1] / 0.006).clamp(0, 1)  # the upper lid shades the ball
+        sky[index] = 0.65 - 0.3 * (arm[:, 1] / 0.006).clamp(0, 1)  # the upper lid shades the ball
     drawn = _not_hidden(casting, covered=covered, style=style)
     corner = kind[model.faces]
     parts = (

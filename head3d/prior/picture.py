@@ -24,7 +24,7 @@ SAME_SURFACE_M = 0.01
 """Samples of a pixel within this depth of its nearest one are of one surface; its depth is theirs."""
 REFLECTANCE = 0.028
 """Fresnel reflectance of skin and of the eye head-on (refractive index 1.4)."""
-SHARPNESS = {Material.SKIN: 14.0, Material.EYE: 300.0, Material.PLAIN: 30.0}
+SHARPNESS = {Material.SKIN: 14.0, Material.EYE: 300.0, Material.PLAIN: 30.0, Material.HAIR_MAP: 30.0}
 """Blinn-Phong exponents."""
 
 
@@ -223,6 +223,12 @@ def _colors(
     marked = person.skin.labels.reshape(-1)[row * WIDTH + column]
     neck = (marked == int(Region.SKIN)) & (paint[skin, 1] < _chin_line(paint[skin]))
     region[skin] = torch.where(neck, int(Region.NECK), marked).to(torch.uint8)
+    if person.hair_map is not None:
+        hair = torch.nonzero(material == int(Material.HAIR_MAP))[:, 0]
+        shade = torch.nn.functional.grid_sample(
+            person.hair_map[None, None], (paint[hair, :2] * 2 - 1)[None, None], align_corners=False
+        )[0, 0, 0]
+        albedo[hair] = (shade[:, None] * person.hair_color).clamp(0.002, 0.8)
     eye = torch.nonzero(material == int(Material.EYE))[:, 0]
     albedo[eye] = eye_color(paint[eye], person.eye_traits)
     return albedo, region

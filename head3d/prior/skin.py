@@ -34,7 +34,7 @@ class SkinTraits:
         moles: How many.
         lips: Blood of the lips over the skin's.
         stubble: Darkness of a shaved beard, 0 to 1.
-        scalp_stubble: Darkness of a shaved head, 0 to 1.
+        scalp_stubble: Darkness of hair on the scalp, 0 to 1: of a shaved head, or under the locks.
         brow_thickness: 1 is usual.
         eye_rings: Darkness about the eyes.
     """
@@ -76,17 +76,17 @@ def draw_skin(generator: torch.Generator, *, bearded: bool, bald: bool) -> SkinT
     tone = uniform(*TONE_DEG)
     pale = max(0.0, tone / 60)
     freckled, mole_rate = uniform(0, 1), uniform(0, 1)
-    stubble, scalp = uniform(0, 1), uniform(0.1, 0.8)
+    stubble, scalp = uniform(0, 1), uniform(0.1, 0.55)
     return SkinTraits(
         tone_deg=tone,
-        blood=uniform(0.003, 0.009),
+        blood=uniform(0.005, 0.014),
         redness=uniform(1.1, 2.2),
         blotches=uniform(0.02, 0.07),
         freckles=max(0.0, freckled - 0.65) / 0.35 * (0.3 + 0.7 * pale),
         moles=int(12 * mole_rate**3),
         lips=uniform(2.5, 7.0),
         stubble=stubble if bearded else 0.0,
-        scalp_stubble=scalp if bald else 0.0,
+        scalp_stubble=scalp if bald else 0.9,
         brow_thickness=uniform(0.7, 1.4) * (1.15 if bearded else 0.95),
         eye_rings=uniform(0.0, 0.35),
     )
@@ -102,14 +102,16 @@ def paint_skin(
     table: Float[Tensor, "M B 3"],
 ) -> SkinTexture:
     """Paint the maps of a person (about 40 ms on two cores)."""
-    broad, patchy, grain, speckle, fine = _own_noise(skin.noise, generator)
+    # Below the chin the surface turns level and the map stretches.
+    calm = ((skin.position[..., 1] + 0.13) / 0.04).clamp(0.15, 1)
+    broad, patchy, grain, speckle, fine = (calm * layer for layer in _own_noise(skin.noise, generator))
     lips = features.lips
     melanin = math.log(melanin_of_angle(traits.tone_deg, traits.blood)) + traits.blotches * (broad + 0.7 * patchy)
     melanin += traits.eye_rings * features.eyes + 0.05 * (grain + fine)
     melanin -= lips * (0.5 + 0.25 * max(0.0, -traits.tone_deg / 60))
     if traits.freckles > 0:
         spots = ((speckle - 2.1 + 0.9 * traits.freckles * features.sun) * 2).clamp(0, 1) * (0.2 + features.sun)
-        melanin += 1.3 * spots * (1 - lips)
+        melanin += (0.8 - 0.004 * abs(traits.tone_deg)) * spots * (1 - lips)
     _add_moles(melanin, traits.moles, generator, features)
     blood = math.log(traits.blood) + math.log(traits.redness) * (features.cheeks + 0.6 * features.ears)
     blood += 0.13 * patchy + 0.1 * grain + 0.05 * speckle + 0.25 * features.eyes
@@ -117,7 +119,8 @@ def paint_skin(
     melanin = melanin.clamp(math.log(MELANIN[0]), math.log(MELANIN[1]))
     albedo = look_up_color(table, melanin, blood.clamp(math.log(BLOOD[0]), math.log(BLOOD[1])))
     stubble = 0.65 * traits.stubble * features.beard * (0.75 + 0.2 * fine + 0.1 * patchy).clamp(0.2, 1.2)
-    scalp = 0.75 * traits.scalp_stubble * features.scalp * (0.8 + 0.15 * fine).clamp(0.3, 1.1)
+    edge = (features.scalp * (1 + 0.25 * grain + 0.25 * fine)).clamp(0, 1)
+    scalp = traits.scalp_stubble * edge * (0.85 + 0.1 * fine).clamp(0.3, 1.05)
     brows = paint_brows(traits, generator, features)
     lashes = 0.85 * features.lash_line
     dark = torch.minimum(hair_color, torch.tensor([0.05, 0.035, 0.03]))

@@ -13,8 +13,10 @@ KNOT = (0.0, 0.055, -0.115)
 CROWN = (0.0, 0.13, -0.045)
 FACE_TOP_M = 0.075
 """Height of the forehead above which hair need not keep clear of the face."""
+COMBED_M = 0.08
+"""Over this length from its root a strand still follows the comb."""
 LOWEST_HEAD_M = -0.10
-WIDEST_M = 0.095
+WIDEST_M = 0.075
 """Below the chin hair follows the neck and lies before and behind the shoulders, not on top of their ends."""
 
 
@@ -43,7 +45,7 @@ def grow(
     if style.comb == "tie":
         return _tied(style, root, reach, numbers, nodes=nodes)
     step = length / (nodes - 1)
-    lift = 0.9 if style.comb == "out" else 0.35
+    lift = {"out": 0.9, "back": 0.1}.get(style.comb, 0.3)
     direction = torch.nn.functional.normalize(comb + lift * normal + 0.12 * _ball(numbers), dim=-1)
     down = torch.tensor([0.0, -1.0, 0.0])
     at = root + 0.3 * style.cap * normal
@@ -52,7 +54,8 @@ def grow(
     for k in range(1, nodes):
         t = k / (nodes - 1)
         pull = style.weight * min(1.0, 0.5 + t)
-        wish = style.stiff * direction + (1 - style.stiff) * (comb * max(0.0, 1 - 1.6 * t) + 1e-3) + pull * down
+        held = (1 - t * length / COMBED_M).clamp(0, 1)[:, None]
+        wish = style.stiff * direction + (1 - style.stiff) * held * comb + pull * down
         direction = torch.nn.functional.normalize(wish, dim=-1)
         at = at + direction * step[:, None]
         at = clear_of_head(at, reach, style.cap * 0.8 * min(1.0, 3 * (1 - t) + 0.3) + own * min(1.0, 2 * t))
@@ -119,7 +122,7 @@ def _comb(style: HairStyle, root: Tensor, normal: Tensor, number: Tensor) -> tup
         case "back" | "tie":
             above = torch.stack([0.3 * x / 0.08, 0.1 * one, -one], dim=-1)
             beside = torch.stack([zero, -0.35 * one, -one], dim=-1)
-        case "out":
+        case "out" | "mesh":
             above = beside = normal
         case "crown":
             away = root - torch.tensor(CROWN)
@@ -131,7 +134,8 @@ def _comb(style: HairStyle, root: Tensor, normal: Tensor, number: Tensor) -> tup
     comb = torch.nn.functional.normalize(comb, dim=-1)
     length = style.side + (style.top - style.side) * top
     length = length + (style.fringe - length) * front * (style.fringe < style.top)
-    return comb, length * (0.75 + 0.4 * number)
+    ragged = torch.where(length > 0.1, 0.12, 0.4)
+    return comb, length * (1 - ragged / 2 + ragged * number)
 
 
 def _tied(style: HairStyle, root: Tensor, reach: Tensor, numbers: Tensor, *, nodes: int) -> Float[Tensor, "S K 3"]:

@@ -27,14 +27,17 @@ FRAME_M = 0.44
 """Height of what a picture shows: head and shoulders."""
 
 
-def open_studio(source: Literal["anny", "ict"] = "anny", *, path: Path | None = None) -> Casting:
+def open_studio(
+    source: Literal["anny", "ict"] = "anny", *, path: Path | None = None, hair_folder: Path | None = None
+) -> Casting:
     """Load a head model and prepare for its people: a few seconds, once.
 
     Args:
         source: Which head model (see ``load_head_model``); ``ict`` has no shoulders.
         path: Where it is.
+        hair_folder: Where artists' hair is (see ``hair_meshes``); without it, or where it has none, all hair is grown.
     """
-    return prepare_casting(load_head_model(source, path=path))
+    return prepare_casting(load_head_model(source, path=path), hair_folder=hair_folder)
 
 
 def make_person(casting: Casting, seed: int) -> SyntheticPerson:
