@@ -1,5 +1,6 @@
-// Z-buffered rasteriser: every thread owns a band of rows and walks all triangles, so nothing is shared and the
-// result does not depend on the number of threads. On equal depth the lower triangle index wins.
+// Z-buffered rasteriser: every thread owns a band of rows and walks all triangles, so nothing is
+// shared and the result does not depend on the number of threads. On equal depth the lower triangle
+// index wins.
 #include "../math/raster.h"
 
 #include <cmath>
@@ -41,8 +42,8 @@ void draw(const double* vertices, const int64_t* face, int64_t index, int64_t W,
   const double* to[3] = {c, a, b};
   for (int64_t y = top; y <= bottom; ++y) {
     const double py = double(y) + 0.5;
-    // Where along the row the triangle can be, a pixel wider than it is: thin ones fill little of their box. The exact
-    // test below decides.
+    // Where along the row the triangle can be, a pixel wider than it is: thin ones fill little of
+    // their box. The exact test below decides.
     double low = double(left), high = double(right);
     for (int i = 0; i < 3; ++i) {
       const double rise = to[i][1] - from[i][1];

@@ -80,7 +80,7 @@ def paint_features(model: HeadModel, skin: SkinMap) -> Features:
         eyes=eyes.clamp(max=1),
         lash_line=torch.from_numpy(cv2.GaussianBlur(lash, (0, 0), 0.6)).float() / 255,
         cheeks=cheeks,
-        beard=beard_level(skin.position, at).mul(150).add(0.5).clamp(0, 1)
+        beard=beard_level(skin.position, at).add(0.004).div(0.016).clamp(0, 1)
         * (1 - _polygon([place[list(LIPS)]], blur=2.0)),
         scalp=((skin.spread(scalp_level(model)) + 0.002) / 0.008).clamp(0, 1) * skin.filled,
         sun=torch.exp(-(((skin.position - at[NOSE_TIP] - torch.tensor([0.0, 0.02, 0.0])) / 0.05) ** 2).sum(-1)),

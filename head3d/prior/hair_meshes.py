@@ -7,10 +7,10 @@ nearest skin of the model in use. Cards are opaque where their texture is, so de
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from PIL import Image
 from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
@@ -74,8 +74,8 @@ def load_hair_meshes(folder: Path, model: HeadModel) -> tuple[HairMesh, ...]:
     with np.load(folder / HAIR_FILE, allow_pickle=False) as archive:
         for name in (str(name) for name in archive["names"]):
             data = {key: archive[f"{name}.{key}"] for key in ("uv", "f", "fuv", "bind_tri", "bind_bary", "off")}
-            texture = cv2.imread(str(_texture(folder, name)), cv2.IMREAD_UNCHANGED)
-            texture = cv2.resize(texture, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA)
+            with Image.open(_texture(folder, name)) as picture:
+                texture = np.asarray(picture.convert("RGBA").resize((MAP_SIZE, MAP_SIZE), Image.Resampling.BOX))
             meshes.append(_bind(name, data, texture, carrier, model.mean, normals, skin))
     return tuple(meshes)
 

@@ -32,6 +32,7 @@ INSIDE = (
 )
 """Parts without a skin: group, linear RGB, region, gloss."""
 
+EYE_SCALE = 0.97
 HIDDEN_M = 0.012
 """Skin this far under cap or cloth is never seen and is not drawn."""
 
@@ -72,7 +73,8 @@ class SyntheticPerson:
         identity: Its shape coefficients.
         expression: In [0, 1].
         eyes: Axis-angles of [right, left].
-        vertices: The bare posed head, head frame, metres; faces are the model's.
+        vertices: The bare posed head, head frame, metres; faces are the model's. Eyeballs are 3 % smaller than the
+            model's, or they would pierce some lids.
         skin: Maps of the skin.
         skin_traits: What they were painted from.
         eye_traits: And the eyes.
@@ -122,7 +124,7 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
     masculine = bool(torch.rand((), generator=generator) < 0.5)
     identity = SPREAD * torch.randn(len(model.identity_ridge), generator=generator) / model.identity_ridge.sqrt()
     expression, eyes = draw_expression(model, generator)
-    vertices = model.vertices(identity, expression, eyes)
+    vertices = _deeper_eyes(model, model.vertices(identity, expression, eyes))
     style = draw_style(generator, masculine=masculine)
     skin_traits = draw_skin(generator, bearded=masculine, bald=style.name == "bald")
     hair_color = draw_color(generator, tone_deg=skin_traits.tone_deg)
@@ -183,6 +185,16 @@ def draw_expression(model: HeadModel, generator: torch.Generator) -> tuple[Float
         amounts[f"eyeLookUp{side}"] = max(-pitch, 0.0) / 0.5
     expression = torch.tensor([amounts[name] for name in model.expression_names])
     return expression, torch.tensor([[pitch, yaw, 0.0]]).repeat(2, 1)
+
+
+def _deeper_eyes(model: HeadModel, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
+    """Eyeballs a little smaller: lids that close over them by the model's statistics alone would be pierced."""
+    moved = vertices.clone()
+    for group in ("eye_right", "eye_left"):
+        index = model.groups[group]
+        centre = vertices[index].mean(0)
+        moved[index] = centre + EYE_SCALE * (vertices[index] - centre)
+    return moved
 
 
 def _choose_mesh(meshes: tuple[HairMesh, ...], generator: torch.Generator) -> HairMesh | None:

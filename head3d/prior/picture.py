@@ -264,6 +264,7 @@ def _nearest(depth: Float[Tensor, "P 4"]) -> Float[Tensor, "P"]:
 
 
 def _most(labels: UInt8[Tensor, "P 4"]) -> UInt8[Tensor, "P"]:
-    """The commonest of four labels, the first one of two equally common."""
+    """The commonest of four labels, the first of equally common ones; background only where it is most of the pixel."""
     votes = torch.stack([(labels == labels[:, k : k + 1]).sum(1, dtype=torch.uint8) for k in range(SAMPLES**2)], dim=1)
+    votes = 2 * votes + 3 * (labels > 0)
     return labels.gather(1, votes.argmax(1, keepdim=True))[:, 0]

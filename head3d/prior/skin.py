@@ -79,9 +79,9 @@ def draw_skin(generator: torch.Generator, *, bearded: bool, bald: bool) -> SkinT
     stubble, scalp = uniform(0, 1), uniform(0.1, 0.55)
     return SkinTraits(
         tone_deg=tone,
-        blood=uniform(0.005, 0.014),
+        blood=uniform(0.005, 0.014 - 0.008 * pale),  # more would hide how pale the skin is
         redness=uniform(1.1, 2.2),
-        blotches=uniform(0.02, 0.07),
+        blotches=uniform(0.02, 0.055),
         freckles=max(0.0, freckled - 0.65) / 0.35 * (0.3 + 0.7 * pale),
         moles=int(12 * mole_rate**3),
         lips=uniform(2.5, 7.0),
@@ -108,7 +108,7 @@ def paint_skin(
     lips = features.lips
     melanin = math.log(melanin_of_angle(traits.tone_deg, traits.blood)) + traits.blotches * (broad + 0.7 * patchy)
     melanin += traits.eye_rings * features.eyes + 0.05 * (grain + fine)
-    melanin -= lips * (0.5 + 0.25 * max(0.0, -traits.tone_deg / 60))
+    melanin -= lips * (0.4 - 0.25 * max(0.0, -traits.tone_deg / 60))
     if traits.freckles > 0:
         spots = ((speckle - 2.1 + 0.9 * traits.freckles * features.sun) * 2).clamp(0, 1) * (0.2 + features.sun)
         melanin += (0.8 - 0.004 * abs(traits.tone_deg)) * spots * (1 - lips)
@@ -118,7 +118,7 @@ def paint_skin(
     blood += lips * (math.log(traits.lips) * (1 + 0.06 * grain))
     melanin = melanin.clamp(math.log(MELANIN[0]), math.log(MELANIN[1]))
     albedo = look_up_color(table, melanin, blood.clamp(math.log(BLOOD[0]), math.log(BLOOD[1])))
-    stubble = 0.65 * traits.stubble * features.beard * (0.75 + 0.2 * fine + 0.1 * patchy).clamp(0.2, 1.2)
+    stubble = 0.5 * traits.stubble * features.beard * (0.75 + 0.2 * fine + 0.1 * patchy).clamp(0.2, 1.2)
     edge = (features.scalp * (1 + 0.25 * grain + 0.25 * fine)).clamp(0, 1)
     scalp = traits.scalp_stubble * edge * (0.85 + 0.1 * fine).clamp(0.3, 1.05)
     brows = paint_brows(traits, generator, features)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from head3d.kernels.raster import rasterize
@@ -31,7 +32,7 @@ class SkinMap:
     """Where each texel lies on the head.
 
     Attributes:
-        corners: Vertices of the triangle seen outermost; 0 where there is none.
+        corners: Vertices of the triangle seen outermost; of the nearest one where there is no skin.
         weights: And the place in it.
         filled: Whether there is skin at all.
         position: On the neutral mean head, metres.
@@ -45,7 +46,7 @@ class SkinMap:
     noise: Float[Tensor, "B H W"]
 
     def spread(self, values: Float[Tensor, "V"]) -> Float[Tensor, "H W"]:
-        """Values of vertices at the texels, 0 off the skin."""
+        """Values of vertices at the texels."""
         return (values[self.corners] * self.weights).sum(-1)
 
 
@@ -93,8 +94,10 @@ def unwrap(model: HeadModel) -> SkinMap:
     source = torch.cat([faces[~wraps], faces[wraps], faces[wraps]])
     seen = rasterize(drawn.reshape(-1, 3), torch.arange(3 * len(drawn)).reshape(-1, 3), size=(HEIGHT, WIDTH))
     filled = seen.triangle >= 0
-    corners = source[seen.triangle.clamp_min(0)]
-    weights = seen.barycentrics * filled[..., None]
+    # Beside holes (eyes, mouth, the rims) the nearest skin goes on, or colours would fade to nothing at the lids.
+    nearest = distance_transform_edt(~filled.numpy(), return_distances=False, return_indices=True)
+    row, column = torch.from_numpy(nearest).long()
+    corners, weights = source[seen.triangle.clamp_min(0)][row, column], seen.barycentrics[row, column]
     return SkinMap(corners, weights, filled, (model.mean[corners] * weights[..., None]).sum(2), _noise())
 
 
