@@ -38,21 +38,28 @@ void draw(const double* vertices, const int64_t* face, int64_t index, int64_t W,
   const int64_t bottom = int64_t(std::fmin(std::floor(y_max - 0.5), double(band.last - 1)));
   const double inverse_area = 1.0 / area;
   const double inverse_depth[3] = {1.0 / a[2], 1.0 / b[2], 1.0 / c[2]};
+  // Where along a row the triangle can be, a pixel wider than it is: thin ones fill little of their
+  // box. The exact test below decides.
   const double* from[3] = {b, c, a};
   const double* to[3] = {c, a, b};
+  double slope[3];
+  int side[3];  // the triangle lies right (1) or left (-1) of the edge, or the edge is level (0)
+  for (int i = 0; i < 3; ++i) {
+    const double rise = to[i][1] - from[i][1];
+    const bool level = std::fabs(rise) < 1e-6;  // where it crosses a row would be rounding
+    slope[i] = level ? 0.0 : (to[i][0] - from[i][0]) / rise;
+    side[i] = level ? 0 : rise * inverse_area < 0 ? 1 : -1;
+  }
   for (int64_t y = top; y <= bottom; ++y) {
     const double py = double(y) + 0.5;
-    // Where along the row the triangle can be, a pixel wider than it is: thin ones fill little of
-    // their box. The exact test below decides.
     double low = double(left), high = double(right);
     for (int i = 0; i < 3; ++i) {
-      const double rise = to[i][1] - from[i][1];
-      if (std::fabs(rise) < 1e-6) continue;  // level: where it crosses the row would be rounding
-      const double zero = from[i][0] + (py - from[i][1]) * (to[i][0] - from[i][0]) / rise;
-      if (rise * inverse_area < 0)
-        low = std::fmin(std::fmax(low, zero - 1.5), double(right + 1));
+      if (side[i] == 0) continue;
+      const double crossing = from[i][0] + (py - from[i][1]) * slope[i];
+      if (side[i] > 0)
+        low = std::fmin(std::fmax(low, crossing - 1.5), double(right + 1));
       else
-        high = std::fmax(std::fmin(high, zero + 0.5), double(left - 1));
+        high = std::fmax(std::fmin(high, crossing + 0.5), double(left - 1));
     }
     for (int64_t x = int64_t(std::ceil(low)); x <= int64_t(std::floor(high)); ++x) {
       const double px = double(x) + 0.5;

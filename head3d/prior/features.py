@@ -39,9 +39,10 @@ class Features:
         ears: Ears.
         eyes: Lids and the rings under the eyes.
         lash_line: The edge of the upper lid, and faintly of the lower.
-        cheeks: Where blood shows: cheeks, nose and chin.
+        cheeks: Where blood shows: cheeks, nose, chin and ears.
         beard: Where a full beard grows.
         scalp: Where hair grows.
+        calm: How much of the fine variation to keep: below the chin the surface turns level and the map stretches.
         sun: Faces up or forward: where freckles are.
         points: MediaPipe's points on the map, texels.
     """
@@ -53,6 +54,7 @@ class Features:
     cheeks: Float[Tensor, "H W"]
     beard: Float[Tensor, "H W"]
     scalp: Float[Tensor, "H W"]
+    calm: Float[Tensor, "H W"]
     sun: Float[Tensor, "H W"]
     points: Float[Tensor, "478 2"]
 
@@ -78,11 +80,12 @@ def paint_features(model: HeadModel, skin: SkinMap) -> Features:
         lips=lips,
         ears=skin.spread(near_group(model, "ears", 0.004)),
         eyes=eyes.clamp(max=1),
-        lash_line=torch.from_numpy(cv2.GaussianBlur(lash, (0, 0), 0.6)).float() / 255,
-        cheeks=cheeks,
+        lash_line=torch.from_numpy(cv2.GaussianBlur(lash, (0, 0), 0.6)).float() / 300,
+        cheeks=torch.maximum(cheeks, 0.6 * skin.spread(near_group(model, "ears", 0.004))),
         beard=beard_level(skin.position, at).add(0.004).div(0.016).clamp(0, 1)
         * (1 - _polygon([place[list(LIPS)]], blur=2.0)),
         scalp=((skin.spread(scalp_level(model)) + 0.002) / 0.008).clamp(0, 1) * skin.filled,
+        calm=((skin.position[..., 1] + 0.13) / 0.04).clamp(0.15, 1),
         sun=torch.exp(-(((skin.position - at[NOSE_TIP] - torch.tensor([0.0, 0.02, 0.0])) / 0.05) ** 2).sum(-1)),
         points=points,
     )

@@ -76,8 +76,8 @@ def make_hair(
     layers = [_cap(style, color, vertices, normals, generator, scalp)]
     nodes = CURLY_NODES if style.curl > 0.004 else NODES
     root, normal = _roots(vertices, normals, scalp.corners[: style.strands], scalp.weights[: style.strands])
-    spread = (vertices[skin.corners[::2, ::2]] * skin.weights[::2, ::2, :, None]).sum(2)
-    reach = head_reach((spread - foot(spread)).norm(dim=-1), skin.filled[::2, ::2])
+    spread = (vertices[skin.corners[::4, ::4]] * skin.weights[::4, ::4, :, None]).sum(2)
+    reach = head_reach((spread - foot(spread)).norm(dim=-1), skin.filled[::4, ::4])
     strands = grow(style, root, normal, reach, generator, nodes=nodes)
     layers.append(ribbons(strands, color, width=style.width, generator=generator))
     if style.comb == "tie":

@@ -81,8 +81,9 @@ def photograph(
             harmonics at the normal.
     """
     scene = person.scene
+    room = torch.zeros(len(scene.vertices), 1)  # for what only samples know
     attributes = torch.cat(
-        [scene.normal, scene.paint, scene.open_sky[:, None], scene.gloss[:, None], scene.vertices], dim=1
+        [scene.normal, scene.paint, scene.open_sky[:, None], scene.gloss[:, None], scene.vertices, room], dim=1
     )
     shots = []
     for i in range(len(cameras)):
@@ -103,7 +104,7 @@ def photograph(
 def _shoot(
     person: SyntheticPerson,
     scene: Layer,
-    attributes: Float[Tensor, "V 11"],
+    attributes: Float[Tensor, "V 12"],
     camera: Cameras,
     light: StudioLight,
     *,
@@ -124,18 +125,18 @@ def _shoot(
         per_sample_weights=_by_pixel(seen.barycentrics)[pixel].view(-1, 3),
         mode="sum",
     )
-    kind = (scene.material * 16 + scene.label)[face]
-    material, label = kind // 16, kind % 16
-    albedo, region = _colors(person, values[:, 3:6], material.view(-1), label.view(-1))
-    hair = (label == int(Region.HAIR)).float().view(-1, 1)
-    values = torch.cat([values[:, 0:3], albedo, values[:, 6:11], hair], dim=1).view(len(pixel), SAMPLES**2, 12)
+    kind = (scene.material * 16 + scene.label).to(torch.uint8)[face]
+    material, label = kind >> 4, kind & 15
+    values[:, 3:6], region = _colors(person, values[:, 3:6], material.view(-1), label.view(-1))
+    values[:, 11] = (label == int(Region.HAIR)).view(-1)
+    values = values.view(len(pixel), SAMPLES**2, 12)
     # Where the samples of a pixel are of one smooth surface they are averaged, then lit once.
     surface = _one_surface(there, depth, kind)
     row, sample = torch.nonzero(there & ~surface[:, None], as_tuple=True)
     count = there.sum(1)
     shaded = _shade(
-        torch.cat([values[surface].sum(1) / SAMPLES**2, values[row, sample]]),
-        torch.cat([material[surface, 0], material[row, sample]]),
+        torch.cat([values.sum(1)[surface] / SAMPLES**2, values[row, sample]]),
+        torch.cat([material[surface, 0], material[row, sample]]).long(),
         camera.centre[0],
         light,
         matte=matte,
@@ -169,7 +170,7 @@ def _one_surface(
     there: Bool[Tensor, "P 4"], depth: Float[Tensor, "P 4"], kind: Int[Tensor, "P 4"]
 ) -> Bool[Tensor, "P"]:
     """Pixels all of whose samples are near each other and of one material, eyes excepted."""
-    same = (kind == kind[:, :1]).all(1) & there.all(1) & (kind[:, 0] // 16 != int(Material.EYE))
+    same = (kind == kind[:, :1]).all(1) & there.all(1) & (kind[:, 0] >> 4 != int(Material.EYE))
     return same & (depth.amax(1) - depth.amin(1) < SAME_SURFACE_M)
 
 

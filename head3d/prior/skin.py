@@ -59,12 +59,10 @@ class SkinTexture:
     Attributes:
         albedo: Linear RGB.
         labels: ``Region`` of the skin.
-        melanin: Volume share of melanosomes, before hair is painted over it.
     """
 
     albedo: Float[Tensor, "3 H W"]
     labels: UInt8[Tensor, "H W"]
-    melanin: Float[Tensor, "H W"]
 
 
 def draw_skin(generator: torch.Generator, *, bearded: bool, bald: bool) -> SkinTraits:
@@ -101,37 +99,41 @@ def paint_skin(
     features: Features,
     table: Float[Tensor, "M B 3"],
 ) -> SkinTexture:
-    """Paint the maps of a person (about 40 ms on two cores)."""
-    # Below the chin the surface turns level and the map stretches.
-    calm = ((skin.position[..., 1] + 0.13) / 0.04).clamp(0.15, 1)
-    broad, patchy, grain, speckle, fine = (calm * layer for layer in _own_noise(skin.noise, generator))
+    """Paint the maps of a person."""
+    broad, patchy, grain, speckle, fine = _own_noise(skin.noise, generator)
     lips = features.lips
-    melanin = math.log(melanin_of_angle(traits.tone_deg, traits.blood)) + traits.blotches * (broad + 0.7 * patchy)
-    melanin += traits.eye_rings * features.eyes + 0.05 * (grain + fine)
-    melanin -= lips * (0.4 - 0.25 * max(0.0, -traits.tone_deg / 60))
+    melanin = torch.add(broad, patchy, alpha=0.7).mul_(traits.blotches).add_(grain, alpha=0.05).add_(fine, alpha=0.05)
+    melanin.mul_(features.calm).add_(math.log(melanin_of_angle(traits.tone_deg, traits.blood)))
+    melanin.add_(features.eyes, alpha=traits.eye_rings)
+    melanin.add_(lips, alpha=0.25 * max(0.0, -traits.tone_deg / 60) - 0.4)
     if traits.freckles > 0:
-        spots = ((speckle - 2.1 + 0.9 * traits.freckles * features.sun) * 2).clamp(0, 1) * (0.2 + features.sun)
-        melanin += (0.8 - 0.004 * abs(traits.tone_deg)) * spots * (1 - lips)
+        spots = ((speckle - 2.1 + 0.9 * traits.freckles * features.sun) * 2).clamp_(0, 1).mul_(0.2 + features.sun)
+        melanin.add_(spots.mul_(1 - lips), alpha=0.8 - 0.004 * abs(traits.tone_deg))
     _add_moles(melanin, traits.moles, generator, features)
-    blood = math.log(traits.blood) + math.log(traits.redness) * (features.cheeks + 0.6 * features.ears)
-    blood += 0.13 * patchy + 0.1 * grain + 0.05 * speckle + 0.25 * features.eyes
-    blood += lips * (math.log(traits.lips) * (1 + 0.06 * grain))
-    melanin = melanin.clamp(math.log(MELANIN[0]), math.log(MELANIN[1]))
-    albedo = look_up_color(table, melanin, blood.clamp(math.log(BLOOD[0]), math.log(BLOOD[1])))
-    stubble = 0.5 * traits.stubble * features.beard * (0.75 + 0.2 * fine + 0.1 * patchy).clamp(0.2, 1.2)
-    edge = (features.scalp * (1 + 0.25 * grain + 0.25 * fine)).clamp(0, 1)
-    scalp = traits.scalp_stubble * edge * (0.85 + 0.1 * fine).clamp(0.3, 1.05)
+    blood = torch.mul(patchy, 0.13).add_(grain, alpha=0.1).add_(speckle, alpha=0.05).mul_(features.calm)
+    blood.add_(math.log(traits.blood)).add_(features.cheeks, alpha=math.log(traits.redness))
+    blood.add_(features.eyes, alpha=0.25).add_(lips * (1 + 0.06 * grain), alpha=math.log(traits.lips))
+    albedo = look_up_color(
+        table,
+        melanin.clamp_(math.log(MELANIN[0]), math.log(MELANIN[1])),
+        blood.clamp_(math.log(BLOOD[0]), math.log(BLOOD[1])),
+    )
+    edge = torch.add(grain, fine).mul_(0.25).add_(1).mul_(features.scalp).clamp_(0, 1)
+    scalp = torch.mul(fine, 0.1).add_(0.85).clamp_(0.3, 1.05).mul_(edge).mul_(traits.scalp_stubble)
+    short = scalp
+    if traits.stubble > 0:
+        stubble = torch.mul(fine, 0.2).add_(patchy, alpha=0.1).add_(0.75).clamp_(0.2, 1.2).mul_(features.beard)
+        short = torch.maximum(scalp, stubble.mul_(0.5 * traits.stubble))
     brows = paint_brows(traits, generator, features)
-    lashes = 0.85 * features.lash_line
     dark = torch.minimum(hair_color, torch.tensor([0.05, 0.035, 0.03]))
-    for amount, color in ((torch.maximum(stubble, scalp), hair_color * 0.8), (brows, hair_color), (lashes, dark)):
-        albedo += amount * (color[:, None, None] - albedo)
+    for amount, color in ((short, hair_color * 0.8), (brows, hair_color), (features.lash_line, dark)):
+        albedo.lerp_(color[:, None, None].expand_as(albedo), amount.expand_as(albedo))
     labels = torch.full((HEIGHT, WIDTH), int(Region.SKIN), dtype=torch.uint8)
     labels[features.ears > 0.5] = int(Region.EARS)
     labels[scalp > 0.3] = int(Region.HAIR)
     labels[lips > 0.5] = int(Region.LIPS)
     labels[_grown(brows) > 0.35] = int(Region.BROWS)
-    return SkinTexture(albedo, labels, melanin.exp())
+    return SkinTexture(albedo, labels)
 
 
 def paint_brows(traits: SkinTraits, generator: torch.Generator, features: Features) -> Float[Tensor, "H W"]:

@@ -69,8 +69,8 @@ def grow(
 
 
 def head_reach(distance: Float[Tensor, "H W"], filled: Tensor) -> Float[Tensor, "1 1 A B"]:
-    """Shrink the distance of the skin from the axis to a coarse map for collisions: the largest of every 16 texels."""
-    coarse = torch.nn.functional.max_pool2d(torch.where(filled, distance, 0.0)[None, None], 16)
+    """Shrink the distance of the skin from the axis to a coarse map for collisions: the largest of every 8 by 8."""
+    coarse = torch.nn.functional.max_pool2d(torch.where(filled, distance, 0.0)[None, None], 8)
     rows = torch.linspace(0.5, coarse.shape[2] - 0.5, coarse.shape[2]) / coarse.shape[2]
     below = CENTRE[1] + (TOP - rows * (TOP - BOTTOM)) * RADIUS < LOWEST_HEAD_M
     coarse[:, :, below] = coarse[:, :, below].clamp(max=WIDEST_M)
