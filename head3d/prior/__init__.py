@@ -1,0 +1,1 @@
+"""Synthetic people with exact truth. T texels, H W their map or a picture, S strands, K nodes of a strand."""
