@@ -96,7 +96,7 @@ def make_beard(
 ) -> Layer:
     """A full beard of short locks that hang from the cheeks, the lip and the chin."""
     root, normal = _roots(
-        vertices, vertex_normals(vertices, model.faces), scalp.beard_corners[:1500], scalp.beard_weights[:1500]
+        vertices, vertex_normals(vertices, model.faces), scalp.beard_corners[:2400], scalp.beard_weights[:2400]
     )
     numbers = torch.rand(len(root), 3, generator=generator)
     down = torch.tensor([0.0, -1.0, 0.0]) + 0.7 * (numbers - 0.5)
@@ -104,7 +104,7 @@ def make_beard(
     for k in range(1, 4):
         direction = torch.nn.functional.normalize(down + (0.9 - 0.2 * k) * normal, dim=-1)
         path.append(path[-1] + direction * (length / 3 * (0.6 + 0.8 * numbers[:, :1])))
-    return ribbons(torch.stack(path, dim=1), color, width=0.002 + 0.07 * length, generator=generator, deep=0.65)
+    return ribbons(torch.stack(path, dim=1), color, width=0.0011 + 0.11 * length, generator=generator, deep=0.65)
 
 
 def ribbons(

@@ -14,6 +14,7 @@ from head3d.prior.chromophores import color_table
 from head3d.prior.clothes import Collar, cut_collars, draw_cloth_color, make_clothes
 from head3d.prior.eyes import EyeTraits, draw_eyes
 from head3d.prior.features import Features, paint_features, scalp_level
+from head3d.prior.glasses import make_glasses
 from head3d.prior.hair import Scalp, find_scalp, make_beard, make_hair
 from head3d.prior.hair_meshes import HairMesh, load_hair_meshes, mesh_layer
 from head3d.prior.hair_styles import HairStyle, draw_color, draw_style
@@ -32,6 +33,7 @@ INSIDE = (
 )
 """Parts without a skin: group, linear RGB, region, gloss."""
 
+GLASSES_SHARE = 0.2
 EYE_SCALE = 0.97
 HIDDEN_M = 0.012
 """Skin this far under cap or cloth is never seen and is not drawn."""
@@ -130,6 +132,8 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
     hair_color = draw_color(generator, tone_deg=skin_traits.tone_deg)
     beard, length = torch.rand(2, generator=generator).tolist()
     beard_m = (0.003 + 0.014 * length**2) if masculine and beard < 0.3 else 0.0
+    if beard_m > 0:
+        skin_traits = replace(skin_traits, stubble=1.0)
     eye_traits = draw_eyes(generator, tone_deg=skin_traits.tone_deg)
     texture = paint_skin(
         skin_traits, hair_color, generator, skin=casting.skin, features=casting.features, table=casting.colors
@@ -142,6 +146,9 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
         made = [mesh_layer(artist, vertices)]
     if beard_m > 0:
         made.append(make_beard(beard_m, hair_color, vertices, generator, model=model, scalp=casting.scalp))
+    if bool(torch.rand((), generator=generator) < GLASSES_SHARE):
+        frame = 0.01 + 0.2 * torch.rand((), generator=generator) ** 3 * torch.rand(3, generator=generator)
+        made.append(make_glasses(vertices, model, generator, color=frame))
     collar = int(torch.randint(max(len(casting.collars), 1), (), generator=generator))
     cloth_color = draw_cloth_color(generator)
     if casting.collars:

@@ -62,7 +62,7 @@ class _Shaded:
     label: UInt8[Tensor, "H W"]
 
 
-def photograph(
+def pictures(
     person: SyntheticPerson,
     cameras: Cameras,
     lights: list[StudioLight],

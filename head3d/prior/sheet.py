@@ -12,7 +12,7 @@ from PIL import Image
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.imaging.color import levels_from_linear
 from head3d.prior.light import draw_light
-from head3d.prior.picture import photograph
+from head3d.prior.picture import pictures
 from head3d.prior.synthetic import FRAME_M, draw_cameras, make_person, open_studio
 
 BACKDROP = (0.25, 0.27, 0.30)
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
             cameras = draw_cameras(generator, count=TIMED_VIEWS, size=(options.size, options.size))
-            photograph(make_person(casting, seed), cameras, [draw_light(generator)])
+            pictures(make_person(casting, seed), cameras, [draw_light(generator)])
         count = TIMED_VIEWS * len(seeds)
         wall, cpu = time.perf_counter() - start, time.process_time() - used
         sys.stdout.write(
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
         ]
         K = intrinsics(options.size * 1.1 / options.frame_m, (options.size, options.size))
         cameras = Cameras(torch.stack(poses), torch.stack([K, K]), (options.size, options.size))
-        seen = photograph(make_person(casting, seed), cameras, [draw_light(generator)])
+        seen = pictures(make_person(casting, seed), cameras, [draw_light(generator)])
         alpha = seen.alpha[..., None]
         shown = seen.rgb_linear * alpha + (1 - alpha) * torch.tensor(BACKDROP)
         tiles.append(np.concatenate(list(levels_from_linear(shown)), axis=1))

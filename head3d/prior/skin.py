@@ -33,7 +33,7 @@ class SkinTraits:
         freckles: 0 to 1.
         moles: How many.
         lips: Blood of the lips over the skin's.
-        stubble: Darkness of a shaved beard, 0 to 1.
+        stubble: Darkness of a shaved beard; 1 is the ground under a full one.
         scalp_stubble: Darkness of hair on the scalp, 0 to 1: of a shaved head, or under the locks.
         brow_thickness: 1 is usual.
         eye_rings: Darkness about the eyes.
@@ -83,7 +83,7 @@ def draw_skin(generator: torch.Generator, *, bearded: bool, bald: bool) -> SkinT
         freckles=max(0.0, freckled - 0.65) / 0.35 * (0.3 + 0.7 * pale),
         moles=int(12 * mole_rate**3),
         lips=uniform(2.5, 7.0),
-        stubble=stubble if bearded else 0.0,
+        stubble=0.4 * stubble if bearded else 0.0,
         scalp_stubble=scalp if bald else 0.9,
         brow_thickness=uniform(0.7, 1.4) * (1.15 if bearded else 0.95),
         eye_rings=uniform(0.0, 0.35),
@@ -123,7 +123,7 @@ def paint_skin(
     short = scalp
     if traits.stubble > 0:
         stubble = torch.mul(fine, 0.2).add_(patchy, alpha=0.1).add_(0.75).clamp_(0.2, 1.2).mul_(features.beard)
-        short = torch.maximum(scalp, stubble.mul_(0.5 * traits.stubble))
+        short = torch.maximum(scalp, stubble.mul_(1.25 * traits.stubble).clamp_(max=0.95))
     brows = paint_brows(traits, generator, features)
     dark = torch.minimum(hair_color, torch.tensor([0.05, 0.035, 0.03]))
     for amount, color in ((short, hair_color * 0.8), (brows, hair_color), (features.lash_line, dark)):

@@ -9,7 +9,7 @@ from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.morphable.head_model import load_head_model
 from head3d.prior.light import StudioLight, draw_light
 from head3d.prior.people import Casting, SyntheticPerson, cast_person, prepare_casting
-from head3d.prior.picture import SyntheticPictures, photograph
+from head3d.prior.picture import SyntheticPictures, pictures
 
 __all__ = [
     "Casting",
@@ -20,7 +20,7 @@ __all__ = [
     "draw_light",
     "make_person",
     "open_studio",
-    "photograph",
+    "pictures",
 ]
 
 FRAME_M = 0.44

@@ -7,7 +7,7 @@ from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, pixel_gri
 from head3d.geometry.sh import irradiance_basis
 from head3d.perception.types import Region
 from head3d.prior.light import draw_light
-from head3d.prior.picture import photograph
+from head3d.prior.picture import pictures
 from head3d.prior.synthetic import draw_cameras, make_person
 
 SIZE = (96, 96)
@@ -43,14 +43,14 @@ def first_hit(origin, direction, corners):
 
 class TestPhotograph:
     def test_matte_picture_is_albedo_times_irradiance(self, person, camera, light):
-        seen = photograph(person, camera, [light], matte=True)
+        seen = pictures(person, camera, [light], matte=True)
         solid = seen.alpha == 1
         gap = (seen.rgb_linear - seen.albedo * seen.irradiance)[solid].abs()
         # Pixels that average several surfaces average products.
         assert float(gap.amax(1).quantile(0.5)) < 1e-6 and float(gap.mean()) < 2e-3
 
     def test_without_occlusion_irradiance_is_that_of_the_harmonics_at_the_normal(self, person, camera, light):
-        seen = photograph(person, camera, [light], occlusion=False)
+        seen = pictures(person, camera, [light], occlusion=False)
         smooth = (seen.alpha == 1) & (seen.labels == int(Region.SKIN))
         expected = irradiance_basis(seen.normal[smooth]) @ light.sh
         gap = (seen.irradiance[smooth] - expected).abs().amax(1)
@@ -58,7 +58,7 @@ class TestPhotograph:
 
     def test_depth_agrees_with_a_ray_cast_into_the_mesh(self, person, camera, light):
         fine = camera.resized((256, 256))
-        seen = photograph(person, fine, [light])
+        seen = pictures(person, fine, [light])
         inside = torch.nonzero((seen.alpha[0] == 1).reshape(-1))[:, 0]
         chosen = inside[torch.randperm(len(inside), generator=torch.Generator().manual_seed(0))[:200]]
         origin, direction = pixel_rays(pixel_grid(256, 256)[chosen], fine.c2w[0], fine.K[0])
@@ -73,7 +73,7 @@ class TestPhotograph:
     def test_every_covered_pixel_has_a_region_and_the_rest_has_nothing(self, casting, camera, light):
         found = set()
         for seed in range(8):
-            seen = photograph(make_person(casting, seed), camera, [light])
+            seen = pictures(make_person(casting, seed), camera, [light])
             covered = seen.alpha >= 0.5
             assert (seen.labels[covered] > 0).all()
             empty = seen.alpha == 0
@@ -85,13 +85,13 @@ class TestPhotograph:
         assert {int(region) for region in wanted} <= found
 
     def test_the_same_twice_gives_the_same_bits(self, person, camera, light):
-        one, two = (photograph(person, camera, [light]) for _ in range(2))
+        one, two = (pictures(person, camera, [light]) for _ in range(2))
         assert torch.equal(one.rgb_linear, two.rgb_linear) and torch.equal(one.labels, two.labels)
 
     def test_pictures_do_not_depend_on_their_neighbours(self, person, light):
         cameras = draw_cameras(torch.Generator().manual_seed(0), count=3, size=SIZE)
-        together = photograph(person, cameras, [light])
-        alone = photograph(person, cameras[1], [light])
+        together = pictures(person, cameras, [light])
+        alone = pictures(person, cameras[1], [light])
         assert torch.equal(together.rgb_linear[1], alone.rgb_linear[0])
 
     def test_irises_follow_the_gaze(self, casting, light):
@@ -102,7 +102,7 @@ class TestPhotograph:
             (400, 400),
         )
         # The dark part of the eyes lies on the axis each eyeball turns to.
-        seen = photograph(person, front, [light])
+        seen = pictures(person, front, [light])
         for side, group in enumerate(("eye_right", "eye_left")):
             index = casting.model.groups[group]
             centre = person.vertices[index].mean(0)
@@ -125,6 +125,6 @@ class TestDrawLight:
             torch.testing.assert_close(light.direction.norm(dim=1), torch.ones(len(light.direction)))
 
     def test_twice_the_light_is_twice_the_picture(self, person, camera, light):
-        one = photograph(person, camera, [light]).rgb_linear
-        two = photograph(person, camera, [replace(light, sh=2 * light.sh, color=2 * light.color)]).rgb_linear
+        one = pictures(person, camera, [light]).rgb_linear
+        two = pictures(person, camera, [replace(light, sh=2 * light.sh, color=2 * light.color)]).rgb_linear
         torch.testing.assert_close(two, 2 * one)
