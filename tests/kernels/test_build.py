@@ -16,7 +16,7 @@ from head3d.kernels import build as module
 from head3d.kernels import cache, toolchain
 from head3d.kernels.build import CPU_LEVELS, build, find_or_build
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
-from head3d.kernels.library import library, status
+from head3d.kernels.library import ABI, library, status
 from head3d.kernels.toolchain import Device, sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("cpu", "math", "cuda"):
         (folder / name).mkdir(parents=True)
     (folder / "abi.h").write_text("#pragma once\n")
-    write_version(folder, 1)
+    write_version(folder, ABI)
     monkeypatch.setattr(module, "sources_folder", lambda: folder)
     return folder
 
@@ -302,21 +302,21 @@ class TestPrebuilt:
         monkeypatch.setattr(module, "cpu_flags", lambda: " ".join(CPU_LEVELS["x86-64-v3"]))
         write_version(small, 99)
         build("cpu", arch="x86-64", into=small / "prebuilt" / "head3d_cpu_x86-64-v3.so")
-        write_version(small, 1)
+        write_version(small, ABI)
         assert library("cpu") is not None
         found = status("cpu")
-        assert found.path == "compiled" and "head3d_cpu_x86-64-v3.so has ABI 99, not 1" in found.reason
+        assert found.path == "compiled" and f"head3d_cpu_x86-64-v3.so has ABI 99, not {ABI}" in found.reason
 
     def test_neither_shipped_nor_kept_nor_compiled_is_usable(self, home, small, monkeypatch):
         monkeypatch.setattr(module, "cpu_flags", lambda: " ".join(CPU_LEVELS["x86-64-v3"]))
         write_version(small, 99)
         build("cpu", arch="x86-64", into=small / "prebuilt" / "head3d_cpu_x86-64-v3.so")
         build("cpu")
-        assert warning().count("has ABI 99, not 1") == 3
+        assert warning().count(f"has ABI 99, not {ABI}") == 3
 
     def test_sources_of_another_abi_are_one_clear_line(self, home, small, monkeypatch):
         write_version(small, 99)
-        assert "has ABI 99, not 1" in warning()
+        assert f"has ABI 99, not {ABI}" in warning()
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         with pytest.raises(KernelBuildError, match="has ABI 99, not 1"):
             library("cpu")
