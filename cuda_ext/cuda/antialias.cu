@@ -2,9 +2,15 @@
 #include "../math/antialias.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::antialias {
 
-using namespace head3d;
+template <typename T>
+__global__ void forward(Scene<T> scene, const T* image, int64_t C, T* out);
+template <typename T>
+__global__ void backward(Scene<T> scene, const T* image, int64_t C, const T* g_out, T* g_image,
+                         T* g_vertices);
+
+#if HEAD3D_DEVICE
 
 template <typename T>
 __global__ void forward(Scene<T> scene, const T* image, int64_t C, T* out) {
@@ -22,7 +28,14 @@ __global__ void backward(Scene<T> scene, const T* image, int64_t C, const T* g_o
       [=](int64_t vertex, int axis, T value) { atomicAdd(g_vertices + 3 * vertex + axis, value); });
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::antialias
+
+#if HEAD3D_HOST
+
+using namespace head3d;
+using namespace head3d::antialias;
 
 #define HEAD3D_ANTIALIAS(suffix, T)                                                              \
   int head3d_antialias_fwd_##suffix(const T* image, int64_t C, const int64_t* triangle,          \
@@ -43,3 +56,5 @@ __global__ void backward(Scene<T> scene, const T* image, int64_t C, const T* g_o
   }
 HEAD3D_ANTIALIAS(f32, float)
 HEAD3D_ANTIALIAS(f64, double)
+
+#endif  // HEAD3D_HOST

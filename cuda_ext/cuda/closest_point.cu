@@ -3,9 +3,13 @@
 #include "../math/closest.h"
 #include "launch.h"
 
-namespace {
+namespace head3d::closest_point {
 
-using namespace head3d;
+__global__ void search(const float* points, int64_t P, const float* vertices, const int64_t* faces,
+                       int64_t F, int64_t depth, const int32_t* order, const float* boxes,
+                       float* distance, int64_t* triangle, float* barycentrics);
+
+#if HEAD3D_DEVICE
 
 constexpr int kStack = 32;  // a waiting half per level: 2^32 leaves
 
@@ -67,7 +71,14 @@ __global__ void search(const float* points, int64_t P, const float* vertices, co
   for (int k = 0; k < 3; ++k) barycentrics[3 * i + k] = weights[k];
 }
 
-}  // namespace
+#endif  // HEAD3D_DEVICE
+
+}  // namespace head3d::closest_point
+
+#if HEAD3D_HOST
+
+using namespace head3d;
+using namespace head3d::closest_point;
 
 int head3d_closest_point_in_tree(const float* points, int64_t P, const float* vertices, int64_t,
                                  const int64_t* faces, int64_t F, int64_t depth,
@@ -77,3 +88,5 @@ int head3d_closest_point_in_tree(const float* points, int64_t P, const float* ve
                 triangle, barycentrics);
   return 0;
 }
+
+#endif  // HEAD3D_HOST

@@ -89,7 +89,7 @@ HEAD3D_HD T frame_distance2(const TriangleFrame<T>& f, Vec3<P> p) {
   return z * z + (inner > T{} ? T{} : side);
 }
 
-inline TriangleFrame<float> triangle_frame(const float* a, const float* b, const float* c) {
+HEAD3D_HOST_ONLY TriangleFrame<float> triangle_frame(const float* a, const float* b, const float* c) {
   const float* corner[3] = {a, b, c};
   Vec3<double> side[3];
   int longest = 0;
