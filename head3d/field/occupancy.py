@@ -128,7 +128,7 @@ def march(
         # torch draws the jitter in either case, so that both paths take the same numbers from the generator
         jitter = None if generator is None else torch.rand(len(origins), generator=generator).to(origins)
         if bent is None:
-            return Samples(*_march_compiled(cache, origins, directions, None, sd_m, samples, jitter))
+            return Samples(*march_field(cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter))
         assert photo is not None
         return _march_by_photo(cache, origins, directions, sd_m, samples, jitter, bent, photo)
 
@@ -175,15 +175,6 @@ def march(
     return Samples(places, valid)
 
 
-def _march_compiled(
-    cache: ShellCache, origins: Tensor, directions: Tensor, deform: FieldVolume | None, sd_m: float, samples: int,
-    jitter: Tensor | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    return march_field(
-        cache.volume, origins, directions, sd_m=sd_m, samples=samples, jitter=jitter, deform=deform
-    )  # fmt: skip
-
-
 def _march_by_photo(
     cache: ShellCache, origins: Tensor, directions: Tensor, sd_m: float, samples: int, jitter: Tensor | None,
     deformation: Deformation, photo: Tensor,
@@ -194,8 +185,10 @@ def _march_by_photo(
     for number in photo.unique().tolist():
         rows = torch.nonzero(photo == number)[:, 0]
         shift = None if jitter is None else jitter[rows]
-        bent = deformation.volume_of(number)
-        t[rows], valid[rows] = _march_compiled(cache, origins[rows], directions[rows], bent, sd_m, samples, shift)
+        t[rows], valid[rows] = march_field(
+            cache.volume, origins[rows], directions[rows], sd_m=sd_m, samples=samples, jitter=shift,
+            deform=deformation.volume_of(number),
+        )  # fmt: skip
     return Samples(t, valid)
 
 
