@@ -51,16 +51,16 @@ class ShellCache:
         flat = trained.shape.flatten()
         farthest = min(FARTHEST_M, float(trained.traits[0].max()) + margin_m)
         candidates = torch.nonzero(flat.abs() < farthest)[:, 0]
-        where = self._nodes(trained, candidates)
+        where = self._at(candidates)
         reach = trained.reach(where) + margin_m
         self.near = candidates[flat[candidates].abs() < reach]
-        self.points = self._nodes(trained, self.near)
+        self.points = self._at(self.near)
 
-    @staticmethod
-    def _nodes(trained: RadianceField, index: Tensor) -> Float[Tensor, "P 3"]:
-        _, _, height, width = trained.shape.shape
+    def _at(self, index: Tensor) -> Float[Tensor, "P 3"]:
+        """Places of nodes, metres."""
+        _, height, width = self.values.shape[1:]
         x, y, z = index % width, index // width % height, index // (width * height)
-        return torch.stack([x, y, z], dim=-1) * trained.cells["shape"] + trained.shape_origin
+        return torch.stack([x, y, z], dim=-1) * self.cell_m + self.origin
 
     @torch.no_grad()
     def refresh(self, trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None, chunk: int = 65536) -> None:
@@ -72,6 +72,21 @@ class ShellCache:
         for start in range(0, len(self.near), chunk):
             index = self.near[start : start + chunk]
             flat[index] = base[index] + trained.residual_sdf(self.points[start : start + chunk], levels=levels)
+
+    @torch.no_grad()
+    def surface_points(self, count: int, *, generator: torch.Generator) -> Float[Tensor, "count 3"]:
+        """Random places on the cached surface, seen by a photo or not, metres."""
+        close = self.near[self.values.view(-1)[self.near].abs() < 0.75 * self.cell_m]
+        pick = torch.randint(len(close), (count,), generator=generator).to(close.device)
+        jitter = torch.rand(count, 3, generator=generator).to(self.values) - 0.5
+        return self.onto_surface(self._at(close[pick]) + jitter * self.cell_m)
+
+    def onto_surface(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
+        """Points near the surface moved to it along the gradient of the cached distance, metres."""
+        corners = points_m.new_tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * self.cell_m
+        taps = self.sdf((points_m[:, None] + corners).reshape(-1, 3)).reshape(-1, 4)
+        normal = torch.nn.functional.normalize((taps[..., None] * corners).sum(1), dim=-1, eps=1e-12)
+        return points_m - normal * self.sdf(points_m)[:, None]
 
     def sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Cached signed distance, m."""

@@ -17,6 +17,8 @@ class TrainConfig:
     """Where to train; auto takes a GPU if there is one whose kernels work."""
     steps: int = 400
     """Optimiser steps."""
+    polish_steps: int = 300
+    """Steps of the last pass, which learns colour alone (see texture.py)."""
     rays: int = 4096
     """Rays per step."""
     samples: int = 32

@@ -16,11 +16,13 @@ from head3d.field.radiance import RadianceField
 from head3d.kernels.library import choose_device, library
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
+from head3d.train.completion import complete_unseen
 from head3d.train.config import TrainConfig
 from head3d.train.prepare import prepare
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.step import held_out_psnr, train_step
+from head3d.train.texture import polish_colors
 
 SLOW_PART = 0.35
 """Without compiled kernels a step takes several times longer: this part of the steps is made."""
@@ -125,6 +127,9 @@ def optimise(
     state.restore(best)
     state.sd_m = best_sd
     state.finish()
+    state.cache.refresh(trained)
+    polish_colors(state, photos, deformation, steps=config.polish_steps)
+    complete_unseen(trained, state.cache)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

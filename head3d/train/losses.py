@@ -28,10 +28,12 @@ class LossWeights:
     """1 - cosine to the fitted head's normal; fades over training."""
     residual: float = 0.002
     """Mean absolute geometry residual, mm."""
+    residual_smooth: float = 0.02
+    """Mean absolute slope of the geometry residual between neighbours on the surface, seen or not."""
     residual_color: float = 0.02
     """Mean absolute radiance beyond the shaded albedo."""
     albedo_smooth: float = 0.04
-    """Mean absolute albedo difference between neighbours 1.5 mm apart."""
+    """Mean absolute albedo difference between neighbours 1.5 to 6 mm apart."""
     sh: float = 0.01
     """Mean squared departure of the lights from where they started, relative to ambient."""
 
@@ -42,8 +44,7 @@ def picture_terms(seen: RayColors, pixels: PixelBatch, *, directions: Float[Tens
     A surface seen at a grazing angle says little about its colour: hair and background bleed into it.
     """
     normal = torch.nn.functional.normalize(seen.gradient.detach(), dim=-1, eps=1e-6)
-    facing = ((-(normal * directions.detach()).sum(-1) - 0.05) / 0.35).clamp(0.0, 1.0)
-    facing = torch.where(pixels.label == Region.HAIR, torch.ones_like(facing), facing)  # strands have no one normal
+    facing = facing_weight(-(normal * directions.detach()).sum(-1), pixels.label)
     predicted = srgb_from_linear(seen.radiance)
     difference = (predicted - pixels.rgb_srgb).abs().mean(-1)
     color = difference * pixels.color_weight * seen.alpha.detach() * facing
@@ -53,6 +54,12 @@ def picture_terms(seen: RayColors, pixels: PixelBatch, *, directions: Float[Tens
         "mask": mask.mean(),
         "residual_color": (seen.residual.abs().mean(-1) * seen.alpha.detach()).mean(),
     }
+
+
+def facing_weight(cosine: Float[Tensor, "*shape"], label: Tensor) -> Float[Tensor, "*shape"]:
+    """How far a colour is believed, from the cosine between normal and ray; strands of hair have no one normal."""
+    facing = ((cosine - 0.05) / 0.35).clamp(0.0, 1.0)
+    return torch.where(label == Region.HAIR, torch.ones_like(facing), facing)
 
 
 def shape_terms(

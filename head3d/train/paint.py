@@ -8,6 +8,7 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume
 from head3d.perception.types import Region
+from head3d.train.fill import spread
 from head3d.train.survey import Survey
 
 GLIMPSE = 0.15
@@ -36,6 +37,7 @@ def paint_nodes(
     near = 2.5 * paint.cell_m
     known, result = _gather(spatial.KDTree(points), nodes, values, trust, near, ask=near_surface)
     region = node_region.numpy()
+    band = ndimage.binary_dilation(near_surface.reshape(paint.shape), iterations=2).ravel()
     for which in (0, 1, 2):
         mine, same = region == which, kind == which
         if not mine.any():
@@ -51,13 +53,15 @@ def paint_nodes(
         other = np.where(twin > GLIMPSE, 0.5 * twin * (1 - own), 0.0)
         weight = own + other
         colors = (own[:, None] * color + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
-        filled = push_pull(
+        guess = push_pull(
             torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
             torch.from_numpy(weight.reshape(paint.shape)).float(),
             default=torch.from_numpy(weighted_median(of_kind, word + 1e-6)).float(),
         )
+        first = np.where(weight[:, None] > GLIMPSE**2, colors, guess.reshape(3, -1).T.numpy())
+        filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
         sure = known[mine, None].clip(0, 1)
-        result[mine] = sure * result[mine] + (1 - sure) * filled.reshape(3, -1).T.numpy()[mine]
+        result[mine] = sure * result[mine] + (1 - sure) * filled[mine]
     # kinds of places meet in steps where nobody looked: blur those
     blurred = np.stack(
         [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1

@@ -15,6 +15,7 @@ from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.mesh import Mesh
+from head3d.geometry.subdivide import subdivide
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
@@ -31,8 +32,13 @@ HAIR_M = 0.006
 STRONG_EXPRESSION_M = 0.005
 """A broad smile moves the corners of the mouth by about a centimetre."""
 HAIR_REACH_M = 0.015
+GLANCE_M = 0.012
+"""This near to a place that a photo shows, the surface is free; it stiffens over as much again."""
+UNSEEN_REACH = 0.01
+"""Part of the reach that is left where no photo looks."""
 FAR_M = 0.015
 HAIR_SOFTNESS = 2.0
+TRAITS_CELL_M = 0.01
 PAINT_CELL_M = 0.004
 
 
@@ -117,7 +123,7 @@ def field_of_mesh(
         seed: Of the learned parts.
     """
     cloak = cloak_volume(mesh, thick)
-    shape = base_volume(mesh, cloak=cloak)
+    shape = base_volume(subdivide(mesh, rounds=2), cloak=cloak)  # flat faces of 2 cm show as facets
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
     traits = surface_traits(shape.origin, top) if cloak is None else hair_traits(cloak)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
@@ -125,7 +131,10 @@ def field_of_mesh(
     generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
     made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
-    photos, seen = prefer_best(photos, survey(made, photos, deformation), sharpness=prefer)
+    looked_at = survey(made, photos, deformation)
+    with torch.no_grad():
+        made.traits[:1] *= looked_upon(Volume(made.traits, made.traits_origin, made.cells["traits"]), looked_at.points)
+    photos, seen = prefer_best(photos, looked_at, sharpness=prefer)
     nodes = paint.nodes()
     close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
@@ -147,8 +156,19 @@ def hair_traits(cloak: Volume) -> Volume:
 
 def surface_traits(low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Volume:
     """The same where all is skin."""
-    shape, origin = box_grid(low, high, 0.02)
-    return Volume(torch.stack([torch.full(shape, REACH_M), torch.ones(shape)]), origin, 0.02)
+    shape, origin = box_grid(low, high, TRAITS_CELL_M)
+    return Volume(torch.stack([torch.full(shape, REACH_M), torch.ones(shape)]), origin, TRAITS_CELL_M)
+
+
+def looked_upon(volume: Volume, places_m: Float[Tensor, "P 3"]) -> Float[Tensor, "1 D H W"]:
+    """How far the residual may reach at the nodes of a volume, as a part of what is allowed where a photo looks.
+
+    Where none does, nothing but noise would move the surface.
+    """
+    distance, _ = spatial.KDTree(places_m.numpy()).query(volume.nodes().numpy(), distance_upper_bound=2 * GLANCE_M)
+    near = (2.0 - distance / GLANCE_M).clip(0.0, 1.0)  # inf where nothing is near
+    part = UNSEEN_REACH + (1 - UNSEEN_REACH) * near
+    return torch.from_numpy(part).float().reshape(1, *volume.shape)
 
 
 def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -> float:

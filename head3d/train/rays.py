@@ -14,8 +14,8 @@ from head3d.perception.types import Observation, Region
 from head3d.shapes import shaped
 
 FEATURES = (Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH)
-HOLD_BLOCK_PX = 12
-"""Held-out pixels come in squares of this side, so that their neighbours do not give them away."""
+HOLD_BLOCK_PX = 6
+"""Held-out pixels come in squares of this side: larger ones leave blots where no other photo looks."""
 
 
 @shaped
@@ -56,7 +56,7 @@ class CropConfig:
     """Height of the window's middle above the ear roots, metres."""
     pixel_m: float = 5.5e-4
     """Finest useful pixel, metres at the head's distance; larger photos are scaled down."""
-    hold_out: float = 0.02
+    hold_out: float = 0.01
     """Part of the pixels that is held out for the early stop."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from head3d.errors import TrainDiverged
 from head3d.field.deform import Deformation
 from head3d.field.encodings import GridConfig
+from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.imaging.color import srgb_from_linear
 from head3d.render.types import RayBundle
@@ -20,7 +21,7 @@ from head3d.train.state import TrainState
 PRIOR_RAYS = 1024
 """Rays whose surface points carry the priors of residual and albedo."""
 NEIGHBOUR_M = 1.5e-3
-"""Distance between the two points whose albedo should agree."""
+"""Least distance between the two points whose albedo should agree; the largest is four of it."""
 
 
 def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformation) -> float:
@@ -56,7 +57,7 @@ def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformatio
         generator=generator,
     )
     terms = picture_terms(seen, pixels, directions=rays.directions) | prior_terms(
-        trained, seen, shape_levels=shape_levels, color_levels=color_levels, generator=generator
+        trained, state.cache, seen, shape_levels=shape_levels, color_levels=color_levels, generator=generator
     )
     terms["sh"] = state.light.pow(2).mean()
     weights = {name: float(getattr(config.loss, name)) for name in terms}
@@ -86,6 +87,7 @@ def photo_rays(state: TrainState, sampler: PixelSampler, pixels: PixelBatch) -> 
 
 def prior_terms(
     trained: RadianceField,
+    cache: ShellCache,
     seen: RayColors,
     *,
     shape_levels: Float[Tensor, "C"],
@@ -101,14 +103,18 @@ def prior_terms(
     if len(rows) > PRIOR_RAYS:
         near = rows[torch.randint(len(rows), (PRIOR_RAYS,), generator=generator).to(rows.device)]
     places = seen.point.detach()[near]
-    moved = trained.residual_sdf(places, levels=shape_levels) * (len(rows) / max(len(near), 1))
-    residual = torch.zeros_like(seen.alpha).index_add(0, near, moved)
-    terms = shape_terms(seen, base, residual, softness=soft)
+    # also between the pixels that are drawn: what is held out, and what is never drawn, would keep the grid's noise
+    places = torch.cat([places, cache.surface_points(PRIOR_RAYS, generator=generator)])
     noise = torch.randn(places.shape, generator=generator).to(places)
-    aside = torch.nn.functional.normalize(noise, dim=-1) * NEIGHBOUR_M
-    albedo = trained.surface_color(torch.cat([places, places + aside]), levels=color_levels)[0]
-    if len(places):
-        terms["albedo_smooth"] = (albedo[: len(places)] - albedo[len(places) :]).abs().mean()
+    apart = NEIGHBOUR_M * (1 + 3 * torch.rand(len(places), 1, generator=generator).to(places) ** 2)
+    aside = torch.nn.functional.normalize(noise, dim=-1) * apart
+    pairs = torch.cat([places, places + aside])
+    moved, moved_aside = trained.residual_sdf(pairs, levels=shape_levels).chunk(2)
+    residual = torch.zeros_like(seen.alpha).index_add(0, near, moved[: len(near)] * (len(rows) / max(len(near), 1)))
+    terms = shape_terms(seen, base, residual, softness=soft)
+    albedo, albedo_aside = trained.surface_color(pairs, levels=color_levels)[0].chunk(2)
+    terms["albedo_smooth"] = (albedo - albedo_aside).abs().mean()
+    terms["residual_smooth"] = ((moved - moved_aside) / apart[:, 0]).abs().mean()
     return terms
 
 

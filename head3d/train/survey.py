@@ -68,6 +68,7 @@ def survey(
         x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
         colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)
         weight = torch.from_numpy(photo.color_weight[y, x]).float() / 255 * (torch.from_numpy(photo.matte[y, x]) > 230)
+        weight = weight * (torch.from_numpy(photo.held_out[y, x]) == 0)
         label = torch.from_numpy(photo.labels[y, x]).long()
         rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
     return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
