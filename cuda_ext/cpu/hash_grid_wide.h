@@ -3,6 +3,7 @@
 // is the row of a matrix tile.
 #pragma once
 #if defined(__AVX512F__) && defined(__AVX512BW__)
+#define HEAD3D_WIDE
 #include <immintrin.h>
 
 #include "../math/hash_grid.h"

@@ -73,8 +73,8 @@ HEAD3D_HD void multiply_columns(const T* a, int64_t row, int64_t column, int64_t
 
 // C (M x N) = [C | bias] + A (M x K) B (K x N); N is a multiple of 16.
 template <typename T>
-void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b, int64_t N,
-              T* c, const T* bias, bool add) {
+HEAD3D_ONCE void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b,
+                          int64_t N, T* c, const T* bias, bool add) {
   for (int64_t n = 0; n < N;) {
     const int64_t left = (N - n) / kRow<T>;
     const T* offset = bias ? bias + n : nullptr;
