@@ -1,5 +1,5 @@
 // Only tests draw singly, to compare: it is to compile in a third of the time, and may run slower.
-// flags: -O1
+// flags: -O0
 #include "render_singly.h"
 
 #include "../math/field_ray.h"
