@@ -46,7 +46,7 @@ struct AmxLayer {
 };
 
 // shape: inputs, hidden width, hidden layers, outputs.
-HEAD3D_ONCE std::vector<AmxLayer> layers_of(const float* flat, const int64_t* shape) {
+inline std::vector<AmxLayer> layers_of(const float* flat, const int64_t* shape) {
   std::vector<AmxLayer> layers;
   int64_t first = 0;
   for (int64_t l = 0; l <= shape[2]; ++l) {
@@ -63,7 +63,7 @@ inline int64_t row_of(int64_t u, int n) { return u / 16 * 512 + n * 256 + u % 16
 // Float tiles of two groups -> V of both and S, each if wanted; kRelu activates them first, in
 // place.
 template <bool kRelu>
-HEAD3D_ONCE void pack(float* c, int64_t units16, int64_t units32, uint8_t* v, uint8_t* s) {
+inline void pack(float* c, int64_t units16, int64_t units32, uint8_t* v, uint8_t* s) {
   const __m512i low = interleaved(0), high = interleaved(1);
   const auto row = [&](int64_t u, int n) {
     __m512 value = _mm512_load_ps(c + row_of(u, n));
@@ -88,7 +88,7 @@ HEAD3D_ONCE void pack(float* c, int64_t units16, int64_t units32, uint8_t* v, ui
 }
 
 // S -> T, tile by tile.
-HEAD3D_ONCE void turn(const uint8_t* s, int64_t units16, uint8_t* t) {
+inline void turn(const uint8_t* s, int64_t units16, uint8_t* t) {
   for (int64_t tile = 0; tile < units16; ++tile) {
     __m512i r[16];
     for (int i = 0; i < 16; ++i) r[i] = _mm512_load_si512(s + tile * kTileBytes + i * 64);
@@ -98,7 +98,7 @@ HEAD3D_ONCE void turn(const uint8_t* s, int64_t units16, uint8_t* t) {
 }
 
 // V of two groups -> S.
-HEAD3D_ONCE void unpack(const uint8_t* v, int64_t units32, uint8_t* s) {
+inline void unpack(const uint8_t* v, int64_t units32, uint8_t* s) {
   const __m512i even = every_second(0), odd = every_second(1);
   for (int64_t p = 0; p < units32 * 16; ++p) {
     const __m512i a = _mm512_load_si512(v + p * 64),

@@ -16,8 +16,6 @@
 #include <memory>
 #include <vector>
 
-#include "../math/common.h"
-
 namespace head3d {
 namespace amx {
 
@@ -95,9 +93,8 @@ inline void product_block(const uint8_t* a, int64_t a_row, const uint8_t* b, int
 
 // C (M x N tiles, row by row) = start + A (M x K, row by row) B; tile (k, n) of B is at n *
 // b_column + k * b_inner.
-HEAD3D_ONCE void product(const uint8_t* a, const uint8_t* b, int64_t b_column, int64_t b_inner,
-                         int64_t M, int64_t N, int64_t K, const uint8_t* bias, uint8_t* c,
-                         Start start) {
+inline void product(const uint8_t* a, const uint8_t* b, int64_t b_column, int64_t b_inner,
+                    int64_t M, int64_t N, int64_t K, const uint8_t* bias, uint8_t* c, Start start) {
   for (int64_t m = 0; m < M; m += 2) {
     for (int64_t n = 0; n < N; n += 2) {
       const uint8_t* left = a + m * K * kTileBytes;
