@@ -1,6 +1,6 @@
-// Antialiasing of silhouettes: bands of rows write their own pixels; what they give to vertices is
-// added up band by band, so that the sums do not depend on the number of threads. As fast as with
-// -O3, and compiled in three quarters of the time. flags: -O2
+// Antialiasing of silhouettes: bands of rows write their own pixels; what they give to vertices is added up band by
+// band, so that the sums do not depend on the number of threads. As fast as with -O3, and compiled in less time.
+// flags: -O2
 #include "../math/antialias.h"
 
 #include <algorithm>

@@ -83,6 +83,7 @@ template <typename Work>
 int with_channels(int64_t C, const Work& work) {
   if (C == 8) return work(std::integral_constant<int64_t, 8>());
   if (C == 16) return work(std::integral_constant<int64_t, 16>());
+  if (C == 32) return work(std::integral_constant<int64_t, 32>());
   return work(C);
 }
 

@@ -88,9 +88,10 @@ def from_differences(
 ) -> Int8[NDArray, "K V 3"]:
     """The inverse of ``differences``."""
     by_vertex = np.ascontiguousarray(values.view(np.uint8).transpose(2, 0, 1))
-    across = np.zeros_like(back) if of is None else of.back
-    sign = None if of is None else of.sign.view(np.uint8)
-    for vertex, (step, leap) in enumerate(zip(back.tolist(), across.tolist(), strict=True)):
+    if of is None:
+        of = Halves(np.zeros_like(back), np.ones(by_vertex.shape[1:], dtype=np.int8))
+    sign = of.sign.view(np.uint8)
+    for vertex, (step, leap) in enumerate(zip(back.tolist(), of.back.tolist(), strict=True)):
         if leap:
             by_vertex[vertex] += sign * by_vertex[vertex - leap]
         elif step:
