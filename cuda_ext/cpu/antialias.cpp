@@ -1,5 +1,6 @@
 // Antialiasing of silhouettes: bands of rows write their own pixels; what they give to vertices is added up band by
-// band, so that the sums do not depend on the number of threads.
+// band, so that the sums do not depend on the number of threads. As fast as with -O3, and compiled in less time.
+// flags: -O2
 #include "../math/antialias.h"
 
 #include <algorithm>
@@ -58,5 +59,8 @@ int backward(const head3d::Scene<T>& scene, const T* image, int64_t C, const T* 
     return backward<T>({triangle, depth, H, W, vertices, faces, twins}, image, C, g_out, g_image, \
                        g_vertices, threads);                                                      \
   }
-HEAD3D_ANTIALIAS(f32, float)
+#ifdef HEAD3D_F64  // from antialias_f64.cpp
 HEAD3D_ANTIALIAS(f64, double)
+#else
+HEAD3D_ANTIALIAS(f32, float)
+#endif

@@ -28,8 +28,8 @@ class ColorLoops {
 
  private:
   // residual and seen may be null.
-  void look_up(const PointTile* points, int64_t tiles, float* albedo, float* residual,
-               float* seen) {
+  HEAD3D_ONCE void look_up(const PointTile* points, int64_t tiles, float* albedo, float* residual,
+                           float* seen) {
     for (int64_t first = 0; first < tiles; first += kFieldTiles) {
       const int64_t count = std::min(kFieldTiles, tiles - first);
       net_.run(points + first, count, field_.box_scale, [&](int64_t k, const float* raw) {
@@ -55,7 +55,7 @@ class ColorLoops {
     }
   }
 
-  void fill_unseen(const PointTile* points, int64_t count, float* albedo) {
+  HEAD3D_ONCE void fill_unseen(const PointTile* points, int64_t count, float* albedo) {
     int64_t unseen = 0;
     for (int64_t i = 0; i < count; ++i) {
       if (!(1.f - seen_[i] > kFill)) continue;

@@ -3,7 +3,7 @@
 // features are.
 #pragma once
 #include "../math/field.h"
-#include "hash_grid_loops.h"
+#include "hash_grid_tile.h"
 #include "mlp_loops.h"
 
 namespace head3d {
@@ -30,7 +30,7 @@ struct alignas(64) CellTile {
   int32_t at[kTile];
 };
 
-HEAD3D_HD void locate_cells(const FieldVolume& volume, const PointTile& points, CellTile& cells) {
+HEAD3D_ONCE void locate_cells(const FieldVolume& volume, const PointTile& points, CellTile& cells) {
   int32_t cell[3][kTile];
 #pragma GCC unroll 3
   for (int a = 0; a < 3; ++a) {
@@ -45,8 +45,8 @@ HEAD3D_HD void locate_cells(const FieldVolume& volume, const PointTile& points, 
   for (int i = 0; i < kTile; ++i) cells.at[i] = cell[2][i] * slab + cell[1][i] * row + cell[0][i];
 }
 
-HEAD3D_HD void read_cells(const FieldVolume& volume, int channel, const CellTile& cells,
-                          float* out) {
+HEAD3D_ONCE void read_cells(const FieldVolume& volume, int channel, const CellTile& cells,
+                            float* out) {
   const float* values = volume.channel(channel);
   const int32_t row = volume.row(), slab = volume.slab();
 #pragma omp simd
@@ -63,7 +63,7 @@ inline void read_volume(const FieldVolume& volume, int channel, const PointTile&
 }
 
 // Undoes an expression: the volume ends in zeros, and what lies outside stays.
-inline void to_neutral(const FieldVolume& deform, PointTile& points) {
+HEAD3D_ONCE void to_neutral(const FieldVolume& deform, PointTile& points) {
   if (!deform.values) return;
   bool inside[kTile], any = false;
   for (int i = 0; i < kTile; ++i) {
@@ -88,7 +88,7 @@ constexpr int64_t kFieldTiles = 16;  // of a batch: its features and hidden unit
 // One network with its grid. Weights are kept with the bias as last column; its input is a row of ones.
 class NetLoops {
  public:
-  NetLoops(const FieldNet& net, int outputs)
+  HEAD3D_ONCE NetLoops(const FieldNet& net, int outputs)
       : net_(net), inputs_(net.width()), rows_(net.width() + 1), out8_((outputs + 7) / 8 * 8) {
     first_.resize(net.hidden * rows_);
     second_.assign(out8_ * net.hidden, 0.f);
@@ -107,24 +107,32 @@ class NetLoops {
   // Calls visit(tile, outputs (O 16)) for every tile; at most kFieldTiles.
   template <typename Visit>
   void run(const PointTile* points, int64_t tiles, float box_scale, const Visit& visit) {
-    for (int64_t k = 0; k < tiles; ++k)
-      for (int a = 0; a < 3; ++a)
-        for (int i = 0; i < kTile; ++i)
-          unit_[k].p[a][i] = clamp(points[k].p[a][i] * box_scale + 0.5f, 0.f, 1.f);
-    for_features(net_.features, [&](auto width) { encode_tiles<decltype(width)::value>(tiles); });
-    const int64_t hidden = net_.hidden;
-    const float* none = nullptr;
+    encode(points, tiles, box_scale);
     for (int64_t k = 0; k < tiles; ++k) {
-      multiply(first_.data(), rows_, int64_t(1), hidden, rows_,
-               features_.data() + k * rows_ * kTile, int64_t(kTile), hidden_.data(), none, false);
-      for (int64_t i = 0; i < hidden * kTile; ++i) hidden_[i] = most(hidden_[i], 0.f);
-      multiply(second_.data(), hidden, int64_t(1), out8_, hidden, hidden_.data(), int64_t(kTile),
-               out_.data(), none, false);
+      apply(k);
       visit(k, out_.data());
     }
   }
 
  private:
+  HEAD3D_ONCE void encode(const PointTile* points, int64_t tiles, float box_scale) {
+    for (int64_t k = 0; k < tiles; ++k)
+      for (int a = 0; a < 3; ++a)
+        for (int i = 0; i < kTile; ++i)
+          unit_[k].p[a][i] = clamp(points[k].p[a][i] * box_scale + 0.5f, 0.f, 1.f);
+    for_features(net_.features, [&](auto width) { encode_tiles<decltype(width)::value>(tiles); });
+  }
+
+  HEAD3D_ONCE void apply(int64_t tile) {
+    const int64_t hidden = net_.hidden;
+    const float* none = nullptr;
+    multiply(first_.data(), rows_, int64_t(1), hidden, rows_,
+             features_.data() + tile * rows_ * kTile, int64_t(kTile), hidden_.data(), none, false);
+    for (int64_t i = 0; i < hidden * kTile; ++i) hidden_[i] = most(hidden_[i], 0.f);
+    multiply(second_.data(), hidden, int64_t(1), out8_, hidden, hidden_.data(), int64_t(kTile),
+             out_.data(), none, false);
+  }
+
   template <int F>
   void encode_tiles(int64_t tiles) {
     for (size_t l = 0; l < levels_.size(); ++l) {
@@ -160,8 +168,8 @@ class SdfLoops {
 
   // Signed distance, m, in tiles; without base only the learned residual. If phi is given, also the logistic of the
   // distance over the surface's blur there.
-  void run(const PointTile* points, int64_t tiles, float* out, bool base = true,
-           float* phi = nullptr) {
+  HEAD3D_ONCE void run(const PointTile* points, int64_t tiles, float* out, bool base = true,
+                       float* phi = nullptr) {
     for (int64_t first = 0; first < tiles; first += kFieldTiles) {
       const int64_t count = std::min(kFieldTiles, tiles - first);
       net_.run(points + first, count, field_.box_scale, [&](int64_t k, const float* raw) {

@@ -23,7 +23,7 @@ struct RayList {
 
 class MarchLoops {
  public:
-  MarchLoops(const Field& field, MarchRule rule, int64_t room)
+  HEAD3D_ONCE MarchLoops(const Field& field, MarchRule rule, int64_t room)
       : cache_(field.cache),
         deform_(field.deform),
         rule_(rule),
@@ -50,7 +50,7 @@ class MarchLoops {
   }
 
   // Leaps of all rays to the shell.
-  void approach() {
+  HEAD3D_ONCE void approach() {
     for (int leap = 0; leap < kLeaps && waiting_.count > 0; ++leap) {
       const int64_t tiles = waiting_.fill();
       int64_t kept = 0;
@@ -109,7 +109,7 @@ class MarchLoops {
   }
 
   // Points t metres along rays, of the neutral head.
-  __attribute__((noinline)) void place(const int32_t* rays, const float* t, PointTile& out) const {
+  HEAD3D_ONCE void place(const int32_t* rays, const float* t, PointTile& out) const {
     for (int a = 0; a < 3; ++a) {
       const float *origin = origin_[a].data(), *direction = direction_[a].data();
 #pragma omp simd
@@ -123,7 +123,7 @@ class MarchLoops {
     float t, far, before, stride;
   };
 
-  __attribute__((noinline)) void cached(const PointTile& points, float* value) const {
+  void cached(const PointTile& points, float* value) const {
     read_volume(cache_, 0, points, value);
   }
 

@@ -24,7 +24,7 @@ struct Steps {
 };
 
 template <typename T>
-HEAD3D_HD void locate(GridShape shape, const T* points, int64_t start, int64_t P, Tile<T>& tile) {
+HEAD3D_ONCE void locate(GridShape shape, const T* points, int64_t start, int64_t P, Tile<T>& tile) {
   tile.count = int(std::min<int64_t>(kTile, P - start));
   T position[3][kTile];
   for (int i = 0; i < kTile; ++i) {
@@ -165,5 +165,8 @@ int backward(const T* grid, GridShape shape, int64_t C, const T* points, int64_t
                                        T* g_points, int64_t threads) {                           \
     return backward(grid, {{X, Y, Z}}, C, points, P, g_out, g_grid, g_points, threads);          \
   }
-HEAD3D_GRID_SAMPLE(f32, float)
+#ifdef HEAD3D_F64  // from grid_sample_f64.cpp
 HEAD3D_GRID_SAMPLE(f64, double)
+#else
+HEAD3D_GRID_SAMPLE(f32, float)
+#endif

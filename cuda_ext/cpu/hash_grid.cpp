@@ -2,11 +2,65 @@
 // meet and the sum has one order.
 #include "../abi.h"
 #include "../math/adam.h"
-#include "hash_grid_loops.h"
+#include "hash_grid_encode.h"
+#ifndef HEAD3D_F64  // wide are floats only
+#include <cstring>
+
+#include "hash_grid_wide.h"
+#endif
 
 namespace {
 
 using namespace head3d;
+
+template <int F, typename T>
+void encode_as(const T* points, int64_t first, int64_t last, const T* table,
+               const std::vector<Level<T>>& levels, T* out) {
+  const int64_t L = int64_t(levels.size());
+  for (int64_t l = 0; l < L; ++l) {
+    const T* entries = table + levels[l].offset * F;
+    Tile<T> tiles[2];
+    T xyz[3][kTile];
+    load_tile(points, first, last, xyz);
+    locate(levels[l], xyz, tiles[0]);
+    fetch<F>(entries, tiles[0]);
+    int now = 0;
+    for (int64_t start = first; start < last; start += kTile, now ^= 1) {
+      if (start + kTile < last) {
+        load_tile(points, start + kTile, last, xyz);
+        locate(levels[l], xyz, tiles[now ^ 1]);
+        fetch<F>(entries, tiles[now ^ 1]);
+      }
+      const int count = int(std::min<int64_t>(kTile, last - start));
+      sum_tile<F>(entries, tiles[now], count, out + ((start - first) * L + l) * F, L * F);
+    }
+  }
+}
+
+#if defined(HEAD3D_WIDE)
+wide::WideLevel wide_level(const Level<float>& level) {
+  return {level.shape, level.scale, level.offset, level.smooth};
+}
+
+// Pairs of floats: 16 points at once by gathers of whole entries.
+template <>
+void encode_as<2, float>(const float* points, int64_t first, int64_t last, const float* table,
+                         const std::vector<Level<float>>& levels, float* out) {
+  const int64_t L = int64_t(levels.size());
+  for (int64_t l = 0; l < L; ++l) {
+    wide::encode_level(points, first, last, last, table, wide_level(levels[l]),
+                       [&](int64_t p, const __m512 value[2]) {
+                         alignas(64) float rows[32];
+                         _mm512_store_ps(rows, value[0]);
+                         _mm512_store_ps(rows + 16, value[1]);
+                         const int64_t count = std::min<int64_t>(16, last - p);
+                         float* to = out + ((p - first) * L + l) * 2;
+                         for (int64_t i = 0; i < count; ++i)
+                           std::memcpy(to + i * L * 2, rows + 2 * i, 8);
+                       });
+  }
+}
+#endif
 
 // Points worked on at once, level by level: enough to visit most lines of a level's table several
 // times while it is in L2, few enough that their features stay in L3.
@@ -19,7 +73,7 @@ void forward(const T* points, int64_t P, const T* table, const std::vector<Level
   const int64_t chunk = std::max<int64_t>(kTile, std::min(kPoints, (P + threads - 1) / threads));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (int64_t first = 0; first < P; first += chunk)
-    encode<F>(points, first, std::min(P, first + chunk), table, levels, out + first * width);
+    encode_as<F>(points, first, std::min(P, first + chunk), table, levels, out + first * width);
 }
 
 template <int F, typename T>
@@ -53,7 +107,7 @@ void backward_level(const T* points, int64_t first, int64_t last, const Level<T>
   }
 }
 
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+#if defined(HEAD3D_WIDE)
 template <>
 void backward_level<2, float>(const float* points, int64_t first, int64_t last,
                               const Level<float>& level, const float* g_out, int64_t stride,
@@ -147,6 +201,33 @@ int hash_grid_bwd(const T* points, int64_t P, const T* table, const double* scal
 
 }  // namespace
 
+namespace head3d {
+
+template <typename T>
+std::vector<Level<T>> levels_of(const double* scales, const int64_t* layout, int64_t L,
+                                int64_t smooth) {
+  std::vector<Level<T>> levels;
+  for (int64_t l = 0; l < L; ++l) {
+    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
+    const bool hashed = resolution * resolution * resolution > entries;
+    levels.push_back({{uint32_t(resolution), uint32_t(entries), hashed},
+                      T(scales[l]),
+                      layout[3 * l + 1],
+                      smooth != 0});
+  }
+  return levels;
+}
+
+template <typename T>
+void encode(const T* points, int64_t first, int64_t last, const T* table,
+            const std::vector<Level<T>>& levels, int64_t F, T* out) {
+  for_features(F, [&](auto width) {
+    encode_as<decltype(width)::value>(points, first, last, table, levels, out);
+  });
+}
+
+}  // namespace head3d
+
 #define HEAD3D_HASH_GRID(suffix, T)                                                                \
   int head3d_hash_grid_fwd_##suffix(const T* points, int64_t P, const T* table,                    \
                                     const double* scales, const int64_t* layout, int64_t L,        \
@@ -160,9 +241,16 @@ int hash_grid_bwd(const T* points, int64_t P, const T* table, const double* scal
     return hash_grid_bwd(points, P, table, scales, layout, L, F, smooth, g_out, g_table, g_points, \
                          threads);                                                                 \
   }
+#define HEAD3D_ENCODE(T)                                                                           \
+  template std::vector<head3d::Level<T>> head3d::levels_of(const double*, const int64_t*, int64_t, \
+                                                           int64_t);                               \
+  template void head3d::encode(const T*, int64_t, int64_t, const T*,                               \
+                               const std::vector<head3d::Level<T>>&, int64_t, T*);
 #ifdef HEAD3D_F64  // from hash_grid_f64.cpp
+HEAD3D_ENCODE(double)
 HEAD3D_HASH_GRID(f64, double)
 #else
+HEAD3D_ENCODE(float)
 HEAD3D_HASH_GRID(f32, float)
 
 int head3d_adam_touched(float* table, int64_t E, int64_t F, float* gradient, float* first,

@@ -3,6 +3,7 @@
 // is the row of a matrix tile.
 #pragma once
 #if defined(__AVX512F__) && defined(__AVX512BW__)
+#define HEAD3D_WIDE
 #include <immintrin.h>
 
 #include "../math/hash_grid.h"
@@ -164,12 +165,8 @@ inline void add(const WideLevel& level, float* entries, const Lookup& at, __m512
       _mm_storel_pi(entry, sum);
     }
   };
-  if (count == 16) {
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) step(i);
-  } else {
-    for (int i = 0; i < count; ++i) step(i);
-  }
+#pragma GCC unroll 1  // eight entries at a time hide what a loop costs
+  for (int i = 0; i < count; ++i) step(i);
 }
 
 // Calls take(p, values of points p to p + 15) for all tiles of [first, last) on one level, the next

@@ -1,6 +1,6 @@
 // Hash grid and network in one pass: a thread encodes a few tiles of points and runs the network while they are near.
 #include "../abi.h"
-#include "hash_grid_loops.h"
+#include "hash_grid_encode.h"
 #include "mlp_loops.h"
 
 namespace {
@@ -15,9 +15,9 @@ void copy_out(const std::vector<T>& rows, int64_t row, int64_t count, int64_t O,
 }
 
 // features (P I) are read, or written if points are given; then they may be null.
-template <int F, typename T>
-void forward(const T* points, int64_t P, const T* table, const std::vector<Level<T>>& levels,
-             const Network<T>& net, T* features, T* out, int64_t threads) {
+template <typename T>
+int forward(const T* points, int64_t P, const T* table, const std::vector<Level<T>>& levels,
+            int64_t F, const Network<T>& net, T* features, T* out, int64_t threads) {
   const int64_t I = net.layers.front().in, O = net.layers.back().out;
 #pragma omp parallel num_threads(threads)
   {
@@ -27,7 +27,7 @@ void forward(const T* points, int64_t P, const T* table, const std::vector<Level
     for (int64_t first = 0; first < P; first += kChunk) {
       const int64_t last = std::min(P, first + kChunk);
       T* encoded = features ? features + first * I : scratch.data();
-      if (points) encode<F>(points, first, last, table, levels, encoded);
+      if (points) encode(points, first, last, table, levels, F, encoded);
       for (int64_t start = first; start < last; start += kBatch) {
         const int64_t count = std::min<int64_t>(kBatch, last - start);
         net.run(encoded + (start - first) * I, count, hidden);
@@ -35,6 +35,7 @@ void forward(const T* points, int64_t P, const T* table, const std::vector<Level
       }
     }
   }
+  return 0;
 }
 
 // Gradients of one thread's samples; weights (out x in16), then bias (out16), layer by layer.
@@ -127,26 +128,26 @@ int backward(const T* features, int64_t P, const T* flat, const int64_t* shape, 
 
 }  // namespace
 
-#define HEAD3D_MLP(suffix, T)                                                                    \
-  int head3d_mlp_fwd_##suffix(const T* features, int64_t P, const T* flat, const int64_t* shape, \
-                              T* out, int64_t threads) {                                         \
-    const Network<T> net(flat, shape);                                                           \
-    forward<1, T>(nullptr, P, nullptr, {}, net, const_cast<T*>(features), out, threads);         \
-    return 0;                                                                                    \
-  }                                                                                              \
-  int head3d_mlp_bwd_##suffix(const T* features, int64_t P, const T* flat, const int64_t* shape, \
-                              const T* g_out, T* g_features, T* g_flat, int64_t threads) {       \
-    return backward(features, P, flat, shape, g_out, g_features, g_flat, threads);               \
-  }                                                                                              \
-  int head3d_encode_mlp_fwd_##suffix(                                                            \
-      const T* points, int64_t P, const T* table, const double* scales, const int64_t* layout,   \
-      int64_t L, int64_t F, int64_t smooth, const T* flat, const int64_t* shape, T* features,    \
-      T* out, int64_t threads) {                                                                 \
-    const Network<T> net(flat, shape);                                                           \
-    const auto levels = levels_of<T>(scales, layout, L, smooth);                                 \
-    return for_features(F, [&](auto width) {                                                     \
-      forward<decltype(width)::value>(points, P, table, levels, net, features, out, threads);    \
-    });                                                                                          \
+#define HEAD3D_MLP(suffix, T)                                                                      \
+  int head3d_mlp_fwd_##suffix(const T* features, int64_t P, const T* flat, const int64_t* shape,   \
+                              T* out, int64_t threads) {                                           \
+    const Network<T> net(flat, shape);                                                             \
+    return forward<T>(nullptr, P, nullptr, {}, 0, net, const_cast<T*>(features), out, threads);    \
+  }                                                                                                \
+  int head3d_mlp_bwd_##suffix(const T* features, int64_t P, const T* flat, const int64_t* shape,   \
+                              const T* g_out, T* g_features, T* g_flat, int64_t threads) {         \
+    return backward(features, P, flat, shape, g_out, g_features, g_flat, threads);                 \
+  }                                                                                                \
+  int head3d_encode_mlp_fwd_##suffix(const T* points, int64_t P, const T* table,                   \
+                                     const double* scales, const int64_t* layout, int64_t L,       \
+                                     int64_t F, int64_t smooth, const T* flat,                     \
+                                     const int64_t* shape, T* features, T* out, int64_t threads) { \
+    if (!has_features(F)) return 1;                                                                \
+    return forward<T>(points, P, table, levels_of<T>(scales, layout, L, smooth), F,                \
+                      Network<T>(flat, shape), features, out, threads);                            \
   }
-HEAD3D_MLP(f32, float)
+#ifdef HEAD3D_F64  // from mlp_f64.cpp
 HEAD3D_MLP(f64, double)
+#else
+HEAD3D_MLP(f32, float)
+#endif

@@ -13,11 +13,11 @@ constexpr int kBatch = 32;  // samples of a tile: all its rows stay in L1
 // A register, and how many sums of them are in flight: enough to hide a multiply-add's latency, no more than there are
 // registers. Wider vectors than the machine's are taken apart through memory, 30 times slower.
 #if defined(__AVX512F__)
-constexpr int kBytes = 64, kWide = 2, kWideRows = 8, kNarrow = 1, kNarrowRows = 8;
+constexpr int kBytes = 64, kWide = 2, kWideRows = 8, kNarrowRows = 8;
 #elif defined(__AVX__)
-constexpr int kBytes = 32, kWide = 2, kWideRows = 4, kNarrow = 1, kNarrowRows = 8;
+constexpr int kBytes = 32, kWide = 2, kWideRows = 4, kNarrowRows = 8;
 #else
-constexpr int kBytes = 16, kWide = 2, kWideRows = 4, kNarrow = 1, kNarrowRows = 8;
+constexpr int kBytes = 16, kWide = 2, kWideRows = 4, kNarrowRows = 8;
 #endif
 
 template <typename T>
@@ -73,17 +73,14 @@ HEAD3D_HD void multiply_columns(const T* a, int64_t row, int64_t column, int64_t
 
 // C (M x N) = [C | bias] + A (M x K) B (K x N); N is a multiple of 16.
 template <typename T>
-void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b, int64_t N,
-              T* c, const T* bias, bool add) {
+HEAD3D_ONCE void multiply(const T* a, int64_t row, int64_t column, int64_t M, int64_t K, const T* b,
+                          int64_t N, T* c, const T* bias, bool add) {
   for (int64_t n = 0; n < N;) {
     const int64_t left = (N - n) / kRow<T>;
     const T* offset = bias ? bias + n : nullptr;
     if (left >= kWide) {
       multiply_columns<kWideRows, kWide>(a, row, column, M, K, b + n, N, c + n, offset, add);
       n += kWide * kRow<T>;
-    } else if (left >= kNarrow) {
-      multiply_columns<kNarrowRows, kNarrow>(a, row, column, M, K, b + n, N, c + n, offset, add);
-      n += kNarrow * kRow<T>;
     } else {
       multiply_columns<kNarrowRows, 1>(a, row, column, M, K, b + n, N, c + n, offset, add);
       n += kRow<T>;

@@ -1,7 +1,7 @@
 // Pictures and signed distances of a field on the CPU. Threads take squares of pixels, or runs of points, one after
 // the other; none depends on another.
 #include "../abi.h"
-#include "../math/field_ray.h"
+#include "render_singly.h"
 #include "render_square.h"
 
 namespace {
@@ -26,12 +26,9 @@ void draw_squares(const Field& field, const PictureRule& rule, const Picture& pi
   }
 }
 
-void draw_pixels(const Field& field, const PictureRule& rule, const Picture& picture,
-                 int64_t threads) {
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (int64_t row = 0; row < rule.height; ++row)
-    for (int64_t column = 0; column < rule.width; ++column)
-      draw_pixel(field, rule, picture, row * rule.width + column);
+// Its loops over levels become long vector code: once, not in every function below.
+HEAD3D_ONCE Field describe(const int64_t* field, const double* numbers) {
+  return described_field(field, numbers);
 }
 
 }  // namespace
@@ -41,7 +38,7 @@ int head3d_render_field(const int64_t* field, const double* numbers, const doubl
                         int64_t times, int64_t samples, int64_t colors, double normal_step,
                         int64_t mirror, int64_t singly, float* rgb, float* albedo, float* normal,
                         float* alpha, float* depth, int64_t threads) {
-  const Field described = described_field(field, numbers);
+  const Field described = describe(field, numbers);
   const PictureRule rule = picture_rule(described, camera, light, directions, H, W, times, samples,
                                         colors, normal_step, mirror);
   const Picture picture{rgb, albedo, normal, alpha, depth};
@@ -52,7 +49,7 @@ int head3d_render_field(const int64_t* field, const double* numbers, const doubl
 int head3d_field_march(const int64_t* field, const double* numbers, const float* origins,
                        const float* directions, const float* jitter, int64_t R, int64_t samples,
                        float* t, bool* valid, int64_t threads) {
-  const Field described = described_field(field, numbers);
+  const Field described = describe(field, numbers);
   const MarchRule rule = march_rule(described.sd);
 #pragma omp parallel num_threads(threads)
   {
@@ -78,7 +75,7 @@ int head3d_field_march(const int64_t* field, const double* numbers, const float*
 
 int head3d_field_sdf(const int64_t* field, const double* numbers, const float* points, int64_t P,
                      int64_t base, float* out, int64_t threads) {
-  const Field described = described_field(field, numbers);
+  const Field described = describe(field, numbers);
 #pragma omp parallel num_threads(threads)
   {
     SdfLoops loops(described);

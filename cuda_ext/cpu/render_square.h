@@ -11,7 +11,7 @@ namespace head3d {
 class Square {
  public:
   // room: rays of the largest square.
-  Square(const Field& field, const PictureRule& rule, int64_t room)
+  HEAD3D_ONCE Square(const Field& field, const PictureRule& rule, int64_t room)
       : rule_(rule),
         march_(field, rule.march, room),
         sdf_(field),
@@ -28,7 +28,8 @@ class Square {
     residual_.resize(3 * tiles * kTile);
   }
 
-  void draw(const Picture& picture, int64_t row, int64_t column, int64_t height, int64_t width) {
+  HEAD3D_ONCE void draw(const Picture& picture, int64_t row, int64_t column, int64_t height,
+                        int64_t width) {
     const int64_t times = rule_.times, across = width * times;
     const int64_t count = height * times * across;
     const auto direction = [&](int64_t r) {
@@ -58,7 +59,7 @@ class Square {
 
  private:
   // Samples in the shell, until rays leave it, are through, or let no light past.
-  void sample() {
+  HEAD3D_ONCE void sample() {
     for (int round = 0; round < rule_.samples; ++round) {
       const int64_t tiles = march_.next(points_.data());
       if (tiles == 0) return;
@@ -71,7 +72,7 @@ class Square {
   }
 
   // Albedo and residual of the heaviest sections of all rays.
-  void paint(int64_t count) {
+  HEAD3D_ONCE void paint(int64_t count) {
     int64_t sections = 0;
     for (int64_t r = 0; r < count; ++r) {
       const int own = shown(r);
@@ -113,7 +114,7 @@ class Square {
   int shown(int64_t r) const { return sums_[r].alpha > kInvisible ? colored(sums_[r]) : 0; }
 
   // Normal at the heaviest section, and light on it.
-  void light(int64_t count) {
+  HEAD3D_ONCE void light(int64_t count) {
     list_.count = 0;
     for (int64_t r = 0; r < count; ++r)
       if (shown(r) > 0) list_.rays[list_.count++] = int32_t(r);

@@ -47,7 +47,7 @@ HEAD3D_HD void store(const Rows<T>& from, int64_t start, int count, T* rows) {
 // Segments of R rays, each with `sums` numbers: together not more than `sums` numbers per ray.
 int64_t segments_of(int64_t R, int64_t rows) {
   const int64_t most = std::min(R / kLeastRays, R / std::max<int64_t>(rows, 1));
-  return std::clamp<int64_t>(most, 1, kMostSegments);
+  return clamp<int64_t>(most, 1, kMostSegments);
 }
 
 // Calls visit(first ray, count, sums of the segment) for all tiles; adds the segments' sums to
@@ -326,5 +326,8 @@ int lamps_backward(const T* albedo, const T* normal, const T* points, int64_t R,
     return lamps_backward(albedo, normal, points, R, positions, intensities, L, g_out, g_albedo,  \
                           g_normal, g_intensities, threads);                                      \
   }
-HEAD3D_SHADING(f32, float)
+#ifdef HEAD3D_F64  // from shading_f64.cpp
 HEAD3D_SHADING(f64, double)
+#else
+HEAD3D_SHADING(f32, float)
+#endif

@@ -22,8 +22,8 @@ struct Tile {
 };
 
 template <typename T>
-HEAD3D_HD void locate(PlaneShape shape, const T* points, int64_t start, int64_t last,
-                      Tile<T>& tile) {
+HEAD3D_ONCE void locate(PlaneShape shape, const T* points, int64_t start, int64_t last,
+                        Tile<T>& tile) {
   tile.count = int(std::min<int64_t>(kTile, last - start));
   T at[3][kTile];
   for (int i = 0; i < kTile; ++i)
@@ -205,5 +205,8 @@ int backward(const T* planes, PlaneShape shape, int64_t channels, const T* point
                                    T* g_points, int64_t threads) {                          \
     return backward(planes, {H, W}, C, points, P, g_out, g_planes, g_points, threads);      \
   }
-HEAD3D_TRIPLANE(f32, float)
+#ifdef HEAD3D_F64  // from triplane_f64.cpp
 HEAD3D_TRIPLANE(f64, double)
+#else
+HEAD3D_TRIPLANE(f32, float)
+#endif

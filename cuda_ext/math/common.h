@@ -8,6 +8,10 @@
 #define HEAD3D_HD inline __attribute__((always_inline))
 #endif
 
+// Functions that are compiled once, not into every loop that calls them: for code that is long
+// beside what a call costs.
+#define HEAD3D_ONCE inline __attribute__((noinline))
+
 // Functions that only the launching side calls. NVRTC knows no host: there they are device functions nobody calls.
 #if defined(__CUDACC_RTC__)
 #define HEAD3D_HOST_ONLY __device__ inline

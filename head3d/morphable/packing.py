@@ -1,12 +1,14 @@
 """Shape modes as small integers that compress well: each vertex as what it differs from a neighbour stored before it.
 
 Neighbours on a surface move alike, so the differences are small numbers. The integers wrap around (modulo 256), so
-nothing is lost whatever their size. The files are npz files whose members are packed by LZMA, which ``np.load`` reads:
-an eighth smaller than what ``np.savez_compressed`` makes.
+nothing is lost whatever their size. Where modes are symmetric or antisymmetric, the second half is stored as what it
+differs from the mirrored first, which is next to nothing. The files are npz files whose members are packed by LZMA,
+which ``np.load`` reads: an eighth smaller than what ``np.savez_compressed`` makes.
 """
 
 import io
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,19 +49,52 @@ def dequantised(values: Int8[NDArray, "K V 3"], scale: Float[NDArray, "K"]) -> F
     return values.astype(np.float32) * scale[:, None, None]
 
 
-def differences(values: Int8[NDArray, "K V 3"], back: Int[NDArray, "V"]) -> Int8[NDArray, "K 3 V"]:
-    """Each vertex less its neighbour before; the first as it is."""
-    unsigned = values.view(np.uint8)
-    less = unsigned[:, np.arange(len(back)) - back]
+@dataclass(frozen=True)
+class Halves:
+    """What the second half of symmetric and antisymmetric modes has in common with the first.
+
+    Attributes:
+        back: How many places before it a vertex has its mirror image; 0 in the first half and in the middle.
+        sign: 1 or -1: what a coordinate of a mode is multiplied by on the other side.
+    """
+
+    back: Int[NDArray, "V"]
+    sign: Int8[NDArray, "K 3"]
+
+
+def halves(values: Int8[NDArray, "K V 3"], mirror: Int[NDArray, "V"]) -> Halves:
+    """The halves of modes, given the mirror image of each vertex (x changes its sign)."""
+    other = values[:, mirror].astype(np.int64) * (-1, 1, 1)
+    odd = (values * other).sum((1, 2)) < 0
+    sign = np.where(odd[:, None], (1, -1, -1), (-1, 1, 1)).astype(np.int8)
+    return Halves(np.maximum(np.arange(len(mirror)) - mirror, 0).astype(np.uint16), sign)
+
+
+def differences(
+    values: Int8[NDArray, "K V 3"], back: Int[NDArray, "V"], of: Halves | None = None
+) -> Int8[NDArray, "K 3 V"]:
+    """Each vertex less its mirror image before, if it has one, or its neighbour before; the first as it is."""
+    unsigned, places = values.view(np.uint8), np.arange(len(back))
+    less = unsigned[:, places - back]
     less[:, back == 0] = 0
+    if of is not None:
+        second = of.back > 0
+        less[:, second] = of.sign.view(np.uint8)[:, None] * unsigned[:, (places - of.back)[second]]
     return np.ascontiguousarray((unsigned - less).view(np.int8).transpose(0, 2, 1))
 
 
-def from_differences(values: Int8[NDArray, "K 3 V"], back: Int[NDArray, "V"]) -> Int8[NDArray, "K V 3"]:
+def from_differences(
+    values: Int8[NDArray, "K 3 V"], back: Int[NDArray, "V"], of: Halves | None = None
+) -> Int8[NDArray, "K V 3"]:
     """The inverse of ``differences``."""
     by_vertex = np.ascontiguousarray(values.view(np.uint8).transpose(2, 0, 1))
-    for vertex, step in enumerate(back.tolist()):
-        if step:
+    if of is None:
+        of = Halves(np.zeros_like(back), np.ones(by_vertex.shape[1:], dtype=np.int8))
+    sign = of.sign.view(np.uint8)
+    for vertex, (step, leap) in enumerate(zip(back.tolist(), of.back.tolist(), strict=True)):
+        if leap:
+            by_vertex[vertex] += sign * by_vertex[vertex - leap]
+        elif step:
             by_vertex[vertex] += by_vertex[vertex - step]
     return np.ascontiguousarray(by_vertex.view(np.int8).transpose(1, 0, 2))
 

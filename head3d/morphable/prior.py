@@ -20,7 +20,7 @@ from head3d.morphable.correspondence import FieldCarrier, SurfacePoints, nearest
 from head3d.morphable.head_regions import draw_in_mouth_bag, eyed, name_groups, outer_skin, vertices_of
 from head3d.morphable.ict_source import load_ict
 from head3d.morphable.look_alike import EyedHead
-from head3d.morphable.packing import differences, neighbour_before, quantised, save_arrays
+from head3d.morphable.packing import differences, halves, neighbour_before, quantised, save_arrays
 from head3d.morphable.registration import Target, register
 from head3d.morphable.types import HeadModel
 
@@ -76,14 +76,16 @@ def make(ict_path: Path, out: Path) -> str:
     lowest = np.unique([a for a, b in directed if (b, a) not in directed])
     placed[lowest, 1] = LOWEST_M
     names = sorted(groups)
-    back = neighbour_before(placed, modes)
+    back, of = neighbour_before(placed, modes), halves(stored, artist.mirror)
     save_arrays(
         out / "anny_head.npz",
         vertex_ids=artist.vertex_ids.astype(np.uint16),
         source_scale=np.array(artist.scale, dtype=np.float64),
         mean_um=np.round(placed / MICROMETRE).astype(np.int32),
         neighbour_back=back,
-        identity_differences=differences(stored, back),
+        mirror_back=of.back,
+        identity_sign=of.sign,
+        identity_differences=differences(stored, back, of),
         identity_scale=scale,
         target_names=np.array(artist.shape_names),
         remainder_mix=mix.astype(np.float16),

@@ -342,6 +342,11 @@ class TestChoice:
             library("cpu")
 
 
+def test_float64_asks_for_flags_that_compile_fast():
+    found = sorted((module.sources_folder() / "cpu").glob("*_f64.cpp"))
+    assert found and all(toolchain.own_flags(source) == ["-O0"] for source in found)
+
+
 @needs_compiler
 def test_the_kernels_compile_without_warnings(tmp_path):
     for source in sorted((module.sources_folder() / "cpu").glob("*.cpp")):

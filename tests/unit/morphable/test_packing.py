@@ -12,6 +12,7 @@ from head3d.morphable.packing import (
     dequantised,
     differences,
     from_differences,
+    halves,
     neighbour_before,
     quantised,
     read_arrays,
@@ -32,6 +33,19 @@ def test_nothing_is_lost_whatever_the_numbers_and_the_order(seed, vertices, mode
     back = random.integers(1, np.maximum(np.arange(vertices), 1) + 1)
     back[0] = 0
     assert np.array_equal(from_differences(differences(values, back), back), values)
+
+
+def test_the_second_half_of_an_even_or_odd_mode_is_nothing():
+    mirror = np.array([0, 3, 4, 1, 2])
+    first = np.array([[0, 5, 6], [7, -8, 9], [-127, 2, 127]])
+    even = np.concatenate([first, first[1:] * (-1, 1, 1)])
+    odd = np.concatenate([[[4, 0, 0]], first[1:], first[1:] * (1, -1, -1)])
+    values = np.array([even, odd]).astype(np.int8)
+    of, back = halves(values, mirror), np.array([0, 1, 1, 1, 1])
+    assert of.back.tolist() == [0, 0, 0, 2, 2] and of.sign.tolist() == [[-1, 1, 1], [1, -1, -1]]
+    stored = differences(values, back, of)
+    assert not stored[:, :, 3:].any()
+    assert np.array_equal(from_differences(stored, back, of), values)
 
 
 def test_the_neighbour_comes_before_and_moves_alike():

@@ -8,7 +8,7 @@ import pytest
 
 from head3d import weights
 from head3d.morphable.anny_source import DATA
-from head3d.morphable.packing import dequantised, from_differences
+from head3d.morphable.packing import Halves, dequantised, from_differences
 from head3d.morphable.prior import make
 
 ICT = Path(os.environ.get("HEAD3D_DATA", Path(__file__).parents[4] / "shared" / "data")) / "head_models"
@@ -26,7 +26,12 @@ def test_script_makes_the_committed_arrays(tmp_path: Path) -> None:
     assert np.percentile(apart, 95) < 1e-4  # m; the landmark net's rounding differs between machines
     first = [
         dequantised(
-            from_differences(archive["identity_differences"], archive["neighbour_back"]), archive["identity_scale"]
+            from_differences(
+                archive["identity_differences"],
+                archive["neighbour_back"],
+                Halves(archive["mirror_back"], archive["identity_sign"]),
+            ),
+            archive["identity_scale"],
         )
         for archive in (made, kept)
     ]

@@ -1,13 +1,11 @@
-// Loops of the hash grid over tiles of 16 points, shared by the plain and the fused encoding. A
-// tile's indices and weights are computed as vectors, then its entries are fetched.
+// Hash grid lookups of 16 points: their indices and weights are computed as vectors, then the
+// entries are fetched. What does not depend on F is compiled once, not into every loop around it: a
+// call costs nothing beside 128 entries.
 #pragma once
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
-#include <vector>
 
 #include "../math/hash_grid.h"
-#include "hash_grid_wide.h"
 
 namespace head3d {
 
@@ -31,21 +29,6 @@ struct Level {
   int64_t offset;
   bool smooth;
 };
-
-template <typename T>
-std::vector<Level<T>> levels_of(const double* scales, const int64_t* layout, int64_t L,
-                                int64_t smooth) {
-  std::vector<Level<T>> levels(L);
-  for (int64_t l = 0; l < L; ++l) {
-    const int64_t resolution = layout[3 * l], entries = layout[3 * l + 2];
-    const bool hashed = resolution * resolution * resolution > entries;
-    levels[l] = {{uint32_t(resolution), uint32_t(entries), hashed},
-                 T(scales[l]),
-                 layout[3 * l + 1],
-                 smooth != 0};
-  }
-  return levels;
-}
 
 // One axis of a tile: terms of the lower and upper corners, and the weight of the upper.
 template <typename T>
@@ -96,8 +79,8 @@ HEAD3D_HD void locate_as(const Level<T>& level, const T xyz[3][kTile], Tile<T>& 
 }
 
 template <typename T>
-void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
-            Fractions<T>* fractions = nullptr) {
+HEAD3D_ONCE void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
+                        Fractions<T>* fractions = nullptr) {
   if (level.shape.hashed)
     locate_as<true>(level, xyz, tile, fractions);
   else
@@ -105,7 +88,7 @@ void locate(const Level<T>& level, const T xyz[3][kTile], Tile<T>& tile,
 }
 
 template <typename T>
-HEAD3D_HD void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
+HEAD3D_ONCE void load_tile(const T* points, int64_t start, int64_t P, T xyz[3][kTile]) {
   const int64_t count = std::min<int64_t>(kTile, P - start);
   const T* p = points + 3 * start;
   if (count == kTile) {
@@ -138,8 +121,10 @@ HEAD3D_HD const typename Entry<F, T>::type& entry_at(const T* p) {
 
 // Asks for the entries of a tile before they are needed; the 128 misses then overlap.
 template <int F, typename T>
-HEAD3D_HD void fetch(const T* entries, const Tile<T>& tile) {
+HEAD3D_ONCE void fetch(const T* entries, const Tile<T>& tile) {
+#pragma GCC unroll 1
   for (int i = 0; i < kTile; ++i)
+#pragma GCC unroll 8
     for (int c = 0; c < 8; ++c) __builtin_prefetch(entries + int64_t(tile.entry[c][i]) * F);
 }
 
@@ -155,56 +140,6 @@ HEAD3D_HD void sum_tile(const T* entries, const Tile<T>& tile, int count, T* out
     entry_at<F>(out + i * stride) = even + odd;
   }
 }
-
-// Encodes points [first, last), level by level: a level's entries stay near while they are in use.
-template <int F, typename T>
-void encode(const T* points, int64_t first, int64_t last, const T* table,
-            const std::vector<Level<T>>& levels, T* out) {
-  const int64_t L = int64_t(levels.size());
-  for (int64_t l = 0; l < L; ++l) {
-    const T* entries = table + levels[l].offset * F;
-    Tile<T> tiles[2];
-    T xyz[3][kTile];
-    load_tile(points, first, last, xyz);
-    locate(levels[l], xyz, tiles[0]);
-    fetch<F>(entries, tiles[0]);
-    int now = 0;
-    for (int64_t start = first; start < last; start += kTile, now ^= 1) {
-      if (start + kTile < last) {
-        load_tile(points, start + kTile, last, xyz);
-        locate(levels[l], xyz, tiles[now ^ 1]);
-        fetch<F>(entries, tiles[now ^ 1]);
-      }
-      const int count = int(std::min<int64_t>(kTile, last - start));
-      sum_tile<F>(entries, tiles[now], count, out + ((start - first) * L + l) * F, L * F);
-    }
-  }
-}
-
-#if defined(__AVX512F__) && defined(__AVX512BW__)
-inline wide::WideLevel wide_level(const Level<float>& level) {
-  return {level.shape, level.scale, level.offset, level.smooth};
-}
-
-// Pairs of floats: 16 points at once by gathers of whole entries.
-template <>
-inline void encode<2, float>(const float* points, int64_t first, int64_t last, const float* table,
-                             const std::vector<Level<float>>& levels, float* out) {
-  const int64_t L = int64_t(levels.size());
-  for (int64_t l = 0; l < L; ++l) {
-    wide::encode_level(points, first, last, last, table, wide_level(levels[l]),
-                       [&](int64_t p, const __m512 value[2]) {
-                         alignas(64) float rows[32];
-                         _mm512_store_ps(rows, value[0]);
-                         _mm512_store_ps(rows + 16, value[1]);
-                         const int64_t count = std::min<int64_t>(16, last - p);
-                         float* to = out + ((p - first) * L + l) * 2;
-                         for (int64_t i = 0; i < count; ++i)
-                           std::memcpy(to + i * L * 2, rows + 2 * i, 8);
-                       });
-  }
-}
-#endif
 
 template <typename Run>
 int for_features(int64_t F, const Run& run) {
