@@ -1,0 +1,240 @@
+"""Light on a picture of the field that is already there: soft light with openness, lamps with shadows, a sheen on skin."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.field.deform import Deformation
+from head3d.field.occupancy import ShellCache
+from head3d.field.radiance import RadianceField
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.lamps import Lamps, arrival, lamp_irradiance
+from head3d.geometry.reproject import backproject
+from head3d.geometry.sh import Lighting, sh_basis
+from head3d.imaging.compose import spread_colors
+from head3d.kernels.shading import shade_sh
+from head3d.render.shadows import CONE_SHARE, OFF_M, broad_normal, cone_axes, lamp_visibility, openness
+
+DARKEST = 0.03
+"""Irradiance never falls below this part of the ambient light: an order-2 fit may go negative, real light does not."""
+THINNEST = 1e-3
+"""Pixels of less coverage show nothing."""
+CHUNK = 1 << 17
+"""Pixels lit at once: 60 MB of taps."""
+
+F0 = 0.028
+"""Skin's reflection at normal incidence: refractive index 1.4."""
+LOBES = ((0.85, 0.48), (0.15, 0.30))
+"""Share and roughness of the sheen of skin: a broad lobe of its texture, a narrow one of its oil (after the two lobes
+that d'Eon & Luebke 2007, "Advanced techniques for realistic real-time skin rendering", found best)."""
+FINE = 0.3
+"""Part of the fine normals in what is lit; the rest is broad_normal's. All of it shows the noise of the geometry."""
+HAIR_OFF_M = 5e-3
+"""Rays start this much further out on hair, whose surface is a cloud with lumps."""
+HAIR_SINE = 0.15
+"""A lamp on hair is at least this wide, for the same reason."""
+
+
+@dataclass(frozen=True)
+class RelightConfig:
+    """How chosen light falls on the head; that of a photo needs none of it, for albedo and light were fitted together."""
+
+    shadows: float = 1.0
+    """How dark shadows of lamps are, 0 to 1."""
+    occlusion: float = 0.8
+    """How much of the soft light creases and overhangs lose, 0 to 1. Some is in the albedo already."""
+    gloss: float = 1.0
+    """Strength of the sheen on skin; 0 is matte."""
+    photo: bool = False
+    """Give the light of a photo occlusion and sheen, too."""
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """Pixels that show something: places and normals (head frame), albedo, and what they are."""
+
+    point: Float[Tensor, "P 3"]
+    canonical: Float[Tensor, "P 3"]
+    normal: Float[Tensor, "P 3"]
+    broad: Float[Tensor, "P 3"]
+    albedo: Float[Tensor, "P 3"]
+    to_camera: Float[Tensor, "P 3"]
+    hair: Float[Tensor, "P"]
+
+
+def needs_relight(light: Lighting, config: RelightConfig) -> bool:
+    """Whether light is more than harmonics on a matte surface."""
+    return light.lamps is not None or config.photo
+
+
+@torch.no_grad()
+def relight(
+    trained: RadianceField,
+    cache: ShellCache,
+    light: Lighting,
+    camera: Cameras,
+    *,
+    albedo: Float[Tensor, "H W 3"],
+    normal: Float[Tensor, "H W 3"],
+    alpha: Float[Tensor, "H W"],
+    depth_m: Float[Tensor, "H W"],
+    config: RelightConfig,
+    deformation: Deformation | None = None,
+    photo: int = 0,
+) -> Float[Tensor, "H W 3"]:
+    """Linear RGB radiance of a picture under other light, not clamped above.
+
+    Shadow rays walk the neutral head, from the neutral place of each point: with an expression, shadows that cross the
+    mouth are those of the neutral head.
+
+    Args:
+        trained: The field, for where it is hair.
+        cache: Its signed distance.
+        light: Head frame.
+        camera: Of the picture.
+        albedo: Linear RGB.
+        normal: Unit, outward, head frame.
+        alpha: Coverage; pixels below ``THINNEST`` stay black.
+        depth_m: z-depth; where it is 0, that of the surface nearby counts.
+        config: What to do.
+        deformation: Expressions, as the picture was made with.
+        photo: Whose.
+    """
+    device = cache.values.device
+    rows = torch.nonzero(alpha.reshape(-1) > THINNEST)[:, 0]
+    near = spread_colors(depth_m[..., None].expand(-1, -1, 3), alpha)[..., 0]
+    points = backproject(torch.where(depth_m > 0, depth_m, near), camera).reshape(-1, 3)
+    out = torch.zeros_like(albedo).reshape(-1, 3)
+    eye = camera.centre[0].to(points)
+    for index in rows.split(CHUNK):
+        place = points[index].to(device)
+        canonical = place
+        if deformation is not None and deformation.moving:
+            canonical = deformation.to_canonical(place, torch.full((len(place),), photo, device=device))
+        fine = normal.reshape(-1, 3)[index].to(device)
+        broad = broad_normal(cache, canonical, fallback=fine)
+        surface = _Surface(
+            place,
+            canonical,
+            torch.nn.functional.normalize(broad + FINE * (fine - broad), dim=-1, eps=1e-6),
+            broad,
+            albedo.reshape(-1, 3)[index].to(device),
+            torch.nn.functional.normalize(eye.to(device) - place, dim=-1),
+            (trained.softness(canonical) - 1).clamp(0.0, 1.0),
+        )
+        out[index] = _light(surface, cache, light, config).to(out)
+    return out.reshape(albedo.shape)
+
+
+def _light(surface: _Surface, cache: ShellCache, light: Lighting, config: RelightConfig) -> Tensor:
+    off = OFF_M + HAIR_OFF_M * surface.hair
+    sh = light.sh.to(surface.albedo)
+    open_sky = _open_sky(surface, cache, sh, off, config.occlusion)
+    nowhere = torch.zeros(len(surface.point), dtype=torch.long, device=sh.device)
+    soft = shade_sh(torch.ones_like(surface.albedo), surface.normal, sh=sh[None], light=nowhere, darkest=DARKEST)
+    matte = soft * _bounced(open_sky, surface.albedo)
+    sheen = torch.zeros_like(matte)
+    skin = (1 - surface.hair / 0.3).clamp(min=0.0) * config.gloss  # hair shines along its strands, not like this
+    if config.gloss > 0:
+        sheen = _sky_sheen(surface, sh) * open_sky
+    for number in range(len(light.lamps) if light.lamps is not None else 0):
+        assert light.lamps is not None
+        arriving, shine = _lamp(surface, cache, light.lamps, number, off, config)
+        matte = matte + arriving / math.pi
+        sheen = sheen + shine
+    return surface.albedo * matte + sheen * skin[:, None]
+
+
+def _open_sky(surface: _Surface, cache: ShellCache, sh: Tensor, off: Tensor, strength: float) -> Tensor:
+    """Part of the soft light (P 3) that reaches a point: what its open cones send of what all cones send."""
+    if strength <= 0:
+        return torch.ones_like(surface.albedo)
+    axes = cone_axes(surface.broad)
+    seen = openness(cache, surface.canonical, axes, off_m=off, normal=surface.broad)
+    share = torch.full((6,), CONE_SHARE[1], device=sh.device)
+    share[0] = CONE_SHARE[0]
+    floor = DARKEST * sh[0].abs() / (2 * math.sqrt(math.pi))
+    sent = torch.maximum(sh_basis(axes) @ sh, floor + 1e-9) * share[:, None]
+    part = (sent * seen[..., None]).sum(1) / sent.sum(1)
+    return 1 - strength * (1 - part)
+
+
+def _bounced(open_sky: Tensor, albedo: Tensor) -> Tensor:
+    """Openness that counts light sent on by the walls of a crease, which are as the surface: bright skin glows there.
+
+    Cubic fit of Jimenez et al. 2016, "Practical real-time strategies for accurate indirect occlusion", eq. 10.
+    """
+    a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
+    return torch.maximum(open_sky, ((open_sky * a + b) * open_sky + c) * open_sky)
+
+
+def _lamp(
+    surface: _Surface, cache: ShellCache, lamps: Lamps, number: int, off: Tensor, config: RelightConfig
+) -> tuple[Tensor, Tensor]:
+    """Irradiance (P 3) from one lamp, and the radiance of the sheen it makes."""
+    coming = arrival(lamps, number, surface.point)
+    sine = torch.maximum(coming.sine, HAIR_SINE * surface.hair)
+    cosine = lamp_irradiance(surface.normal, coming.direction, sine)
+    seen = torch.zeros_like(cosine)
+    lit = torch.nonzero(cosine * coming.strength > 1e-4)[:, 0]
+    if config.shadows > 0 and len(lit):
+        found = lamp_visibility(
+            cache,
+            surface.canonical[lit],
+            surface.broad[lit],
+            coming.direction[lit],
+            sine=sine[lit],
+            far_m=coming.far_m[lit],
+            off_m=off[lit],
+        )
+        seen[lit] = 1 - config.shadows * (1 - found)
+    else:
+        seen[lit] = 1.0
+    color = lamps.color[number].to(surface.albedo)
+    arriving = (cosine * coming.strength * seen)[:, None] * color
+    if config.gloss <= 0:
+        return arriving, torch.zeros_like(arriving)
+    return arriving, arriving * _sheen(surface, coming.direction, sine)[:, None]
+
+
+def _sheen(surface: _Surface, direction: Tensor, sine: Tensor) -> Tensor:
+    """Radiance per irradiance (1/sr) that skin sends to the camera as sheen: D V F of GGX (Walter et al. 2007).
+
+    V is Smith's with correlated heights (Heitz 2014), F Schlick's. A wide lamp widens the lobe (Karis 2013).
+    """
+    half = torch.nn.functional.normalize(direction + surface.to_camera, dim=-1)
+    nh = (surface.broad * half).sum(-1).clamp(0.0, 1.0)
+    nl = (surface.broad * direction).sum(-1).clamp(1e-3, 1.0)
+    # at the very rim normals belong to what lies behind: a sheen of them would be a bright line
+    nv = (surface.broad * surface.to_camera).sum(-1).clamp(0.1, 1.0)
+    fresnel = F0 + (1 - F0) * (1 - (half * direction).sum(-1).clamp(0.0, 1.0)) ** 5
+    total = torch.zeros_like(nh)
+    for share, roughness in LOBES:
+        a2 = (roughness * roughness + 0.5 * sine).clamp(max=1.0).square()
+        lobe = a2 / (math.pi * (nh * nh * (a2 - 1) + 1).square())
+        meet = 0.5 / (nl * (nv * nv * (1 - a2) + a2).sqrt() + nv * (nl * nl * (1 - a2) + a2).sqrt())
+        total = total + share * lobe * meet
+    return total * fresnel
+
+
+def _sky_sheen(surface: _Surface, sh: Tensor) -> Tensor:
+    """Radiance (P 3) of the soft light in skin's sheen: harmonics along the mirrored direction, blurred by the lobe.
+
+    The part that is reflected is Karis' 2014 fit of the integral over GGX ("Physically based shading on mobile").
+    """
+    nv = (surface.broad * surface.to_camera).sum(-1).clamp(0.1, 1.0)
+    mirrored = 2 * (surface.broad * surface.to_camera).sum(-1, keepdim=True) * surface.broad - surface.to_camera
+    roughness = LOBES[0][1]
+    # a lobe of GGX width a damps band l about as exp(-l (l + 1) a^2 / 2), as blur on a sphere does
+    blur = torch.exp(-torch.tensor([0.0] + [2.0] * 3 + [6.0] * 5, device=sh.device) * roughness**4 / 2)
+    coming = ((sh_basis(torch.nn.functional.normalize(mirrored, dim=-1)) * blur) @ sh).clamp(min=0.0)
+    fall = min((1 - roughness) ** 2, 1.0)
+    first = torch.minimum(torch.full_like(nv, fall), torch.exp2(-9.28 * nv)) * (1 - roughness) + (
+        0.0425 - 0.0275 * roughness
+    )
+    scale = -1.04 * first + (1.04 - 0.572 * roughness)
+    bias = 1.04 * first + (0.022 * roughness - 0.04)
+    return coming * (F0 * scale + bias).clamp(min=0.0)[:, None]
