@@ -77,10 +77,8 @@ def distant_lamps(
     return Lamps(unit, torch.ones(len(unit), dtype=torch.bool), color, torch.zeros_like(unit), sine)
 
 
-def joined(lamps: list[Lamps]) -> Lamps | None:
-    """All lamps as one set; None of nothing."""
-    if not lamps:
-        return None
+def joined(lamps: list[Lamps]) -> Lamps:
+    """All lamps of at least one set as one."""
     names = ("position", "distant", "color", "facing", "radius")
     return Lamps(*(torch.cat([getattr(one, name) for one in lamps]) for name in names))
 

@@ -21,7 +21,8 @@ class Lighting:
 
     Attributes:
         sh: Incident radiance coefficients of the soft, distant part, linear RGB.
-        lamps: What throws shadows, in addition; None where all light is in ``sh`` (that of a photo).
+        lamps: What throws shadows, in addition; may be none at all. None where ``sh`` is what a matte surface was fitted
+            with (the light of a photo), so that nothing may be added.
     """
 
     sh: Float[Tensor, "9 3"]

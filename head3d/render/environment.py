@@ -73,8 +73,9 @@ def environment_light(radiance: Float[Tensor, "H W 3"], *, most_lamps: int) -> L
     height, width = small.shape[:2]
     excess = _excess(small) * solid_angles(height, width)[..., None]
     total = float((luminance(small.double()) * solid_angles(height, width)).sum())
+    none = Lighting(sh, distant_lamps(torch.zeros(0, 3), torch.zeros(0, 3), sine=torch.zeros(0)))
     if most_lamps < 1 or float(luminance(excess).sum()) < LEAST_SHARE * total:
-        return Lighting(sh)
+        return none
     directions = map_directions(height, width)
     shift = int(luminance(excess).sum(0).argmin())  # cut the ring where it is darkest, not through a window
     excess, directions = excess.roll(-shift, 1), directions.roll(-shift, 1)
@@ -84,7 +85,7 @@ def environment_light(radiance: Float[Tensor, "H W 3"], *, most_lamps: int) -> L
     ]
     kept = [one for one in found if float(luminance(one[1])) >= LEAST_SHARE * total]
     if not kept:
-        return Lighting(sh)
+        return none
     to_lamp, flux, sines = (torch.stack([one[k] for one in kept]) for k in range(3))
     color = flux * (1 + (1 - sines.square()).sqrt())[:, None] / 2  # of a uniform cap: irradiance / flux
     for direction, irradiance, sine in zip(to_lamp, color, sines, strict=True):

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ConfigError
-from head3d.geometry.lamps import Lamps, joined
+from head3d.geometry.lamps import Lamps, distant_lamps, joined
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import linear_from_srgb
 from head3d.imaging.panorama import read_panorama
@@ -65,11 +65,12 @@ def read_lamps(path: Path, *, most_lamps: int) -> Lighting:
         picture = read_panorama(path.parent / str(content["environment"]))
         turned = round(_number(content, "environment_yaw_deg", str(path), 0.0) / 360 * picture.shape[1])
         gain = _number(content, "environment_gain", str(path), 1.0, least=0.0)
-        around = environment_light(picture.roll(-turned, 1) * gain, most_lamps=most_lamps)
-        light = Lighting(light.sh + around.sh, around.lamps)
+        seen = environment_light(picture.roll(-turned, 1) * gain, most_lamps=most_lamps)
+        light = Lighting(light.sh + seen.sh, seen.lamps)
     own = [_lamp(one, f"{path}: lamp {number}") for number, one in enumerate(lamps, start=1)]
-    light = Lighting(light.sh, joined(([light.lamps] if light.lamps else []) + own))
-    if light.lamps is None and not bool(light.sh.any()):
+    around = light.lamps or distant_lamps(torch.zeros(0, 3), torch.zeros(0, 3), sine=torch.zeros(0))
+    light = Lighting(light.sh, joined([around, *own]))
+    if not own and not bool(light.sh.any()):
         raise ConfigError(f"{path}: nothing in it shines.", hint="Give lamps, ambient or environment.")
     return light
 

@@ -8,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.field.deform import Deformation
-from head3d.field.occupancy import ShellCache
+from head3d.field.occupancy import ShellCache, trace
 from head3d.field.radiance import RadianceField
-from head3d.geometry.cameras import Cameras
+from head3d.geometry.cameras import Cameras, pixel_rays
 from head3d.geometry.lamps import Lamps, arrival, lamp_irradiance
-from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting, sh_basis
-from head3d.imaging.compose import spread_colors
+from head3d.kernels.relight import LAMP_NUMBERS, relight_pixels
 from head3d.kernels.shading import shade_sh
 from head3d.render.shadows import CONE_SHARE, OFF_M, broad_normal, cone_axes, lamp_visibility, openness
 
@@ -24,6 +23,8 @@ THINNEST = 1e-3
 """Pixels of less coverage show nothing."""
 CHUNK = 1 << 17
 """Pixels lit at once: 60 MB of taps."""
+MID_AIR_M = 3e-3
+"""A pixel's place this far from the cached surface is on none: the field's blur and its cells together miss by less."""
 
 F0 = 0.028
 """Skin's reflection at normal incidence: refractive index 1.4."""
@@ -32,6 +33,8 @@ LOBES = ((0.85, 0.48), (0.15, 0.30))
 that d'Eon & Luebke 2007, "Advanced techniques for realistic real-time skin rendering", found best)."""
 FINE = 0.3
 """Part of the fine normals in what is lit; the rest is broad_normal's. All of it shows the noise of the geometry."""
+MIRROR_SINE = 0.4
+"""Width of what the broad lobe mirrors."""
 HAIR_OFF_M = 5e-3
 """Rays start this much further out on hair, whose surface is a cloud with lumps."""
 HAIR_SINE = 0.15
@@ -53,8 +56,27 @@ class RelightConfig:
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """Pixels that show something.
+
+    Attributes:
+        place: Head frame, metres.
+        neutral: The same place on the neutral head.
+        normal: Unit, outward.
+        albedo: Linear RGB.
+        hair: 0 on skin to 1 on hair.
+    """
+
+    place: Float[Tensor, "P 3"]
+    neutral: Float[Tensor, "P 3"]
+    normal: Float[Tensor, "P 3"]
+    albedo: Float[Tensor, "P 3"]
+    hair: Float[Tensor, "P"]
+
+
+@dataclass(frozen=True)
 class _Surface:
-    """Pixels that show something: places and normals (head frame), albedo, and what they are."""
+    """Pixels, with the normals that soft light and lamps see and those that shadows and sheen see (``broad``)."""
 
     point: Float[Tensor, "P 3"]
     canonical: Float[Tensor, "P 3"]
@@ -98,35 +120,94 @@ def relight(
         albedo: Linear RGB.
         normal: Unit, outward, head frame.
         alpha: Coverage; pixels below ``THINNEST`` stay black.
-        depth_m: z-depth; where it is 0, that of the surface nearby counts.
+        depth_m: z-depth, 0 where it is not known.
         config: What to do.
         deformation: Expressions, as the picture was made with.
         photo: Whose.
     """
     device = cache.values.device
+    bent = deformation if deformation is not None and deformation.moving else None
     rows = torch.nonzero(alpha.reshape(-1) > THINNEST)[:, 0]
-    near = spread_colors(depth_m[..., None].expand(-1, -1, 3), alpha)[..., 0]
-    points = backproject(torch.where(depth_m > 0, depth_m, near), camera).reshape(-1, 3)
     out = torch.zeros_like(albedo).reshape(-1, 3)
-    eye = camera.centre[0].to(points)
     for index in rows.split(CHUNK):
-        place = points[index].to(device)
-        canonical = place
-        if deformation is not None and deformation.moving:
-            canonical = deformation.to_canonical(place, torch.full((len(place),), photo, device=device))
-        fine = normal.reshape(-1, 3)[index].to(device)
-        broad = broad_normal(cache, canonical, fallback=fine)
-        surface = _Surface(
+        place, neutral = _places(cache, camera, depth_m, index, bent, photo)
+        pixels = Pixels(
             place,
-            canonical,
-            torch.nn.functional.normalize(broad + FINE * (fine - broad), dim=-1, eps=1e-6),
-            broad,
+            neutral,
+            normal.reshape(-1, 3)[index].to(device),
             albedo.reshape(-1, 3)[index].to(device),
-            torch.nn.functional.normalize(eye.to(device) - place, dim=-1),
-            (trained.softness(canonical) - 1).clamp(0.0, 1.0),
+            (trained.softness(neutral) - 1).clamp(0.0, 1.0),
         )
-        out[index] = _light(surface, cache, light, config).to(out)
+        path = relight_compiled if cache.compiled(place) else relight_torch
+        out[index] = path(pixels, cache, light, camera.centre[0], config).to(out)
     return out.reshape(albedo.shape)
+
+
+def _places(
+    cache: ShellCache, camera: Cameras, depth_m: Tensor, index: Tensor, bent: Deformation | None, photo: int
+) -> tuple[Tensor, Tensor]:
+    """Places of pixels (by their number), and the same on the neutral head.
+
+    A pixel across an edge has the mean depth of both sides, in mid-air, and a thin one none: the ray of the latter is
+    followed to the surface, or to where it is nearest to the middle of the head. Then both go to the nearest surface.
+    """
+    width = depth_m.shape[1]
+    centres = torch.stack([index % width, index // width], dim=-1).float() + 0.5
+    origin, way = (t.to(cache.values.device) for t in pixel_rays(centres, camera.c2w[0], camera.K[0]))
+    depth = depth_m.reshape(-1)[index].to(way)
+    place = origin + way * (depth / (way @ camera.c2w[0, :3, 2].to(way)))[:, None]
+    which = torch.full((len(way),), photo, device=way.device)
+    thin = torch.nonzero(depth <= 0)[:, 0]
+    if len(thin):
+        o, d = origin[thin], way[thin]
+        t, hit = trace(cache, o, d, deformation=bent, photo=which[thin])
+        place[thin] = o + d * torch.where(hit, t, -(o * d).sum(-1))[:, None]
+    neutral = place if bent is None else bent.to_canonical(place, which)
+    lost = torch.nonzero(cache.sdf(neutral).abs() > MID_AIR_M)[:, 0]
+    if not len(lost):
+        return place, neutral
+    moved = neutral[lost]
+    for _ in range(4):  # Newton's steps; the distance is nearly one, so that few are needed
+        slope = broad_normal(cache, moved, fallback=-way[lost])
+        moved = moved - slope * cache.sdf(moved)[:, None]
+    shift = torch.zeros_like(place).index_copy(0, lost, moved - neutral[lost])
+    return place + shift, neutral + shift
+
+
+def relight_compiled(
+    pixels: Pixels, cache: ShellCache, light: Lighting, eye: Float[Tensor, "3"], config: RelightConfig
+) -> Float[Tensor, "P 3"]:
+    """Light on pixels in one call of the kernel."""
+    lamps = pixels.place.new_zeros(0, LAMP_NUMBERS)
+    if light.lamps is not None:
+        own = light.lamps
+        lamps = torch.cat([own.position, own.color, own.facing, own.radius[:, None], own.distant[:, None]], dim=-1)
+    return relight_pixels(
+        cache.volume,
+        place=pixels.place,
+        neutral=pixels.neutral,
+        normal=pixels.normal,
+        albedo=pixels.albedo,
+        hair=pixels.hair,
+        eye=eye,
+        sh=light.sh,
+        lamps=lamps,
+        shadows=config.shadows,
+        occlusion=config.occlusion,
+        gloss=config.gloss,
+    )
+
+
+def relight_torch(
+    pixels: Pixels, cache: ShellCache, light: Lighting, eye: Float[Tensor, "3"], config: RelightConfig
+) -> Float[Tensor, "P 3"]:
+    """The same in plain torch."""
+    fine = pixels.normal
+    broad = broad_normal(cache, pixels.neutral, fallback=fine)
+    to_camera = torch.nn.functional.normalize(eye.to(fine) - pixels.place, dim=-1)
+    normal = torch.nn.functional.normalize(broad + FINE * (fine - broad), dim=-1, eps=1e-6)
+    surface = _Surface(pixels.place, pixels.neutral, normal, broad, pixels.albedo, to_camera, pixels.hair)
+    return _light(surface, cache, light, config)
 
 
 def _light(surface: _Surface, cache: ShellCache, light: Lighting, config: RelightConfig) -> Tensor:
@@ -139,7 +220,7 @@ def _light(surface: _Surface, cache: ShellCache, light: Lighting, config: Religh
     sheen = torch.zeros_like(matte)
     skin = (1 - surface.hair / 0.3).clamp(min=0.0) * config.gloss  # hair shines along its strands, not like this
     if config.gloss > 0:
-        sheen = _sky_sheen(surface, sh) * open_sky
+        sheen = _sky_sheen(surface, sh, cache, off)
     for number in range(len(light.lamps) if light.lamps is not None else 0):
         assert light.lamps is not None
         arriving, shine = _lamp(surface, cache, light.lamps, number, off, config)
@@ -220,17 +301,23 @@ def _sheen(surface: _Surface, direction: Tensor, sine: Tensor) -> Tensor:
     return total * fresnel
 
 
-def _sky_sheen(surface: _Surface, sh: Tensor) -> Tensor:
+def _sky_sheen(surface: _Surface, sh: Tensor, cache: ShellCache, off: Tensor) -> Tensor:
     """Radiance (P 3) of the soft light in skin's sheen: harmonics along the mirrored direction, blurred by the lobe.
 
-    The part that is reflected is Karis' 2014 fit of the integral over GGX ("Physically based shading on mobile").
+    What stands in the mirrored direction takes its part as for a wide lamp; so the jaw does not mirror the sky through
+    the neck. The part that is reflected is Karis' 2014 fit of the integral over GGX ("Physically based shading on mobile").
     """
     nv = (surface.broad * surface.to_camera).sum(-1).clamp(0.1, 1.0)
     mirrored = 2 * (surface.broad * surface.to_camera).sum(-1, keepdim=True) * surface.broad - surface.to_camera
     roughness = LOBES[0][1]
     # a lobe of GGX width a damps band l about as exp(-l (l + 1) a^2 / 2), as blur on a sphere does
     blur = torch.exp(-torch.tensor([0.0] + [2.0] * 3 + [6.0] * 5, device=sh.device) * roughness**4 / 2)
-    coming = ((sh_basis(torch.nn.functional.normalize(mirrored, dim=-1)) * blur) @ sh).clamp(min=0.0)
+    mirrored = torch.nn.functional.normalize(mirrored, dim=-1)
+    wide = torch.full_like(nv, MIRROR_SINE)
+    seen = lamp_visibility(
+        cache, surface.canonical, surface.broad, mirrored, sine=wide, far_m=wide * torch.inf, off_m=off
+    )
+    coming = ((sh_basis(mirrored) * blur) @ sh).clamp(min=0.0) * seen[:, None]
     fall = min((1 - roughness) ** 2, 1.0)
     first = torch.minimum(torch.full_like(nv, fall), torch.exp2(-9.28 * nv)) * (1 - roughness) + (
         0.0425 - 0.0275 * roughness

@@ -35,12 +35,10 @@ def studio_light(name: LightName, *, facing: Float[Tensor, "3"] | None = None) -
         case "rembrandt":
             fill, lamps = 0.16 * white, [(48.0, 38.0, STRIP, 2.0 * warm), (-70.0, 5.0, SOFTBOX, 0.18 * cool)]
         case "split":
-            fill, lamps = 0.10 * white, [(88.0, 10.0, STRIP, 2.3 * white)]
+            fill, lamps = 0.12 * white, [(80.0, 10.0, STRIP, 2.3 * white)]
         case "rim":
-            fill, lamps = (
-                0.24 * white,
-                [(150.0, 30.0, STRIP, 1.8 * cool), (-150.0, 30.0, STRIP, 1.6 * warm), (0.0, 20.0, SOFTBOX, 0.5 * white)],
-            )
+            fill = 0.20 * white  # a rim shows only if it is far brighter than the face
+            lamps = [(140.0, 25.0, STRIP, 6.0 * cool), (-140.0, 25.0, STRIP, 5.0 * warm), (0.0, 20.0, SOFTBOX, 0.5 * white)]
     middle = 0.0
     if facing is not None:
         azimuth = math.degrees(math.atan2(float(facing[0]), float(facing[2])))
