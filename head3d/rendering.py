@@ -16,8 +16,7 @@ from head3d.export.provenance import write_with_provenance
 from head3d.field.deform import Deformation, expression_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
-from head3d.finish.apply import FinishConfig, finish_set
-from head3d.finish.background import backdrop_picture
+from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
@@ -84,8 +83,12 @@ def subject_light(
         finish: Says what stands behind the person.
     """
     lights = {name: Lighting(sh.detach().cpu()) for name, sh in zip(photos, field.sh, strict=True)}
-    backdrop = backdrop_picture(finish, (128, 128)) if spec == "backdrop" else None
-    return choose_light(spec, options, photos=lights, backdrop=backdrop)
+    return choose_light(spec, options, photos=lights, backdrop=backdrop_map(finish) if spec == "backdrop" else None)
+
+
+def finish_under(finish: FinishConfig, options: LightOptions) -> FinishConfig:
+    """An exposure set by hand is to be seen, not measured away."""
+    return finish if options.stops is None else replace(finish, exposure="as-lit")
 
 
 def surface_cache(field: RadianceField) -> ShellCache:
@@ -101,6 +104,8 @@ def render(
     *,
     light: str = "soft-front",
     light_options: LightOptions = LightOptions(),
+    gloss: float | None = None,
+    backdrop: str = "",
     size: int = 1024,
     expression: str = "neutral",
     distance_m: float = 1.5,
@@ -116,6 +121,8 @@ def render(
         views: See :func:`make_views`.
         light: A studio rig, ``photo``, ``photo:NAME``, ``backdrop``, or the path of an environment map or of lamps.
         light_options: How it is put up.
+        gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
+        backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         size: Height and width, px.
         expression: ``neutral``, or the name of a photo whose expression the head shows.
         distance_m: From the camera to the middle of the head.
@@ -129,6 +136,11 @@ def render(
     """
     subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
     options = config or load_config(subject.path / "config.yaml")
+    if backdrop:
+        options = replace(options, finish=with_backdrop(options.finish, backdrop))
+    if gloss is not None:
+        relit = replace(options.render.relight, gloss=gloss)
+        options = replace(options, render=replace(options.render, relight=relit))
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
     chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
     wanted = make_views(views, light=chosen, size_px=size, distance_m=distance_m, focal_mm=focal_mm)
@@ -151,9 +163,7 @@ def render(
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
-    # an exposure set by hand is to be seen, not measured away
-    exposure = options.finish.exposure if light_options.stops is None else "as-lit"
-    finish = replace(options.finish, size=size, exposure=exposure)
+    finish = finish_under(replace(options.finish, size=size), light_options)
     for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
         manner = "" if expression == "neutral" else f"_{Path(expression).stem}"
         path = place / f"{view.name}_{view.lighting_name}{manner}_{size}.png"

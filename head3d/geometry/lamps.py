@@ -63,9 +63,7 @@ class Arrival:
     far_m: Float[Tensor, "P"]
 
 
-def distant_lamps(
-    directions: Float[Tensor, "L 3"], color: Float[Tensor, "L 3"], *, sine: Float[Tensor, "L"]
-) -> Lamps:
+def distant_lamps(directions: Float[Tensor, "L 3"], color: Float[Tensor, "L 3"], *, sine: Float[Tensor, "L"]) -> Lamps:
     """Lamps at infinity.
 
     Args:

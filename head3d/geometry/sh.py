@@ -21,8 +21,8 @@ class Lighting:
 
     Attributes:
         sh: Incident radiance coefficients of the soft, distant part, linear RGB.
-        lamps: What throws shadows, in addition; may be none at all. None where ``sh`` is what a matte surface was fitted
-            with (the light of a photo), so that nothing may be added.
+        lamps: What throws shadows, in addition; may be no lamp at all. None where ``sh`` is what a matte surface was
+            fitted with (the light of a photo), so that nothing may be added.
     """
 
     sh: Float[Tensor, "9 3"]
@@ -76,13 +76,11 @@ def project_directional(direction: Float[Tensor, "3"], color: Float[Tensor, "3"]
     return sh_basis(direction)[:, None] * color
 
 
-def project_disc(
-    direction: Float[Tensor, "3"], color: Float[Tensor, "3"], *, sine: float
-) -> Float[Tensor, "9 3"]:
+def project_disc(direction: Float[Tensor, "3"], color: Float[Tensor, "3"], *, sine: float) -> Float[Tensor, "9 3"]:
     """SH of a round distant lamp of uniform radiance, with irradiance ``color`` at normal incidence.
 
-    Bands l of a cap of radiance L and half angle s are L Y_lm times 2 pi times the integral of P_l from cos s to 1 (Sloan
-    2008): 2 pi (1 - c), pi sin^2, pi c sin^2; and its irradiance is pi L sin^2.
+    Bands l of a cap of radiance L and half angle s are L Y_lm times 2 pi times the integral of P_l from cos s to 1
+    (Sloan 2008): 2 pi (1 - c), pi sin^2, pi c sin^2; and its irradiance is pi L sin^2.
     """
     cosine = math.sqrt(max(0.0, 1 - sine * sine))
     bands = torch.tensor([2 / (1 + cosine)] + [1.0] * 3 + [cosine] * 5, dtype=direction.dtype)

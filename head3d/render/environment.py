@@ -1,7 +1,7 @@
 """An environment map as light: smooth harmonics for what is soft, round distant lamps for what throws shadows.
 
-The middle of the map lies straight in front of the face (+Z), its right half on the subject's right (-X): the face looks
-at the middle of the picture.
+The middle of the map lies straight in front of the face (+Z), its right half on the subject's right (-X): the face
+looks at the middle of the picture.
 """
 
 import math
@@ -62,7 +62,7 @@ def environment_light(radiance: Float[Tensor, "H W 3"], *, most_lamps: int) -> L
     """Light of a map, which is kept: harmonics of the result's two parts add up to those of the map.
 
     What exceeds ``BRIGHT`` times the mean of the rest is cut into lamps by median cut (Debevec 2005), always the part
-    whose light is spread widest (Viriyothai & Debevec 2009), so that a sun stays one lamp. The rest goes into harmonics.
+    whose light is spread widest (Viriyothai & Debevec 2009), so that a sun stays one lamp. The rest is harmonics.
 
     Args:
         radiance: Linear RGB (see module docstring).
@@ -164,7 +164,7 @@ def wrapped_backdrop(picture: Float[Tensor, "h w 3"], *, rows: int = 32) -> Floa
     """A map estimated from what stands behind a person (camera frame; front is towards the camera).
 
     The picture fills the half behind the head, its mirror image the half in front: places that are not seen look like
-    the nearest that is, and the left of the picture lights the left of the person. Blurred, as one picture tells no more.
+    the nearest that is, and the left of the picture lights the left of the person. Blurred: a picture tells no more.
     """
     d = map_directions(rows, 2 * rows)
     across = 0.5 + torch.asin(d[..., 0].clamp(-1, 1)) / math.pi  # +X is the right of a picture taken from the front

@@ -8,8 +8,8 @@
       - {kind: point, azimuth_deg: -120, elevation_deg: 30, distance_m: 1.5, intensity: 1}
       - {kind: directional, azimuth_deg: 45, elevation_deg: 40, angle_deg: 0.5, intensity: 3}
 
-Positions are metres in the head frame (+X the subject's left, +Y up, +Z out of the face). Intensity 1 makes a white card
-that faces the lamp, at 1 m from one that is not directional, as bright as paper white.
+Positions are metres in the head frame (+X the subject's left, +Y up, +Z out of the face). Intensity 1 makes a white
+card that faces the lamp, at 1 m from one that is not directional, as bright as paper white.
 """
 
 import difflib
@@ -53,7 +53,9 @@ def read_lamps(path: Path, *, most_lamps: int) -> Lighting:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", hint="Check the path.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation.") from error
+        raise ConfigError(
+            f"{path} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation."
+        ) from error
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} must hold keys and values.", hint="For example: lamps: [{kind: point, ...}]")
     _known(content, _TOP, str(path))
@@ -80,7 +82,9 @@ def _lamp(content: Any, where: str) -> Lamps:
         raise ConfigError(f"{where} has no kind that is known.", hint=f"There are {', '.join(_KEYS)}.")
     kind = content["kind"]
     _known(content, _KEYS[kind], where)
-    color = math.pi * _number(content, "intensity", where, 1.0, least=0.0) * _color(content, "color", where, default=1.0)
+    color = (
+        math.pi * _number(content, "intensity", where, 1.0, least=0.0) * _color(content, "color", where, default=1.0)
+    )
     nothing = torch.zeros(1, 3)
     if kind == "directional":
         angle = _number(content, "angle_deg", where, 2.0, least=0.0, most=90.0)
@@ -126,11 +130,21 @@ def _known(content: Mapping[Any, Any], keys: set[str], where: str) -> None:
 
 
 def _number(
-    content: Mapping[Any, Any], key: str, where: str, default: float, *, least: float = -math.inf, most: float = math.inf
+    content: Mapping[Any, Any],
+    key: str,
+    where: str,
+    default: float,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
 ) -> float:
     value = content.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        bounds = "" if least == -math.inf else f" of at least {least:g}" + ("" if most == math.inf else f", at most {most:g}")
+        bounds = (
+            ""
+            if least == -math.inf
+            else f" of at least {least:g}" + ("" if most == math.inf else f", at most {most:g}")
+        )
         raise ConfigError(f"{where}: {key} must be a number{bounds}, not {value!r}.")
     return float(value)
 
@@ -149,7 +163,9 @@ def _vector(content: Mapping[Any, Any], key: str, where: str) -> Float[Tensor, "
 
 def _direction(content: Mapping[Any, Any], where: str) -> Float[Tensor, "3"]:
     if "azimuth_deg" not in content:
-        raise ConfigError(f"{where} stands nowhere.", hint="Give azimuth_deg and elevation_deg, or a position or direction.")
+        raise ConfigError(
+            f"{where} stands nowhere.", hint="Give azimuth_deg and elevation_deg, or a position or direction."
+        )
     return direction_of(_number(content, "azimuth_deg", where, 0.0), _number(content, "elevation_deg", where, 0.0))
 
 

@@ -1,4 +1,4 @@
-"""From what a user calls a light to light in the head frame: a rig, a photo's, an environment map, lamps of one's own."""
+"""From what a user calls a light to light in the head frame: a rig, a photo's, an environment map, lamps."""
 
 import math
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from head3d.geometry.lamps import arrival, lamp_irradiance
 from head3d.geometry.sh import Lighting, irradiance_basis, scale_light, turn_light
 from head3d.imaging.color import luminance
 from head3d.imaging.panorama import MAP_SUFFIXES, read_panorama
-from head3d.render.environment import environment_light, wrapped_backdrop
+from head3d.render.environment import environment_light
 from head3d.render.lamp_file import LAMP_SUFFIXES, read_lamps
 from head3d.render.rigs import LIGHTS, LightName, studio_light
 
 FACE_LEVEL = 0.85
-"""Mean luminance a white face would have after automatic exposure: that of the soft-front rig, so that lights compare."""
+"""Mean luminance of a white face after automatic exposure: that of the soft-front rig, so that lights compare."""
 FACE_HALF_ANGLE_DEG = 60.0
 """The face is what looks within this angle of straight ahead."""
 FACE_M = 0.1
@@ -98,35 +98,35 @@ def choose_light(
     """The light a user names.
 
     Args:
-        spec: A studio rig; ``photo`` for the light of the first photo, ``photo:NAME`` for that of another; ``backdrop``;
-            the path of an environment map (.hdr, .exr, .png, .jpg) or of lamps (.yaml, .json).
+        spec: A studio rig; ``photo`` for the light of the first photo, ``photo:NAME`` for that of another;
+            ``backdrop``; the path of an environment map (.hdr, .exr, .png, .jpg) or of lamps (.yaml, .json).
         options: How it is put up.
         photos: Light of the subject's photos by name, in order.
-        backdrop: What stands behind the person, linear RGB; needed for ``backdrop``.
+        backdrop: Environment map of the place behind the person, its front at the camera; needed for ``backdrop``.
     """
     if spec in LIGHTS:
         options.stops  # noqa: B018  (a bad value is told, whatever the light)
         return ChosenLight(_named(spec, options), None, spec, yaw_deg=options.yaw_deg)  # type: ignore[arg-type]
     kind, _, photo = spec.partition(":")
-    suffix = Path(spec).suffix.lower()
+    file = light_file(spec)
     if kind == "photo" and photos:
         if photo and photo not in photos:
             raise ConfigError(f"There is no photo {photo!r} in this subject.", hint=f"There are {', '.join(photos)}.")
         light = photos[photo] if photo else next(iter(photos.values()))
         return _put_up(light, spec.replace(":", "_"), options, exposed=False)
     if spec == "backdrop" and backdrop is not None:
-        light = environment_light(wrapped_backdrop(backdrop), most_lamps=options.lamps)
+        light = environment_light(backdrop, most_lamps=options.lamps)
         from_camera = LightOptions(options.yaw_deg, "camera", options.exposure, options.lamps)
         return _put_up(light, spec, from_camera, exposed=True)
-    if suffix in MAP_SUFFIXES:
-        light = environment_light(read_panorama(Path(spec)), most_lamps=options.lamps)
-        return _put_up(light, Path(spec).stem, options, exposed=True)
-    if suffix in LAMP_SUFFIXES:
-        return _put_up(read_lamps(Path(spec), most_lamps=options.lamps), Path(spec).stem, options, exposed=True)
+    if file is not None and file.suffix.lower() in LAMP_SUFFIXES:
+        return _put_up(read_lamps(file, most_lamps=options.lamps), file.stem, options, exposed=True)
+    if file is not None:
+        light = environment_light(read_panorama(file), most_lamps=options.lamps)
+        return _put_up(light, file.stem, options, exposed=True)
     names = ", ".join(LIGHTS)
     raise ConfigError(
         f"There is no light {spec!r}.",
-        hint=f"There are {names}, photo, photo:NAME, backdrop, and files: .hdr .exr .jpg .png (2:1), .yaml .json (lamps).",
+        hint=f"There are {names}, photo, photo:NAME, backdrop, maps (.hdr .exr .jpg .png) and lamps (.yaml .json).",
     )
 
 
@@ -139,7 +139,7 @@ def about_up(yaw_deg: float) -> Float[Tensor, "3 3"]:
 def face_level(light: Lighting) -> float:
     """Mean luminance of a white matte face that nothing shades: the exposure meter of automatic exposure.
 
-    The mean is over the normals within ``FACE_HALF_ANGLE_DEG`` of +Z, weighted by what the camera in front sees of them.
+    The mean is over the normals within ``FACE_HALF_ANGLE_DEG`` of +Z, weighted by what a camera in front sees.
     """
     i = torch.arange(200) + 0.5
     least = math.cos(math.radians(FACE_HALF_ANGLE_DEG))
@@ -170,3 +170,9 @@ def _named(name: str, options: LightOptions) -> str:
     turned = f"_yaw{options.yaw_deg:+g}" if options.yaw_deg else ""
     exposed = f"_ev{options.exposure}" if options.exposure != "auto" else ""
     return f"{name}{turned}{exposed}"
+
+
+def light_file(spec: str) -> Path | None:
+    """The file a light is read from, if it is; with the same name and another content it is another light."""
+    path = Path(spec)
+    return path if path.suffix.lower() in (*MAP_SUFFIXES, *LAMP_SUFFIXES) and not spec.startswith("photo:") else None

@@ -1,4 +1,4 @@
-"""Light on a picture of the field that is already there: soft light with openness, lamps with shadows, a sheen on skin."""
+"""Light on a picture of the field that is there: soft light with openness, lamps with shadows, a sheen on skin."""
 
 import math
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from head3d.geometry.sh import Lighting, sh_basis
 from head3d.kernels.relight import LAMP_NUMBERS, relight_pixels
 from head3d.kernels.shading import shade_sh
 from head3d.render.shadows import CONE_SHARE, OFF_M, broad_normal, cone_axes, lamp_visibility, openness
+from head3d.render.sheen import lamp_sheen, mirrored, sky_sheen
 
 DARKEST = 0.03
 """Irradiance never falls below this part of the ambient light: an order-2 fit may go negative, real light does not."""
@@ -26,11 +27,6 @@ CHUNK = 1 << 17
 MID_AIR_M = 3e-3
 """A pixel's place this far from the cached surface is on none: the field's blur and its cells together miss by less."""
 
-F0 = 0.028
-"""Skin's reflection at normal incidence: refractive index 1.4."""
-LOBES = ((0.85, 0.48), (0.15, 0.30))
-"""Share and roughness of the sheen of skin: a broad lobe of its texture, a narrow one of its oil (after the two lobes
-that d'Eon & Luebke 2007, "Advanced techniques for realistic real-time skin rendering", found best)."""
 FINE = 0.3
 """Part of the fine normals in what is lit; the rest is broad_normal's. All of it shows the noise of the geometry."""
 MIRROR_SINE = 0.4
@@ -43,7 +39,7 @@ HAIR_SINE = 0.15
 
 @dataclass(frozen=True)
 class RelightConfig:
-    """How chosen light falls on the head; that of a photo needs none of it, for albedo and light were fitted together."""
+    """How chosen light falls on the head; that of a photo needs none of it: albedo and light were fitted together."""
 
     shadows: float = 1.0
     """How dark shadows of lamps are, 0 to 1."""
@@ -220,7 +216,7 @@ def _light(surface: _Surface, cache: ShellCache, light: Lighting, config: Religh
     sheen = torch.zeros_like(matte)
     skin = (1 - surface.hair / 0.3).clamp(min=0.0) * config.gloss  # hair shines along its strands, not like this
     if config.gloss > 0:
-        sheen = _sky_sheen(surface, sh, cache, off)
+        sheen = sky_sheen(surface.broad, surface.to_camera, sh) * _mirror_sees(surface, cache, off)[:, None]
     for number in range(len(light.lamps) if light.lamps is not None else 0):
         assert light.lamps is not None
         arriving, shine = _lamp(surface, cache, light.lamps, number, off, config)
@@ -241,6 +237,13 @@ def _open_sky(surface: _Surface, cache: ShellCache, sh: Tensor, off: Tensor, str
     sent = torch.maximum(sh_basis(axes) @ sh, floor + 1e-9) * share[:, None]
     part = (sent * seen[..., None]).sum(1) / sent.sum(1)
     return 1 - strength * (1 - part)
+
+
+def _mirror_sees(surface: _Surface, cache: ShellCache, off: Tensor) -> Tensor:
+    """Part of the mirrored direction that is open, as for a wide lamp: a jaw does not mirror the sky behind a neck."""
+    wide = torch.full_like(off, MIRROR_SINE)
+    way = mirrored(surface.broad, surface.to_camera)
+    return lamp_visibility(cache, surface.canonical, surface.broad, way, sine=wide, far_m=wide * torch.inf, off_m=off)
 
 
 def _bounced(open_sky: Tensor, albedo: Tensor) -> Tensor:
@@ -278,50 +281,4 @@ def _lamp(
     arriving = (cosine * coming.strength * seen)[:, None] * color
     if config.gloss <= 0:
         return arriving, torch.zeros_like(arriving)
-    return arriving, arriving * _sheen(surface, coming.direction, sine)[:, None]
-
-
-def _sheen(surface: _Surface, direction: Tensor, sine: Tensor) -> Tensor:
-    """Radiance per irradiance (1/sr) that skin sends to the camera as sheen: D V F of GGX (Walter et al. 2007).
-
-    V is Smith's with correlated heights (Heitz 2014), F Schlick's. A wide lamp widens the lobe (Karis 2013).
-    """
-    half = torch.nn.functional.normalize(direction + surface.to_camera, dim=-1)
-    nh = (surface.broad * half).sum(-1).clamp(0.0, 1.0)
-    nl = (surface.broad * direction).sum(-1).clamp(1e-3, 1.0)
-    # at the very rim normals belong to what lies behind: a sheen of them would be a bright line
-    nv = (surface.broad * surface.to_camera).sum(-1).clamp(0.1, 1.0)
-    fresnel = F0 + (1 - F0) * (1 - (half * direction).sum(-1).clamp(0.0, 1.0)) ** 5
-    total = torch.zeros_like(nh)
-    for share, roughness in LOBES:
-        a2 = (roughness * roughness + 0.5 * sine).clamp(max=1.0).square()
-        lobe = a2 / (math.pi * (nh * nh * (a2 - 1) + 1).square())
-        meet = 0.5 / (nl * (nv * nv * (1 - a2) + a2).sqrt() + nv * (nl * nl * (1 - a2) + a2).sqrt())
-        total = total + share * lobe * meet
-    return total * fresnel
-
-
-def _sky_sheen(surface: _Surface, sh: Tensor, cache: ShellCache, off: Tensor) -> Tensor:
-    """Radiance (P 3) of the soft light in skin's sheen: harmonics along the mirrored direction, blurred by the lobe.
-
-    What stands in the mirrored direction takes its part as for a wide lamp; so the jaw does not mirror the sky through
-    the neck. The part that is reflected is Karis' 2014 fit of the integral over GGX ("Physically based shading on mobile").
-    """
-    nv = (surface.broad * surface.to_camera).sum(-1).clamp(0.1, 1.0)
-    mirrored = 2 * (surface.broad * surface.to_camera).sum(-1, keepdim=True) * surface.broad - surface.to_camera
-    roughness = LOBES[0][1]
-    # a lobe of GGX width a damps band l about as exp(-l (l + 1) a^2 / 2), as blur on a sphere does
-    blur = torch.exp(-torch.tensor([0.0] + [2.0] * 3 + [6.0] * 5, device=sh.device) * roughness**4 / 2)
-    mirrored = torch.nn.functional.normalize(mirrored, dim=-1)
-    wide = torch.full_like(nv, MIRROR_SINE)
-    seen = lamp_visibility(
-        cache, surface.canonical, surface.broad, mirrored, sine=wide, far_m=wide * torch.inf, off_m=off
-    )
-    coming = ((sh_basis(mirrored) * blur) @ sh).clamp(min=0.0) * seen[:, None]
-    fall = min((1 - roughness) ** 2, 1.0)
-    first = torch.minimum(torch.full_like(nv, fall), torch.exp2(-9.28 * nv)) * (1 - roughness) + (
-        0.0425 - 0.0275 * roughness
-    )
-    scale = -1.04 * first + (1.04 - 0.572 * roughness)
-    bias = 1.04 * first + (0.022 * roughness - 0.04)
-    return coming * (F0 * scale + bias).clamp(min=0.0)[:, None]
+    return arriving, arriving * lamp_sheen(surface.broad, surface.to_camera, coming.direction, sine=sine)[:, None]

@@ -38,14 +38,20 @@ def studio_light(name: LightName, *, facing: Float[Tensor, "3"] | None = None) -
             fill, lamps = 0.12 * white, [(80.0, 10.0, STRIP, 2.3 * white)]
         case "rim":
             fill = 0.20 * white  # a rim shows only if it is far brighter than the face
-            lamps = [(140.0, 25.0, STRIP, 6.0 * cool), (-140.0, 25.0, STRIP, 5.0 * warm), (0.0, 20.0, SOFTBOX, 0.5 * white)]
+            lamps = [
+                (140.0, 25.0, STRIP, 6.0 * cool),
+                (-140.0, 25.0, STRIP, 5.0 * warm),
+                (0.0, 20.0, SOFTBOX, 0.5 * white),
+            ]
     middle = 0.0
     if facing is not None:
         azimuth = math.degrees(math.atan2(float(facing[0]), float(facing[2])))
         middle = max(-60.0, min(60.0, 0.5 * azimuth)) if abs(azimuth) < 150 else azimuth
     directions = torch.stack([direction_of(azimuth + middle, elevation) for azimuth, elevation, _, _ in lamps])
     color = torch.stack([one for _, _, _, one in lamps])
-    return Lighting(ambient(fill), distant_lamps(directions, color, sine=torch.tensor([sine for _, _, sine, _ in lamps])))
+    return Lighting(
+        ambient(fill), distant_lamps(directions, color, sine=torch.tensor([sine for _, _, sine, _ in lamps]))
+    )
 
 
 def direction_of(azimuth_deg: float, elevation_deg: float) -> Float[Tensor, "3"]:

@@ -1,4 +1,4 @@
-"""What stands between a surface and its light, from the cached signed distance: soft shadows and openness to the sky."""
+"""What stands between a surface and its light, by the cached signed distance: soft shadows, openness to the sky."""
 
 import math
 
@@ -46,12 +46,12 @@ def lamp_visibility(
 ) -> Float[Tensor, "P"]:
     """Part of a round lamp that each point sees, in [0, 1].
 
-    A ray walks to the lamp; where it passes the surface at distance h after t metres, an edge stands h / (t sin) radii of
-    the lamp off its middle (Quilez, "Soft shadows in raymarched SDFs", with the signed distance, so that the penumbra lies
-    on both sides of the edge). The smallest of these counts. No random numbers: the same picture every time.
+    A ray walks to the lamp; where it passes the surface at distance h after t metres, an edge stands h / (t sin) radii
+    of the lamp off its middle (Quilez, "Soft shadows in raymarched SDFs", with the signed distance, so that the
+    penumbra lies on both sides of the edge). The smallest of these counts. No random numbers: pictures repeat exactly.
 
-    Where the surface's own horizon cuts the lamp, the ray goes to the middle of the part that is up, and the lamp is that
-    part: so a convex surface never shades itself, however coarse its volume (see lamp_irradiance for the rest).
+    Where the surface's own horizon cuts the lamp, the ray goes to the middle of the part that is up, and the lamp is
+    that part: so a convex surface never shades itself, however coarse its volume (see lamp_irradiance for the rest).
 
     Args:
         cache: Of the field.

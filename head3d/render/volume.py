@@ -13,6 +13,7 @@ from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
+from head3d.render.pooling import pool_rays
 from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
@@ -240,7 +241,7 @@ def render_view(
     if times == 1:
         return replace(seen, rgb_linear=lit)
     others = seen.albedo, seen.normal, seen.alpha[..., None], seen.depth_m[..., None]
-    return _pooled(torch.cat([lit, *others], dim=-1), times)
+    return pool_rays(torch.cat([lit, *others], dim=-1), times)
 
 
 def _render_matte(
@@ -335,19 +336,4 @@ def render_view_torch(
         depth = seen.t * (directions @ camera.c2w[0, :3, 2])
         normal = torch.nn.functional.normalize(seen.gradient, dim=-1, eps=1e-6)
         parts.append(torch.cat([seen.radiance, seen.albedo, normal, seen.alpha[:, None], depth[:, None]], dim=-1))
-    return _pooled(torch.cat(parts).reshape(height * times, width * times, 11), times)
-
-
-def _pooled(values: Float[Tensor, "Y X 11"], times: int) -> RenderOutput:
-    """Pixels of ``times`` x ``times`` rays: radiance, albedo, normal, alpha and depth, by what each ray covers."""
-    height, width = values.shape[0] // times, values.shape[1] // times
-    flat = values.reshape(height, times, width, times, 11).permute(0, 2, 1, 3, 4).reshape(height, width, -1, 11)
-    alpha = flat[..., 9]
-    share = (alpha + 1e-9) / (alpha + 1e-9).sum(-1, keepdim=True)
-    mixed = (flat * share[..., None]).sum(2)
-    opaque = alpha.mean(-1)
-    visible = (opaque > 1e-3)[..., None]
-    rgb, albedo = (torch.where(visible, mixed[..., k : k + 3].clamp(min=0.0), 0.0) for k in (0, 3))
-    normal = torch.nn.functional.normalize(mixed[..., 6:9], dim=-1, eps=1e-6) * visible
-    depth = torch.where(opaque > 0.5, mixed[..., 10], torch.zeros_like(opaque))
-    return RenderOutput(rgb, albedo, normal, opaque, depth)
+    return pool_rays(torch.cat(parts).reshape(height * times, width * times, 11), times)

@@ -7,14 +7,16 @@ import torch
 
 from head3d.errors import ConfigError
 from head3d.geometry.sh import Lighting
+from head3d.render.lights import LightOptions, choose_light
 from head3d.rendering import make_views
 
 LIGHTS = [Lighting(torch.full((9, 3), float(i))) for i in range(2)]
 PHOTOS = ["a.jpg", "b c.png"]
 
 
-def make(*names: str, light: str = "soft-front", size_px: int = 64):
-    return make_views(names, light=light, size_px=size_px, lights=LIGHTS, photos=PHOTOS)
+def make(*names: str, light: str = "soft-front", size_px: int = 64, **how):
+    chosen = choose_light(light, LightOptions(**how), photos=dict(zip(PHOTOS, LIGHTS, strict=True)))
+    return make_views(names, light=chosen, size_px=size_px)
 
 
 def test_an_angle_of_ones_own_turns_the_head_by_it():
