@@ -47,14 +47,15 @@ def read_linear(path: Path) -> Float[Tensor, "H W 3"]:
     if suffix == ".exr":
         return _clean(_read_exr(path))
     flags = cv2.IMREAD_UNCHANGED if suffix == ".hdr" else cv2.IMREAD_COLOR
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)  # what is wrong is said below, in one line
+    log = cv2.utils.logging
+    level = log.getLogLevel()
+    log.setLogLevel(log.LOG_LEVEL_SILENT)  # what is wrong is said below, in one line
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         found = None
     finally:
-        cv2.setLogLevel(level)
+        log.setLogLevel(level)
     if found is None or found.ndim != 3 or found.shape[2] != 3:
         raise ConfigError(f"{path}: not a readable {suffix[1:]} file.", hint="It may be damaged or of another kind.")
     rgb = np.ascontiguousarray(found[..., ::-1])
