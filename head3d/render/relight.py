@@ -24,8 +24,12 @@ THINNEST = 1e-3
 """Pixels of less coverage show nothing."""
 CHUNK = 1 << 17
 """Pixels lit at once: 60 MB of taps."""
-MID_AIR_M = 3e-3
-"""A pixel's place this far from the cached surface is on none: the field's blur and its cells together miss by less."""
+RIM_COSINE = 0.4
+"""Normals that lie at least this far off the direction to the camera are a rim's, and looked at twice."""
+EDGE_PX = 2
+"""Width of an edge of which pixels show two surfaces, or too little of one."""
+MID_AIR_M = 1.5e-3
+"""A pixel's place this far from the cached surface is on none: 99 of 100 pixels lie within 1.2 mm."""
 
 FINE = 0.3
 """Part of the fine normals in what is lit; the rest is broad_normal's. All of it shows the noise of the geometry."""
@@ -125,27 +129,51 @@ def relight(
     bent = deformation if deformation is not None and deformation.moving else None
     rows = torch.nonzero(alpha.reshape(-1) > THINNEST)[:, 0]
     out = torch.zeros_like(albedo).reshape(-1, 3)
+    sure = torch.zeros_like(alpha).reshape(-1)
     for index in rows.split(CHUNK):
-        place, neutral = _places(cache, camera, depth_m, index, bent, photo)
+        fine = normal.reshape(-1, 3)[index].to(device)
+        place, neutral, on_surface = _places(cache, camera, depth_m, fine, index, bent, photo)
+        sure[index] = on_surface.to(sure)
         pixels = Pixels(
             place,
             neutral,
-            normal.reshape(-1, 3)[index].to(device),
+            fine,
             albedo.reshape(-1, 3)[index].to(device),
             (trained.softness(neutral) - 1).clamp(0.0, 1.0),
         )
         path = relight_compiled if cache.compiled(place) else relight_torch
         out[index] = path(pixels, cache, light, camera.centre[0], config).to(out)
-    return out.reshape(albedo.shape)
+    return _lit_as_neighbours(out.reshape(albedo.shape), albedo, sure.reshape(alpha.shape))
+
+
+def _lit_as_neighbours(
+    lit: Float[Tensor, "H W 3"], albedo: Float[Tensor, "H W 3"], sure: Float[Tensor, "H W"]
+) -> Float[Tensor, "H W 3"]:
+    """Give pixels across an edge the light of the sure ones beside them: their own place is a guess, and an outline."""
+    light = torch.cat([lit / albedo.clamp(min=DARKEST), torch.ones_like(lit[..., :1])], dim=-1) * sure[..., None]
+    # each pixel counts with its own light or that of the pixels about it, up to EDGE_PX away, the nearest first
+    for _ in range(EDGE_PX):
+        around = torch.nn.functional.avg_pool2d(light.permute(2, 0, 1)[None], 3, stride=1, padding=1)[0]
+        light = torch.where(light[..., 3:] > 0, light, around.permute(1, 2, 0))
+        light = torch.where(light[..., 3:] > 0, light / light[..., 3:].clamp(min=1e-6), light)
+    known = (sure <= 0) & (light[..., 3] > 0)
+    return torch.where(known[..., None], albedo.clamp(min=DARKEST) * light[..., :3], lit)
 
 
 def _places(
-    cache: ShellCache, camera: Cameras, depth_m: Tensor, index: Tensor, bent: Deformation | None, photo: int
-) -> tuple[Tensor, Tensor]:
-    """Places of pixels (by their number), and the same on the neutral head.
+    cache: ShellCache,
+    camera: Cameras,
+    depth_m: Tensor,
+    fine: Tensor,
+    index: Tensor,
+    bent: Deformation | None,
+    photo: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Places of pixels (by their number), the same on the neutral head, and whether a pixel shows one surface.
 
     A pixel across an edge has the mean depth of both sides, in mid-air, and a thin one none: the ray of the latter is
     followed to the surface, or to where it is nearest to the middle of the head. Then both go to the nearest surface.
+    A rim where the surface turns away from the camera is no place that a camera sees, either.
     """
     width = depth_m.shape[1]
     centres = torch.stack([index % width, index // width], dim=-1).float() + 0.5
@@ -159,15 +187,19 @@ def _places(
         t, hit = trace(cache, o, d, deformation=bent, photo=which[thin])
         place[thin] = o + d * torch.where(hit, t, -(o * d).sum(-1))[:, None]
     neutral = place if bent is None else bent.to_canonical(place, which)
-    lost = torch.nonzero(cache.sdf(neutral).abs() > MID_AIR_M)[:, 0]
+    away = cache.sdf(neutral).abs() > MID_AIR_M
+    sure, lost = (depth > 0) & ~away, torch.nonzero(away)[:, 0]
+    rim = torch.nonzero(sure & (-(fine * way).sum(-1) < RIM_COSINE))[:, 0]
+    behind = -(broad_normal(cache, neutral[rim], fallback=fine[rim]) * way[rim]).sum(-1) < 0.0
+    sure[rim[behind]] = False
     if not len(lost):
-        return place, neutral
+        return place, neutral, sure
     moved = neutral[lost]
     for _ in range(4):  # Newton's steps; the distance is nearly one, so that few are needed
         slope = broad_normal(cache, moved, fallback=-way[lost])
         moved = moved - slope * cache.sdf(moved)[:, None]
     shift = torch.zeros_like(place).index_copy(0, lost, moved - neutral[lost])
-    return place + shift, neutral + shift
+    return place + shift, neutral + shift, sure
 
 
 def relight_compiled(
