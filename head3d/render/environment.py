@@ -24,6 +24,8 @@ LEAST_SHARE = 0.02
 """A lamp with less of the map's light than this stays in the harmonics: its shadow would not be seen."""
 LEAST_SINE, MOST_SINE = 0.02, 0.6
 """Half angles of 1 to 37 degrees: below, the field's cells would show in the shadow's edge; above, it has no edge."""
+TIGHT = 0.01
+"""Variance of directions of a cap of 8 degrees (half its sine squared): such a lamp is not cut: none would see it."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def _median_cut(weight: Tensor, directions: Tensor, count: int) -> list[_Patch]:
         mine, way = weight[top:bottom, left:right], directions[top:bottom, left:right]
         total = mine.sum()
         mean = (mine[..., None] * way).sum((0, 1)) / total
-        return _Patch(top, bottom, left, right, float(total * (1 - mean.square().sum())))
+        variance = 1 - float(mean.square().sum())
+        return _Patch(top, bottom, left, right, float(total) * variance if variance > TIGHT else 0.0)
 
     first = patch(0, weight.shape[0], 0, weight.shape[1])
     patches = [first] if first else []
@@ -138,7 +141,7 @@ def _median_cut(weight: Tensor, directions: Tensor, count: int) -> list[_Patch]:
         middle = math.cos((0.5 - (p.top + p.bottom) / 2 / weight.shape[0]) * math.pi)  # columns shrink to the poles
         tall = (p.bottom - p.top) >= (p.right - p.left) * middle
         light = weight[p.top : p.bottom, p.left : p.right].sum(1 if tall else 0).cumsum(0)
-        if len(light) < 2 or p.spread <= 1e-4 * sum(one.spread for one in patches):
+        if len(light) < 2 or p.spread <= 0:
             break
         at = min(max(int((light < light[-1] / 2).sum()), 1), len(light) - 1)
         if tall:

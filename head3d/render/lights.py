@@ -20,7 +20,7 @@ from head3d.render.environment import environment_light
 from head3d.render.lamp_file import LAMP_SUFFIXES, read_lamps
 from head3d.render.rigs import LIGHTS, LightName, studio_light
 
-FACE_LEVEL = 0.85
+FACE_LEVEL = 0.76
 """Mean luminance of a white face after automatic exposure: that of the soft-front rig, so that lights compare."""
 FACE_HALF_ANGLE_DEG = 60.0
 """The face is what looks within this angle of straight ahead."""
