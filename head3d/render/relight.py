@@ -24,6 +24,8 @@ THINNEST = 1e-3
 """Pixels of less coverage show nothing."""
 CHUNK = 1 << 17
 """Pixels lit at once: 60 MB of taps."""
+LEAST_ALBEDO = 0.02
+"""Of black hair: what is darker tells the light on it by its sheen, which is not its neighbours'."""
 RIM_COSINE = 0.4
 """Normals that lie at least this far off the direction to the camera are a rim's, and looked at twice."""
 EDGE_PX = 2
@@ -150,14 +152,14 @@ def _lit_as_neighbours(
     lit: Float[Tensor, "H W 3"], albedo: Float[Tensor, "H W 3"], sure: Float[Tensor, "H W"]
 ) -> Float[Tensor, "H W 3"]:
     """Give pixels across an edge the light of the sure ones beside them: their own place is a guess, and an outline."""
-    light = torch.cat([lit / albedo.clamp(min=DARKEST), torch.ones_like(lit[..., :1])], dim=-1) * sure[..., None]
+    light = torch.cat([lit / albedo.clamp(min=LEAST_ALBEDO), torch.ones_like(lit[..., :1])], dim=-1) * sure[..., None]
     # each pixel counts with its own light or that of the pixels about it, up to EDGE_PX away, the nearest first
     for _ in range(EDGE_PX):
         around = torch.nn.functional.avg_pool2d(light.permute(2, 0, 1)[None], 3, stride=1, padding=1)[0]
         light = torch.where(light[..., 3:] > 0, light, around.permute(1, 2, 0))
         light = torch.where(light[..., 3:] > 0, light / light[..., 3:].clamp(min=1e-6), light)
     known = (sure <= 0) & (light[..., 3] > 0)
-    return torch.where(known[..., None], albedo.clamp(min=DARKEST) * light[..., :3], lit)
+    return torch.where(known[..., None], albedo.clamp(min=LEAST_ALBEDO) * light[..., :3], lit)
 
 
 def _places(
