@@ -153,7 +153,7 @@ class Render:
     light_frame: Literal["head", "camera"] = "head"
     """What maps, lamps and photos' light keep to: the head (the camera walks), or the camera (the person turns)."""
     light_exposure: str = "auto"
-    """Of maps and lamps: auto for a well exposed face, or stops from the light as it is given (0, -1.5)."""
+    """auto for a well exposed face, or stops up or down from the light as it is given (0, -1.5)."""
     gloss: float | None = None
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""

@@ -38,8 +38,8 @@ class LightOptions:
     """What light that is no studio rig keeps to: the head (the camera walks round a person in a place), or the camera
     (the person turns)."""
     exposure: str = "auto"
-    """Of environment maps and lamps of your own: auto for a well exposed face, or stops up or down from the light as it
-    is given (0, -1.5); then finishing leaves it at that, too."""
+    """auto: maps and lamps of your own are brought to a well exposed face. Or stops up or down from the light as it is
+    given (0, -1.5); then finishing leaves it at that, too."""
     lamps: int = 4
     """How many lamps at most are cut out of an environment map, to throw shadows; 0: none."""
 
@@ -67,6 +67,7 @@ class ChosenLight:
         rig: A studio rig instead, which turns with the camera by a rule of its own.
         frame: See LightOptions.
         yaw_deg: Of a rig; in ``lighting`` it is already.
+        gain: Of a rig; the same.
     """
 
     name: str
@@ -74,12 +75,13 @@ class ChosenLight:
     rig: LightName | None = None
     frame: Literal["head", "camera"] = "head"
     yaw_deg: float = 0.0
+    gain: float = 1.0
 
     def on(self, c2w: Float[Tensor, "4 4"]) -> Lighting:
         """Light in the head frame for the view of one camera."""
         if self.rig is not None:
             back = c2w[:3, :3] @ torch.tensor([0.0, 0.0, -1.0])
-            light = studio_light(self.rig, facing=back)
+            light = scale_light(studio_light(self.rig, facing=back), self.gain)
             return turn_light(light, about_up(self.yaw_deg)) if self.yaw_deg else light
         assert self.lighting is not None
         if self.frame == "head":
@@ -105,8 +107,8 @@ def choose_light(
         backdrop: Environment map of the place behind the person, its front at the camera; needed for ``backdrop``.
     """
     if spec in LIGHTS:
-        options.stops  # noqa: B018  (a bad value is told, whatever the light)
-        return ChosenLight(_named(spec, options), None, spec, yaw_deg=options.yaw_deg)  # type: ignore[arg-type]
+        gain = 2.0 ** (options.stops or 0.0)
+        return ChosenLight(_named(spec, options), None, spec, yaw_deg=options.yaw_deg, gain=gain)  # type: ignore[arg-type]
     kind, _, photo = spec.partition(":")
     file = light_file(spec)
     if kind == "photo" and photos:
@@ -159,9 +161,10 @@ def _put_up(light: Lighting, name: str, options: LightOptions, *, exposed: bool)
     stops = options.stops
     if options.yaw_deg:
         light = turn_light(light, about_up(options.yaw_deg))
-    if exposed:
-        gain = 2.0**stops if stops is not None else FACE_LEVEL / max(face_level(light), 1e-9)
-        light = scale_light(light, gain)
+    if stops is not None:
+        light = scale_light(light, 2.0**stops)
+    elif exposed:
+        light = scale_light(light, FACE_LEVEL / max(face_level(light), 1e-9))
     return ChosenLight(_named(name, options), light, frame=options.frame)
 
 

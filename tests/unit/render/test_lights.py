@@ -70,6 +70,11 @@ class TestChooseLight:
         plain, up = (choose_light(sunny, LightOptions(exposure=e), photos={}).on(FRONT) for e in ("0", "+1.5"))
         assert torch.allclose(harmonics_of(up), harmonics_of(plain) * 2**1.5, rtol=1e-4)
 
+    @pytest.mark.parametrize("name", ["rim", "photo"])
+    def test_stops_count_for_every_light(self, name):
+        plain, down = (choose_light(name, LightOptions(exposure=e), photos=PHOTOS).on(FRONT) for e in ("auto", "-1"))
+        assert torch.allclose(harmonics_of(down), harmonics_of(plain) / 2)
+
     def test_names_of_files_tell_what_sets_a_light_apart(self, sunny):
         options = LightOptions(yaw_deg=30, exposure="-1")
         assert choose_light(sunny, options, photos={}).name == "sunny_yaw+30_ev-1"
