@@ -245,6 +245,15 @@ HEAD3D_API int head3d_field_march(const int64_t* field, const double* numbers,
                                   float* t /* R samples */, bool* valid /* R samples */,
                                   int64_t threads);
 
+// Light on pixels of a picture through the described field's cache. A lamp: position 3 (m; or unit direction), irradiance
+// 3, facing 3, radius (m; or sine), distant 0 or 1. settings: eye 3 (m), strength of shadows, occlusion and gloss.
+HEAD3D_API int head3d_relight(const int64_t* field, const double* numbers,
+                              const float* places /* P 3: m */, const float* neutral /* P 3: m */,
+                              const float* normals /* P 3 */, const float* albedo /* P 3 */,
+                              const float* hair /* P */, int64_t P, const float* sh /* 9 3 */,
+                              const float* lamps /* L 11 */, int64_t L,
+                              const double* settings /* 6 */, float* out /* P 3 */, int64_t threads);
+
 // Signed distance (m) of the described field; without base only its learned residual.
 HEAD3D_API int head3d_field_sdf(const int64_t* field, const double* numbers,
                                 const float* points /* P 3: m */, int64_t P, int64_t base,

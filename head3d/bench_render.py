@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from head3d.errors import ConfigError
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.geometry.sh import Lighting, harmonics_of
 from head3d.imaging.color import levels_from_linear
 from head3d.kernels.build import Choice, choice
 from head3d.render import volume
@@ -113,6 +114,8 @@ def measure_frames(
 ) -> list[Frame]:
     """Make a view in every way, by turns."""
     wanted = named_view(view, size=(size_px, size_px))
+    # the ways differ in how they find the surface; lamps would add the same to each
+    wanted = replace(wanted, lighting=Lighting(harmonics_of(wanted.lighting)))
     made: dict[str, RenderOutput] = {}
 
     def run(way: Way) -> None:

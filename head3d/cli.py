@@ -144,10 +144,20 @@ class Render:
     subject: tyro.conf.Positional[Path]
     """The subject folder."""
     views: str = "front"
-    """Named angles, with commas (front, left-20, three-quarter-left, profile-right, ...),
-    or yaw/pitch degrees: 30/-10."""
+    """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10."""
     light: str = "soft-front"
-    """A studio light (soft-front, rembrandt, split, rim), photo, or photo:NAME for that of one photo."""
+    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
+    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
+    light_yaw: float = 0.0
+    """Carry the light round the head, degrees; > 0 towards the subject's left."""
+    light_frame: Literal["head", "camera"] = "head"
+    """What maps, lamps and photos' light keep to: the head (the camera walks), or the camera (the person turns)."""
+    light_exposure: str = "auto"
+    """auto for a well exposed face, or stops up or down from the light as it is given (0, -1.5)."""
+    gloss: float | None = None
+    """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
+    backdrop: str = ""
+    """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
     size: int = 1024
     """Height and width, px."""
     expression: str = "neutral"
@@ -161,22 +171,16 @@ class Render:
 
 
 def _render(words: Sequence[str]) -> int:
+    from head3d.render.lights import LightOptions
     from head3d.rendering import render
 
     options = _parse(Render, "render", words)
     names = [name.strip() for name in options.views.split(",") if name.strip()]
+    put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
+    same = ("light", "gloss", "backdrop", "size", "expression", "distance_m", "focal_mm", "out")
+    others = {name: getattr(options, name) for name in same}
     with listen() as emit:
-        written = render(
-            options.subject,
-            names,
-            light=options.light,
-            size=options.size,
-            expression=options.expression,
-            distance_m=options.distance_m,
-            focal_mm=options.focal_mm,
-            out=options.out,
-            emit=emit,
-        )
+        written = render(options.subject, names, light_options=put_up, emit=emit, **others)
     print("\n".join(str(path) for path in written))
     return 0
 

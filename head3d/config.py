@@ -23,6 +23,7 @@ from head3d.errors import ConfigError
 from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
+from head3d.render.lights import LightOptions
 from head3d.render.volume import RenderConfig
 from head3d.train.loop import TrainConfig
 
@@ -49,7 +50,9 @@ class ViewsConfig:
     )
     """Named angles, in the order of the contact sheet."""
     light: str = "soft-front"
-    """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo."""
+    """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo;
+    "backdrop" for that of the place behind the person; a map (.hdr, .exr, .jpg, .png), or lamps (.yaml, .json)."""
+    lighting: LightOptions = field(default_factory=LightOptions)
     size_px: int = 1024
     """Height and width of a view, px."""
 

@@ -109,17 +109,18 @@ def views(job: Job) -> None:
     from head3d.kernels.library import choose_device
     from head3d.parts_views import write_order, write_view
     from head3d.render.volume import render_view
-    from head3d.rendering import make_views, photo_lights, surface_cache
+    from head3d.rendering import make_views, subject_light, surface_cache
 
     trained = job.subject.field()
     options = job.config.views
-    wanted = make_views(
-        options.names,
-        light=options.light,
-        size_px=options.size_px,
-        lights=photo_lights(trained),
+    light = subject_light(
+        options.light,
+        options.lighting,
+        field=trained,
         photos=job.subject.fitted_photos(),
+        finish=job.config.finish,
     )
+    wanted = make_views(options.names, light=light, size_px=options.size_px)
     trained = trained.to(choose_device(job.config.train.device))
     cache = surface_cache(trained)
     job.emit(StageStart("views", len(wanted)))
@@ -135,9 +136,11 @@ def headshots(job: Job) -> None:
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import write_headshots
+    from head3d.rendering import finish_under
 
     rendered = job.subject.views()
-    finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.finish)
+    config = finish_under(job.config.finish, job.config.views.lighting)
+    finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         place = store.make_folder(job.folder / view.lighting_name)
@@ -184,6 +187,24 @@ def sources_sha(job: Job) -> Any:
     return [[file.name, _content(file)] for file in files]
 
 
+def light_content(job: Job) -> Any:
+    """What a light is beside its name: the content of its file, or the backdrop it is guessed from."""
+    from head3d.render.lights import light_file
+
+    options = job.config.views
+    if options.light == "backdrop":
+        finish = job.config.finish
+        return [finish.backdrop, finish.backdrop_color, finish.backdrop_image, backdrop_content(job)]
+    file = light_file(options.light)
+    return "" if file is None else _content(file)
+
+
+def backdrop_content(job: Job) -> Any:
+    """The content of a picture of the user's that stands behind the person."""
+    image = job.config.finish.backdrop_image
+    return _content(Path(image)) if image else ""
+
+
 def head_model_version(job: Job) -> str:
     """A new head model makes every fit stale."""
     from head3d.morphable.anny_source import ANNY_VERSION
@@ -198,8 +219,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
     Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
-    Stage("views", 1, ("fit", "field"), lambda c: (c.views, c.render), views),
-    Stage("headshots", 1, ("views",), lambda c: c.finish, headshots),
+    Stage("views", 2, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content),
+    Stage(
+        "headshots", 1, ("views",), lambda c: (c.finish, c.views.lighting.exposure), headshots, extra=backdrop_content
+    ),
     Stage("report", 1, BEFORE_REPORT, lambda c: (c.render, c.hold_out_from), report),
 )
 """In the order they run."""

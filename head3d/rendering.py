@@ -16,11 +16,12 @@ from head3d.export.provenance import write_with_provenance
 from head3d.field.deform import Deformation, expression_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
-from head3d.finish.apply import finish_set
+from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
+from head3d.render.lights import ChosenLight, LightOptions, choose_light
 from head3d.render.types import View
-from head3d.render.views import ANGLES, LIGHTS, named_view
+from head3d.render.views import ANGLES, named_view
 from head3d.render.volume import render_view
 from head3d.subject import Subject
 
@@ -31,10 +32,8 @@ OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
 def make_views(
     names: Sequence[str],
     *,
-    light: str,
+    light: ChosenLight,
     size_px: int,
-    lights: Sequence[Lighting] = (),
-    photos: Sequence[str] = (),
     distance_m: float = 1.5,
     focal_mm: float | None = None,
 ) -> list[View]:
@@ -42,10 +41,8 @@ def make_views(
 
     Args:
         names: Names of angles, or ``yaw`` or ``yaw/pitch`` in degrees.
-        light: A studio preset; ``photo`` for the light of the first photo, ``photo:NAME`` for that of another.
+        light: See :func:`head3d.render.lights.choose_light`.
         size_px: Height and width.
-        lights: Light of each photo, in the order of ``photos``.
-        photos: Their names.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent; by default the head fills half of the height.
     """
@@ -53,7 +50,6 @@ def make_views(
         raise ConfigError("No view was asked for.", hint=f"There are {', '.join(ANGLES)}.")
     if size_px < 16:
         raise ConfigError(f"A picture of {size_px} px is too small.", hint="Use at least 16.")
-    lamp = _light(light, lights, photos)
     size = (size_px, size_px)
     views = []
     for name in dict.fromkeys(names):
@@ -64,7 +60,7 @@ def make_views(
             named_view(
                 label,
                 size=size,
-                light=lamp,  # type: ignore[arg-type]  # _light has checked the name
+                light=light,
                 yaw_deg=yaw,
                 pitch_deg=pitch,
                 distance_m=distance_m,
@@ -74,9 +70,25 @@ def make_views(
     return views
 
 
-def photo_lights(field: RadianceField) -> list[Lighting]:
-    """The light of each photo as training left it, head frame."""
-    return [Lighting(sh.detach()) for sh in field.sh]
+def subject_light(
+    spec: str, options: LightOptions, *, field: RadianceField, photos: Sequence[str], finish: FinishConfig
+) -> ChosenLight:
+    """The light a user names, for a subject (see :func:`head3d.render.lights.choose_light`).
+
+    Args:
+        spec: Its name or file.
+        options: How it is put up.
+        field: Has the light of each photo, as training left it, head frame.
+        photos: Their names.
+        finish: Says what stands behind the person.
+    """
+    lights = {name: Lighting(sh.detach().cpu()) for name, sh in zip(photos, field.sh, strict=True)}
+    return choose_light(spec, options, photos=lights, backdrop=backdrop_map(finish) if spec == "backdrop" else None)
+
+
+def finish_under(finish: FinishConfig, options: LightOptions) -> FinishConfig:
+    """An exposure set by hand is to be seen, not measured away."""
+    return finish if options.stops is None else replace(finish, exposure="as-lit")
 
 
 def surface_cache(field: RadianceField) -> ShellCache:
@@ -91,6 +103,9 @@ def render(
     views: Sequence[str],
     *,
     light: str = "soft-front",
+    light_options: LightOptions = LightOptions(),
+    gloss: float | None = None,
+    backdrop: str = "",
     size: int = 1024,
     expression: str = "neutral",
     distance_m: float = 1.5,
@@ -104,7 +119,10 @@ def render(
     Args:
         subject: A finished subject or its folder.
         views: See :func:`make_views`.
-        light: See :func:`make_views`.
+        light: A studio rig, ``photo``, ``photo:NAME``, ``backdrop``, or the path of an environment map or of lamps.
+        light_options: How it is put up.
+        gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
+        backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         size: Height and width, px.
         expression: ``neutral``, or the name of a photo whose expression the head shows.
         distance_m: From the camera to the middle of the head.
@@ -118,16 +136,14 @@ def render(
     """
     subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
     options = config or load_config(subject.path / "config.yaml")
+    if backdrop:
+        options = replace(options, finish=with_backdrop(options.finish, backdrop))
+    if gloss is not None:
+        relit = replace(options.render.relight, gloss=gloss)
+        options = replace(options, render=replace(options.render, relight=relit))
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
-    wanted = make_views(
-        views,
-        light=light,
-        size_px=size,
-        lights=photo_lights(field),
-        photos=photos,
-        distance_m=distance_m,
-        focal_mm=focal_mm,
-    )
+    chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
+    wanted = make_views(views, light=chosen, size_px=size, distance_m=distance_m, focal_mm=focal_mm)
     index, deformation = 0, None
     if expression != "neutral":
         index = _photo_index(expression, photos)
@@ -147,23 +163,14 @@ def render(
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
-    finish = replace(options.finish, size=size)
+    finish = finish_under(replace(options.finish, size=size), light_options)
     for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
         manner = "" if expression == "neutral" else f"_{Path(expression).stem}"
-        path = place / f"{view.name}_{light.replace(':', '_')}{manner}_{size}.png"
+        path = place / f"{view.name}_{view.lighting_name}{manner}_{size}.png"
         with store.disk_errors(path):
             written.append(write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance))
     emit(StageDone("render", time.monotonic() - started))
     return written
-
-
-def _light(name: str, lights: Sequence[Lighting], photos: Sequence[str]) -> Lighting | str:
-    if name in LIGHTS:
-        return name
-    kind, _, photo = name.partition(":")
-    if kind != "photo" or not lights:
-        raise ConfigError(f"There is no light {name!r}.", hint=f"There are {', '.join(LIGHTS)}, photo and photo:NAME.")
-    return lights[_photo_index(photo, photos) if photo else 0]
 
 
 def _photo_index(name: str, photos: Sequence[str]) -> int:

@@ -1,7 +1,8 @@
 """One render in, one headshot out: colours of the rim cleaned, exposure, tone, backdrop, size."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,10 +11,21 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from head3d import __version__
-from head3d.finish.background import BACKDROPS, Backdrop, BackdropName, paint_backdrop
+from head3d.errors import ConfigError
+from head3d.finish.background import (
+    BACKDROPS,
+    PANORAMA_SUFFIXES,
+    Backdrop,
+    BackdropName,
+    paint_backdrop,
+    parse_color,
+    picture_backdrop,
+)
 from head3d.geometry.reproject import backproject
 from head3d.imaging.color import levels_from_linear, luminance
 from head3d.imaging.compose import over, resize_straight, spread_colors
+from head3d.imaging.panorama import MAP_SUFFIXES, read_linear, read_panorama
+from head3d.render.environment import wrapped_backdrop
 from head3d.render.types import RenderOutput, View
 from head3d.shapes import shaped
 
@@ -35,6 +47,8 @@ class FinishConfig:
     """What stands behind the person."""
     backdrop_color: str = ""
     """A plain colour of your own as #rrggbb; overrides ``backdrop``."""
+    backdrop_image: str = ""
+    """A picture behind the person (.jpg, .png; the middle of a .hdr or .exr panorama); overrides both."""
     exposure: Literal["match", "as-lit"] = "match"
     """``match`` brings the person to ``face_level``, with one gain for a set; ``as-lit`` leaves the light as it is."""
     face_level: float = 0.30
@@ -106,6 +120,42 @@ def exposure_gain(outputs: Sequence[RenderOutput], views: Sequence[View], *, con
     return float(np.clip(target / lit, 0.25, 4.0))  # two stops: beyond that the light was meant
 
 
+def backdrop_picture(config: FinishConfig, size: tuple[int, int]) -> Float[Tensor, "H W 3"]:
+    """What stands behind the person, (height, width) px, linear RGB."""
+    if config.backdrop_image:
+        return picture_backdrop(Path(config.backdrop_image), size)
+    plain = config.backdrop_color
+    return paint_backdrop(Backdrop(plain, plain) if plain else BACKDROPS[config.backdrop], size)
+
+
+def backdrop_map(config: FinishConfig) -> Float[Tensor, "H W 3"]:
+    """Light as it would be where the backdrop is, as an environment map whose front is at the camera.
+
+    A panorama is that light itself, turned so that its middle stands behind the person; of a picture it is guessed.
+    """
+    path = Path(config.backdrop_image)
+    if path.suffix.lower() in PANORAMA_SUFFIXES:
+        around = read_panorama(path)
+        return around.roll(around.shape[1] // 2, 1)
+    return wrapped_backdrop(backdrop_picture(config, (128, 128)))
+
+
+def with_backdrop(config: FinishConfig, choice: str) -> FinishConfig:
+    """The options with another backdrop: one of the painted ones, a colour as #rrggbb, or the path of a picture."""
+    if choice in BACKDROPS:
+        return replace(config, backdrop=choice, backdrop_color="", backdrop_image="")  # type: ignore[arg-type]
+    if choice.startswith("#"):
+        parse_color(choice)
+        return replace(config, backdrop_color=choice, backdrop_image="")
+    if Path(choice).suffix.lower() not in MAP_SUFFIXES:
+        raise ConfigError(
+            f"There is no backdrop {choice!r}.",
+            hint=f"There are {', '.join(BACKDROPS)}, #rrggbb, and pictures ({', '.join(MAP_SUFFIXES)}).",
+        )
+    read_linear(Path(choice))
+    return replace(config, backdrop_image=choice)
+
+
 def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, gain: float | None = None) -> Headshot:
     """Finish one render.
 
@@ -121,10 +171,8 @@ def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, g
     size = (round(alpha.shape[0] * scale), round(alpha.shape[1] * scale))
     rgb, alpha = resize_straight(rgb, alpha, size=size)
     lit = roll_off((rgb * gain).clamp_min(0), shoulder=config.shoulder)
-    plain = config.backdrop_color
-    backdrop = Backdrop(plain, plain) if plain else BACKDROPS[config.backdrop]
-    picture = over(lit, alpha, paint_backdrop(backdrop, size).to(lit))
-    look = plain or config.backdrop
+    picture = over(lit, alpha, backdrop_picture(config, size).to(lit))
+    look = "picture" if config.backdrop_image else config.backdrop_color or config.backdrop
     facts = {
         "generator": f"head3d {__version__}",
         "view": view.name,

@@ -1,6 +1,7 @@
-"""Studio backdrops: plain paper, and paper with a soft pool of light behind the head."""
+"""Backdrops: plain paper, paper with a soft pool of light behind the head, and pictures."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -8,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ConfigError
-from head3d.imaging.color import linear_from_srgb, srgb_from_linear
+from head3d.imaging.color import linear_from_srgb, luminance, srgb_from_linear
+from head3d.imaging.panorama import read_linear, read_panorama
+from head3d.imaging.warp import resize
 
 BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
 
@@ -64,3 +67,28 @@ def paint_backdrop(
     t = (t * t * (3 - 2 * t))[..., None]  # mixed in sRGB, where equal steps look equal
     noise = torch.rand(height, width, 1, generator=torch.Generator().manual_seed(0)) - 0.5
     return linear_from_srgb((inner * (1 - t) + outer * t + noise * _DITHER).clamp(0, 1))
+
+
+PANORAMA_SUFFIXES = (".hdr", ".exr")
+"""Backdrops that show all directions; the middle is what stands behind the person."""
+PANORAMA_SHARE = 0.25
+"""Part of a panorama's height that a portrait shows: 45 degrees, little enough to look straight."""
+PANORAMA_LEVEL = 0.25
+"""Mean luminance a panorama is exposed to."""
+
+
+def picture_backdrop(path: Path, size: tuple[int, int]) -> Float[Tensor, "H W 3"]:
+    """A picture of one's own behind the person: its middle, cut to the shape of ``size`` (height, width), linear."""
+    if path.suffix.lower() in PANORAMA_SUFFIXES:
+        around = read_panorama(path)
+        height, width = around.shape[:2]
+        half = max(round(height * PANORAMA_SHARE / 2), 1)
+        seen = around[height // 2 - half : height // 2 + half, width // 2 - half : width // 2 + half]
+        picture = seen * (PANORAMA_LEVEL / max(float(luminance(seen).mean()), 1e-6))
+    else:
+        picture = read_linear(path)
+    height, width = picture.shape[:2]
+    scale = min(height / size[0], width / size[1])
+    rows, columns = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return resize(picture[top : top + rows, left : left + columns], size).clamp(0.0, 1.0)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.geometry.lamps import Lamps, arrival
 from head3d.shapes import shaped
 
 LAMBERT = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
@@ -16,13 +17,16 @@ LAMBERT = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
 @shaped
 @dataclass(frozen=True)
 class Lighting:
-    """Distant light in the head frame.
+    """Light in the head frame.
 
     Attributes:
-        sh: Incident radiance coefficients, linear RGB.
+        sh: Incident radiance coefficients of the soft, distant part, linear RGB.
+        lamps: What throws shadows, in addition; may be no lamp at all. None where ``sh`` is what a matte surface was
+            fitted with (the light of a photo), so that nothing may be added.
     """
 
     sh: Float[Tensor, "9 3"]
+    lamps: Lamps | None = None
 
 
 def sh_basis(directions: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 9"]:
@@ -70,6 +74,39 @@ def shade_lambert(
 def project_directional(direction: Float[Tensor, "3"], color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:
     """SH of a distant lamp in ``direction`` (unit, head to lamp) with irradiance ``color`` at normal incidence."""
     return sh_basis(direction)[:, None] * color
+
+
+def project_disc(direction: Float[Tensor, "3"], color: Float[Tensor, "3"], *, sine: float) -> Float[Tensor, "9 3"]:
+    """SH of a round distant lamp of uniform radiance, with irradiance ``color`` at normal incidence.
+
+    Bands l of a cap of radiance L and half angle s are L Y_lm times 2 pi times the integral of P_l from cos s to 1
+    (Sloan 2008): 2 pi (1 - c), pi sin^2, pi c sin^2; and its irradiance is pi L sin^2.
+    """
+    cosine = math.sqrt(max(0.0, 1 - sine * sine))
+    bands = torch.tensor([2 / (1 + cosine)] + [1.0] * 3 + [cosine] * 5, dtype=direction.dtype)
+    return (sh_basis(direction) * bands)[:, None] * color
+
+
+def turn_light(light: Lighting, rotation: Float[Tensor, "3 3"]) -> Lighting:
+    """Carry all light round the head: what came from p comes from R p."""
+    lamps = None if light.lamps is None else light.lamps.turned(rotation)
+    return Lighting(rotate_sh(light.sh, rotation), lamps)
+
+
+def scale_light(light: Lighting, gain: float) -> Lighting:
+    """All light brighter by a factor."""
+    return Lighting(light.sh * gain, None if light.lamps is None else light.lamps.scaled(gain))
+
+
+def harmonics_of(light: Lighting) -> Float[Tensor, "9 3"]:
+    """All light as harmonics, without shadows: what lamps are at the head frame's origin is added to the soft part."""
+    sh, lamps = light.sh, light.lamps
+    for number in range(len(lamps) if lamps is not None else 0):
+        assert lamps is not None
+        coming = arrival(lamps, number, torch.zeros(1, 3))
+        color = lamps.color[number] * coming.strength
+        sh = sh + project_disc(coming.direction[0], color, sine=float(coming.sine)).to(sh)
+    return sh
 
 
 def ambient(color: Float[Tensor, "3"]) -> Float[Tensor, "9 3"]:

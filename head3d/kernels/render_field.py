@@ -205,6 +205,11 @@ def field_sdf(parts: FieldParts, points_m: Float[Tensor, "P 3"], *, base: bool =
     return out
 
 
+def described_cache(cache: FieldVolume) -> "_Described":
+    """A field of which only the distance to march on is there."""
+    return _described(None, cache, None)
+
+
 @dataclass(frozen=True)
 class _Described:
     """Integers and reals of abi.h; ``held`` keeps what the addresses point to."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.reproject import reproject
+from head3d.geometry.sh import harmonics_of
 from head3d.imaging.color import srgb_from_linear
 from head3d.imaging.similarity import lpips, psnr_db
 from head3d.render.types import RenderOutput, View
@@ -76,7 +77,8 @@ def rendered_consistency(
 
     Where lamps move with the camera, as in a studio, colours rightly differ between views: then the albedo is compared.
     """
-    one_light = all(torch.allclose(view.lighting.sh, views[0].lighting.sh) for view in views)
+    light = [harmonics_of(view.lighting) for view in views]
+    one_light = all(torch.allclose(one, light[0]) for one in light)
     seen = []
     for output, view in zip(outputs, views, strict=True):
         step = max(output.alpha.shape[0] // height_px, 1)

@@ -1,6 +1,6 @@
 """Rays through the field: weights of samples (NeuS: Wang et al. 2021), albedo, normal, light; whole views in tiles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,12 +13,10 @@ from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
+from head3d.render.pooling import pool_rays
+from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
-
-DARKEST = 0.03
-"""Irradiance never falls below this part of the ambient light: an order-2 fit may go negative, real light does not."""
-
 
 BAND_RAYS = 1 << 20
 """Rays made at once for one launch: 12 MB of directions."""
@@ -40,6 +38,7 @@ class RenderConfig:
     """Distance of the taps that give the normal, metres."""
     mirror_unseen: bool = True
     """Take the colour of places no photo saw from the other half of the head."""
+    relight: RelightConfig = field(default_factory=RelightConfig)
 
 
 @shaped
@@ -219,6 +218,42 @@ def render_view(
     if cache is None:
         cache = ShellCache(trained)
         cache.refresh(trained)
+    seen_as = {"cache": cache, "deformation": deformation, "photo": photo}
+    if not needs_relight(view.lighting, config.relight):
+        return _render_matte(trained, view, config=config, **seen_as)
+    height, width = view.camera.size
+    times = config.oversample
+    large = view.camera.resized((height * times, width * times))
+    seen = _render_matte(trained, replace(view, camera=large), config=replace(config, oversample=1), **seen_as)
+    lit = relight(
+        trained,
+        cache,
+        view.lighting,
+        large,
+        albedo=seen.albedo,
+        normal=seen.normal,
+        alpha=seen.alpha,
+        depth_m=seen.depth_m,
+        config=config.relight,
+        deformation=deformation,
+        photo=photo,
+    )
+    if times == 1:
+        return replace(seen, rgb_linear=lit)
+    others = seen.albedo, seen.normal, seen.alpha[..., None], seen.depth_m[..., None]
+    return pool_rays(torch.cat([lit, *others], dim=-1), times)
+
+
+def _render_matte(
+    trained: RadianceField,
+    view: View,
+    *,
+    config: RenderConfig,
+    cache: ShellCache,
+    deformation: Deformation | None,
+    photo: int,
+) -> RenderOutput:
+    """Under the harmonics of the view's light alone."""
     parts = kernel_parts(trained)
     if parts is not None and cache.values.device == parts.geometry.table.device and config.colors <= MOST_COLORS:
         return _render_fused(parts, view, cache=cache, config=config, deform=_volume_of(deformation, photo))
@@ -274,7 +309,7 @@ def render_view_torch(
     deformation: Deformation | None = None,
     photo: int = 0,
 ) -> RenderOutput:
-    """:func:`render_view` tile by tile with the field's own functions: slower, and for every kind of field."""
+    """Matte pictures tile by tile with the field's own functions: slower than the kernels, for every kind of field."""
     camera, times = view.camera, config.oversample
     height, width = camera.size
     large = camera.resized((height * times, width * times))
@@ -301,15 +336,4 @@ def render_view_torch(
         depth = seen.t * (directions @ camera.c2w[0, :3, 2])
         normal = torch.nn.functional.normalize(seen.gradient, dim=-1, eps=1e-6)
         parts.append(torch.cat([seen.radiance, seen.albedo, normal, seen.alpha[:, None], depth[:, None]], dim=-1))
-    flat = (
-        torch.cat(parts).reshape(height, times, width, times, 11).permute(0, 2, 1, 3, 4).reshape(height, width, -1, 11)
-    )
-    alpha = flat[..., 9]
-    share = (alpha + 1e-9) / (alpha + 1e-9).sum(-1, keepdim=True)
-    mixed = (flat * share[..., None]).sum(2)
-    opaque = alpha.mean(-1)
-    visible = (opaque > 1e-3)[..., None]
-    rgb, albedo = (torch.where(visible, mixed[..., k : k + 3].clamp(min=0.0), 0.0) for k in (0, 3))
-    normal = torch.nn.functional.normalize(mixed[..., 6:9], dim=-1, eps=1e-6) * visible
-    depth = torch.where(opaque > 0.5, mixed[..., 10], torch.zeros_like(opaque))
-    return RenderOutput(rgb, albedo, normal, opaque, depth)
+    return pool_rays(torch.cat(parts).reshape(height * times, width * times, 11), times)

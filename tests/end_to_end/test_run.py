@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from head3d.store import locked
+from head3d.subject import Subject
 from tests.end_to_end.conftest import QUICK, environment, head3d
 
 STAGES = ["capture", "perception", "fit", "field", "views", "headshots", "report"]
@@ -145,6 +147,40 @@ def test_render_makes_other_angles_and_lights(subject: Path):
     picture = cv2.imread(str(written[0]))
     assert picture is not None and picture.shape == (64, 64, 3)
     assert head3d("run", "--out", subject, *QUICK).stderr == ""
+
+
+def test_render_takes_maps_lamps_and_backdrops(subject: Path, tmp_path: Path):
+    sky = np.full((32, 64, 3), 30, np.uint8)
+    sky[8:12, 40:44] = 255
+    around, lamps = str(tmp_path / "sky.png"), tmp_path / "key.yaml"
+    cv2.imwrite(around, sky)
+    lamps.write_text("lamps: [{kind: point, azimuth_deg: 40, elevation_deg: 30}]")
+    small = ("--size", "64", "--out", tmp_path / "made")
+    for words in (
+        ("--light", around, "--light-yaw", "30"),
+        ("--light", lamps),
+        ("--light", "backdrop", "--backdrop", around),
+    ):
+        done = head3d("render", subject, *words, *small)
+        assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "made").iterdir())
+    assert names == ["front_backdrop_64.png", "front_key_64.png", "front_sky_yaw+30_64.png"]
+    changed = ("--views.light", around, "--finish.backdrop-image", around)
+    assert head3d("run", "--out", subject, *QUICK, *changed).returncode == 0
+    made = Subject(subject).ledger().stages["views"].inputs_sha
+    cv2.imwrite(around, sky[:, ::-1])
+    assert head3d("run", "--out", subject, *QUICK, *changed).returncode == 0
+    assert Subject(subject).ledger().stages["views"].inputs_sha != made
+
+
+def test_render_under_a_damaged_map_exits_2_in_one_line(subject: Path, tmp_path: Path):
+    (tmp_path / "cut.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 8\n12")
+    done = head3d("render", subject, "--light", tmp_path / "cut.hdr")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"error: {tmp_path}/cut.hdr: not a readable hdr file.",
+        "hint: It may be damaged or of another kind.",
+    ]
 
 
 def test_render_of_an_unknown_view_exits_2(subject: Path):

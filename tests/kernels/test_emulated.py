@@ -13,6 +13,7 @@ from head3d.kernels.grid_sample import grid_sample3
 from head3d.kernels.library import call
 from head3d.kernels.marching import march_shell
 from head3d.kernels.raster import rasterize
+from head3d.kernels.relight import relight_pixels
 from head3d.kernels.render_field import field_sdf, march_field, render_field
 from tests.kernels.emulated import compile_emulated
 from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
@@ -108,6 +109,24 @@ class TestOps:
         assert (apart > 1e-3).float().mean() < 5e-3  # such rays took another turn at a rounding
         assert (valid == cuda_valid).all(1).float().mean() > 0.98
         assert torch.allclose(sdf, cuda_sdf, atol=1e-6)
+
+    def test_relight(self, emulated):
+        parts, count = ball(), 400
+        place = torch.nn.functional.normalize(noise(count, 3).float(), dim=1) * 0.1
+        albedo, hair = noise(count, 3, seed=1).float().sigmoid(), noise(count, seed=2).float().clamp(0, 1)
+        lamps = torch.tensor(
+            [[0.6, 0.5, 0.6, 2, 2, 1, 0, 0, 0, 0.05, 1], [-0.4, 0.2, 0.6, 1, 2, 3, 0.5, -0.2, -0.8, 0.1, 0]]
+        )
+
+        def run():
+            return (
+                relight_pixels(
+                    parts.shape, place=place, neutral=place, normal=place * 10, albedo=albedo, hair=hair, eye=CENTRE,
+                    sh=SLANTED, lamps=lamps, shadows=0.9, occlusion=0.8, gloss=1.0,
+                ),
+            )  # fmt: skip
+
+        agree(emulated(run), atol=1e-4, rtol=1e-3)
 
     def test_adam_step_touched(self, emulated):
         def run():

@@ -1,20 +1,26 @@
 """Views by name, by angle and by light."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from head3d.errors import ConfigError
+from head3d.finish.apply import FinishConfig
 from head3d.geometry.sh import Lighting
-from head3d.rendering import make_views
+from head3d.parts_views import read_view, write_view
+from head3d.render.lights import LightOptions, choose_light
+from head3d.render.types import RenderOutput
+from head3d.rendering import finish_under, make_views
 
 LIGHTS = [Lighting(torch.full((9, 3), float(i))) for i in range(2)]
 PHOTOS = ["a.jpg", "b c.png"]
 
 
-def make(*names: str, light: str = "soft-front", size_px: int = 64):
-    return make_views(names, light=light, size_px=size_px, lights=LIGHTS, photos=PHOTOS)
+def make(*names: str, light: str = "soft-front", size_px: int = 64, **how):
+    chosen = choose_light(light, LightOptions(**how), photos=dict(zip(PHOTOS, LIGHTS, strict=True)))
+    return make_views(names, light=chosen, size_px=size_px)
 
 
 def test_an_angle_of_ones_own_turns_the_head_by_it():
@@ -31,6 +37,22 @@ def test_names_keep_their_order_and_come_once():
 def test_light_of_a_photo_is_its_own():
     assert torch.equal(make("front", light="photo")[0].lighting.sh, LIGHTS[0].sh)
     assert torch.equal(make("front", light="photo:b c.png")[0].lighting.sh, LIGHTS[1].sh)
+
+
+def test_lamps_are_kept_in_the_folder_of_a_view(tmp_path: Path):
+    view = make("profile-left", light="rim", size_px=16, yaw_deg=10.0)[0]
+    flat = torch.zeros(16, 16, 3)
+    write_view(tmp_path, RenderOutput(flat, flat, flat, flat[..., 0], flat[..., 0]), view)
+    read = read_view(tmp_path)[1]
+    assert read.lighting_name == "rim_yaw+10"
+    assert read.lighting.lamps is not None and view.lighting.lamps is not None
+    for name, value in vars(view.lighting.lamps).items():
+        assert torch.equal(getattr(read.lighting.lamps, name), value)
+
+
+def test_an_exposure_set_by_hand_is_not_measured_away():
+    assert finish_under(FinishConfig(), LightOptions(exposure="-1")).exposure == "as-lit"
+    assert finish_under(FinishConfig(), LightOptions()).exposure == "match"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,26 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from head3d.errors import ConfigError
-from head3d.finish.apply import FinishConfig, exposure_gain, finish_headshot, finish_set, roll_off
+from head3d.finish.apply import (
+    FinishConfig,
+    backdrop_map,
+    backdrop_picture,
+    exposure_gain,
+    finish_headshot,
+    finish_set,
+    roll_off,
+    with_backdrop,
+)
 from head3d.finish.background import BACKDROPS, paint_backdrop
 from head3d.finish.contact_sheet import contact_sheet
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import levels_from_linear, luminance
+from head3d.imaging.io import write_image
+from head3d.render.environment import map_directions
 from head3d.render.types import RenderOutput, View
 
 
@@ -99,6 +111,32 @@ class TestBackdrop:
     def test_a_wrong_colour_is_named(self):
         with pytest.raises(ConfigError, match="mauve"):
             finish_headshot(ball(), view(), config=FinishConfig(backdrop_color="mauve"))
+
+    def test_a_picture_stands_behind_the_person_cut_to_the_frame(self, tmp_path):
+        pixels = np.zeros((40, 90, 3), np.uint8)
+        pixels[:, 25:65] = 200  # the middle square is what a square headshot shows
+        path = write_image(tmp_path / "wall.png", pixels)
+        config = with_backdrop(FinishConfig(size=64), str(path))
+        shot = finish_headshot(ball(), view(), config=config)
+        assert shot.preset == "picture" and shot.rgb_srgb[2, 2].tolist() == [200, 200, 200]
+
+    def test_a_panorama_shows_its_middle_and_lights_from_behind(self, tmp_path):
+        values = np.full((32, 64, 3), 0.01, np.float32)
+        values[12:20, 28:36] = 9.0
+        cv2.imwrite(str(tmp_path / "around.hdr"), values)
+        config = with_backdrop(FinishConfig(), str(tmp_path / "around.hdr"))
+        assert luminance(backdrop_picture(config, (20, 20))).min() > 0.2
+        level, behind = luminance(backdrop_map(config)), map_directions(32, 64)[..., 2] < -0.8
+        assert level[behind].max() > 5 and level[~behind].max() < 0.1
+
+    @pytest.mark.parametrize("choice", ["grey-wall", "#12345", "none.jpg"])
+    def test_a_backdrop_that_is_none_is_told(self, choice):
+        with pytest.raises(ConfigError, match=choice):
+            with_backdrop(FinishConfig(), choice)
+
+    def test_a_named_backdrop_takes_the_place_of_a_picture(self):
+        config = with_backdrop(FinishConfig(backdrop_image="a.jpg", backdrop_color="#ffffff"), "charcoal")
+        assert (config.backdrop, config.backdrop_color, config.backdrop_image) == ("charcoal", "", "")
 
 
 class TestContactSheet:

@@ -1,9 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, pixel_grid, pixel_rays
+from head3d.geometry.lamps import distant_lamps
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import linear_from_srgb
 from head3d.quality.consistency import SeenView, cross_view_consistency, eroded, rendered_consistency
@@ -51,6 +53,15 @@ def rendered(yaw_deg: float, light: float) -> tuple[RenderOutput, View]:
     normal = torch.zeros(192, 192, 3)
     view = View(ball.name, ball.camera, Lighting(ambient(torch.full((3,), light))), "studio")
     return RenderOutput(albedo * light, albedo, normal, ball.alpha, ball.depth_m), view
+
+
+def test_lamps_that_throw_shadows_count_as_light():
+    outputs, views = zip(*[rendered(-15.0, 0.5), rendered(15.0, 0.5)], strict=True)
+    dimmed = replace(outputs[1], rgb_linear=0.3 * outputs[1].rgb_linear)
+    lamps = distant_lamps(torch.tensor([[0.0, 0.0, 1.0]]), torch.ones(1, 3), sine=torch.tensor([0.1]))
+    other = replace(views[1], lighting=replace(views[1].lighting, lamps=lamps))
+    assert rendered_consistency([outputs[0], dimmed], views, height_px=96).psnr_db < 20
+    assert rendered_consistency([outputs[0], dimmed], [views[0], other], height_px=96).psnr_db > 30
 
 
 def test_lamps_that_move_with_the_camera_are_no_disagreement_and_thinning_keeps_pixels_in_place():
