@@ -151,7 +151,9 @@ class Render:
     size: int = 1024
     """Height and width, px."""
     expression: str = "neutral"
-    """neutral, or the name of a photo whose expression the head shows."""
+    """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
+    gaze: Literal["own", "camera"] = "own"
+    """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
     distance_m: float = 1.5
     """From the camera to the head, metres."""
     focal_mm: float | None = None
@@ -172,6 +174,7 @@ def _render(words: Sequence[str]) -> int:
             light=options.light,
             size=options.size,
             expression=options.expression,
+            gaze=options.gaze,
             distance_m=options.distance_m,
             focal_mm=options.focal_mm,
             out=options.out,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -13,16 +14,20 @@ from head3d.config import Config, load_config
 from head3d.errors import ConfigError
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
-from head3d.field.deform import Deformation, expression_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.finish.apply import finish_set
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
+from head3d.morphable.expressions import find_expression
+from head3d.render.posed import PosedHead
 from head3d.render.types import View
 from head3d.render.views import ANGLES, LIGHTS, named_view
 from head3d.render.volume import render_view
 from head3d.subject import Subject
+
+Gaze = Literal["own", "camera"]
+"""``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
 
 OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
 """Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
@@ -93,6 +98,7 @@ def render(
     light: str = "soft-front",
     size: int = 1024,
     expression: str = "neutral",
+    gaze: Gaze = "own",
     distance_m: float = 1.5,
     focal_mm: float | None = None,
     out: Path | None = None,
@@ -106,7 +112,8 @@ def render(
         views: See :func:`make_views`.
         light: See :func:`make_views`.
         size: Height and width, px.
-        expression: ``neutral``, or the name of a photo whose expression the head shows.
+        expression: See :func:`head3d.morphable.expressions.find_expression`.
+        gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
         out: Folder for the pictures; the subject's exports/renders if None.
@@ -128,29 +135,27 @@ def render(
         distance_m=distance_m,
         focal_mm=focal_mm,
     )
-    index, deformation = 0, None
-    if expression != "neutral":
-        index = _photo_index(expression, photos)
-        deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(photos))])
+    shown = find_expression(expression, fitted, photos)
+    posed = PosedHead(fitted, shown)
     device = choose_device(options.train.device)
     field = field.to(device)
-    deformation = deformation and deformation.to(device)
     emit(StageStart("render", len(wanted)))
     started = time.monotonic()
     cache = surface_cache(field)
     outputs = []
     with torch.no_grad():
         for step, view in enumerate(wanted):
-            outputs.append(
-                render_view(field, view, config=options.render, cache=cache, deformation=deformation, photo=index)
-            )
+            bent = posed.deformation(look_at_m=view.camera.centre[0] if gaze == "camera" else None)
+            bent = bent and bent.to(device)
+            outputs.append(render_view(field, view, config=options.render, cache=cache, deformation=bent))
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
     finish = replace(options.finish, size=size)
     for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
-        manner = "" if expression == "neutral" else f"_{Path(expression).stem}"
-        path = place / f"{view.name}_{light.replace(':', '_')}{manner}_{size}.png"
+        manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        words = [view.name, light.replace(":", "_"), *(word.replace(":", "-") for word in manner if word), str(size)]
+        path = place / f"{'_'.join(words)}.png"
         with store.disk_errors(path):
             written.append(write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance))
     emit(StageDone("render", time.monotonic() - started))

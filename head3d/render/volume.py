@@ -13,6 +13,7 @@ from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
+from head3d.render.relit import relit
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
 
@@ -219,10 +220,12 @@ def render_view(
     if cache is None:
         cache = ShellCache(trained)
         cache.refresh(trained)
-    parts = kernel_parts(trained)
+    parts, deform = kernel_parts(trained), _volume_of(deformation, photo)
     if parts is not None and cache.values.device == parts.geometry.table.device and config.colors <= MOST_COLORS:
-        return _render_fused(parts, view, cache=cache, config=config, deform=_volume_of(deformation, photo))
-    return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+        output = _render_fused(parts, view, cache=cache, config=config, deform=deform)
+    else:
+        output = render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    return output if deform is None else relit(output, view, deform)
 
 
 def _volume_of(deformation: Deformation | None, photo: int) -> FieldVolume | None:
