@@ -23,7 +23,6 @@ from head3d.morphable.expressions import find_expression
 from head3d.render.posed import PosedHead
 from head3d.render.types import View
 from head3d.render.views import ANGLES, LIGHTS, named_view
-from head3d.render.volume import render_view
 from head3d.subject import Subject
 
 Gaze = Literal["own", "camera"]
@@ -136,7 +135,7 @@ def render(
         focal_mm=focal_mm,
     )
     shown = find_expression(expression, fitted, photos)
-    posed = PosedHead(fitted, shown)
+    posed = PosedHead(field, fitted, shown)
     device = choose_device(options.train.device)
     field = field.to(device)
     emit(StageStart("render", len(wanted)))
@@ -145,9 +144,9 @@ def render(
     outputs = []
     with torch.no_grad():
         for step, view in enumerate(wanted):
-            bent = posed.deformation(look_at_m=view.camera.centre[0] if gaze == "camera" else None)
-            bent = bent and bent.to(device)
-            outputs.append(render_view(field, view, config=options.render, cache=cache, deformation=bent))
+            outputs.append(
+                posed.picture(field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera")
+            )
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []

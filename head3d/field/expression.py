@@ -7,7 +7,6 @@ smooth map can do, whereas the way back would have to tear.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy import spatial
@@ -33,7 +32,7 @@ CLEAR = 0.75
 """A layer's sample that other skin is nearer to than this part of LAYER_M, on either head, is left out: lips, lids."""
 LEAST_VOLUME = 0.01
 """A cell is folded where the map leaves less than this part of its volume."""
-REPAIRS, REPAIR_FACTOR, REPAIR_REACH, REPAIR_ROUNDS = 5, 3.0, 1, 30
+REPAIRS, REPAIR_FACTOR, REPAIR_REACH, REPAIR_ROUNDS = 8, 3.0, 1, 30
 """Times folds are smoothed, how much stiffer each time, how many cells about them, and steps of the solver."""
 
 

@@ -1,7 +1,7 @@
 """Turn the eyes of the field: an addition to its displacement about each eyeball. Lids stay where they are.
 
-The iris turns as a stiff disc about the eye's centre, the lids do not move, and the white between them is stretched: the
-field knows nothing of the white behind a lid.
+The iris turns as a stiff disc about the eye's centre, the lids do not move, and the white between them is stretched:
+the field knows nothing of the white behind a lid.
 """
 
 import math
@@ -13,8 +13,8 @@ from jaxtyping import Float
 from scipy import spatial
 from torch import Tensor
 
-from head3d.field.expression import displaced
-from head3d.field.lattice_fit import Lattice, fit_lattice
+from head3d.field.expression import displaced, unfolded
+from head3d.field.lattice_fit import refine_lattice
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.rotations import matrix_from_axis_angle
 
@@ -24,8 +24,8 @@ EASY_RAD, LIMIT_RAD = math.radians(15.0), math.radians(22.0)
 """Eyes turn freely up to the first, and never beyond the second: there the head would turn."""
 ROOM_M = 0.008
 """The turn is gone this far outside the eyeball."""
-LID_M = 0.001
-"""An iris this near to a lid belongs to the lid's edge."""
+LID_M = 0.0025
+"""An iris this near to a lid is stretched instead of turned: over less than this a slanting lid's edge would fold."""
 RIM = 1.1
 """The disc that turns reaches this far beyond the iris: its dark rim stays round."""
 LAYERS_M = (0.0, 0.0015, -0.0015)
@@ -33,6 +33,8 @@ LAYERS_M = (0.0, 0.0015, -0.0015)
 SPACING = 14
 """Rings of samples in a disc."""
 STILL_RAD = 1e-3
+STEPS = 80
+"""Of the solver, enough for the 30 cells across an eye."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,13 @@ def gaze_map(
     values = whole.values.clone()
     for (eye, turn), (near, far) in zip(moving, boxes, strict=True):
         first = ((near - whole.origin) / whole.cell_m).round().long()
-        last = ((far - whole.origin) / whole.cell_m).round().long()
-        corner, end = whole.origin + first * whole.cell_m, whole.origin + last * whole.cell_m
+        last = ((far - whole.origin) / whole.cell_m).round().long() + 1
+        window = (slice(None), *(slice(int(first[axis]), int(last[axis])) for axis in (2, 1, 0)))
+        before = Volume(values[window].clone(), whole.origin + first * whole.cell_m, whole.cell_m)
         posed, neutral = iris_samples(eye, turn, skin=skin)
-        data = torch.cat([posed, skin])
-        added = torch.cat([neutral - displaced(whole, posed), torch.zeros_like(skin)])
-        # half a cell less, so that rounding up gives as many nodes as there are from corner to end
-        lattice = Lattice(corner, end - 0.5 * whole.cell_m, whole.cell_m)
-        extra = fit_lattice(lattice, data, added, torch.ones(len(data)))
-        depth, height, width = extra.shape
-        x, y, z = (int(i) for i in first)
-        values[:, z : z + depth, y : y + height, x : x + width] += extra.values
+        points, origins = torch.cat([posed, skin]), torch.cat([neutral, displaced(whole, skin)])
+        data = points, origins - points, torch.ones(len(points))
+        values[window] = unfolded(refine_lattice(before, *data, rounds=STEPS, everywhere=True), *data).values
     return Volume(values, whole.origin, whole.cell_m)
 
 
@@ -138,9 +136,7 @@ def grown(volume: Volume, low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> 
     before = ((volume.origin - low) / volume.cell_m).ceil().clamp(min=0).long()
     after = ((high - volume.origin - last) / volume.cell_m).ceil().clamp(min=0).long()
     pads = [int(n) for pair in zip(before, after, strict=True) for n in pair]
-    return Volume(
-        torch.nn.functional.pad(volume.values, pads), volume.origin - before * volume.cell_m, volume.cell_m
-    )
+    return Volume(torch.nn.functional.pad(volume.values, pads), volume.origin - before * volume.cell_m, volume.cell_m)
 
 
 def _box(eye: Eyeball) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:

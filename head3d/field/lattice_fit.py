@@ -60,7 +60,7 @@ def fit_lattice(
     found: Volume | None = None
     for times, rounds in zip((4, 2, 1), ROUNDS, strict=True):
         empty = lattice.coarser(times)
-        start = empty if found is None else resampled(found, empty)
+        start = empty if found is None else _still_at_border(resampled(found, empty))
         found = refine_lattice(start, points_m, values, weights, rounds=rounds, everywhere=found is None)
     assert found is not None
     return found
@@ -70,6 +70,13 @@ def resampled(volume: Volume, like: Volume) -> Volume:
     """A volume's values at the nodes of another grid."""
     spread = sample_values(volume.values, volume.origin, volume.cell_m, like.nodes())
     return Volume(spread.T.reshape(-1, *like.shape).contiguous(), like.origin, like.cell_m)
+
+
+def _still_at_border(volume: Volume) -> Volume:
+    """The same volume with zeros at its border: a coarser grid covers a larger box, and ends farther out."""
+    values = torch.zeros_like(volume.values)
+    values[:, 1:-1, 1:-1, 1:-1] = volume.values[:, 1:-1, 1:-1, 1:-1]
+    return Volume(values, volume.origin, volume.cell_m)
 
 
 def refine_lattice(

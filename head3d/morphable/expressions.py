@@ -90,7 +90,9 @@ def expression_vector(units: Mapping[str, float], model: HeadModel) -> Float[Ten
         if not found:
             raise ConfigError(f"There is no unit {name!r}.", hint=f"There are {', '.join(model.expression_names)}.")
         if not math.isfinite(weight) or abs(weight) > MOST_UNIT:
-            raise ConfigError(f"The unit {name} has the weight {weight}.", hint="Use 0 (at rest) to 1 (as far as it goes).")
+            raise ConfigError(
+                f"The unit {name} has the weight {weight}.", hint="Use 0 (at rest) to 1 (as far as it goes)."
+            )
         vector[found] = weight
     return vector
 
