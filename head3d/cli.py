@@ -158,6 +158,8 @@ class Render:
     """From the camera to the head, metres."""
     focal_mm: float | None = None
     """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    confidence: bool = False
+    """Write beside each picture which places photos saw (white) and which are invented (black)."""
     out: Path | None = None
     """Folder for the pictures; the subject's exports/renders if not given."""
 
@@ -177,6 +179,7 @@ def _render(words: Sequence[str]) -> int:
             gaze=options.gaze,
             distance_m=options.distance_m,
             focal_mm=options.focal_mm,
+            confidence=options.confidence,
             out=options.out,
             emit=emit,
         )

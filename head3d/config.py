@@ -23,6 +23,7 @@ from head3d.errors import ConfigError
 from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
+from head3d.quality.gate import GateConfig
 from head3d.render.volume import RenderConfig
 from head3d.train.loop import TrainConfig
 
@@ -52,6 +53,9 @@ class ViewsConfig:
     """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo."""
     size_px: int = 1024
     """Height and width of a view, px."""
+    confidence_png: bool = True
+    """Write beside each view where it is seen, extrapolated or invented (confidence.png); view.json tells the shares
+    in any case."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Config:
     views: ViewsConfig = field(default_factory=ViewsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     hold_out_from: int = 10
     """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 

@@ -12,18 +12,23 @@ import torch
 from head3d import store
 from head3d.config import Config, load_config
 from head3d.errors import ConfigError
-from head3d.events import Emit, Progress, StageDone, StageStart, ignore
+from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.field.volumes import Volume
 from head3d.finish.apply import finish_set
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
+from head3d.parts_views import confidence_levels
+from head3d.quality.gate import judge_sight
+from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.posed import PosedHead
 from head3d.render.types import View
 from head3d.render.views import ANGLES, LIGHTS, named_view
 from head3d.subject import Subject
+from head3d.train.cameras import refined_cameras
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
@@ -90,6 +95,11 @@ def surface_cache(field: RadianceField) -> ShellCache:
     return cache
 
 
+def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
+    """What the photos of a subject saw (see :func:`head3d.render.confidence.sight_volume`)."""
+    return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
+
+
 def render(
     subject: Subject | str | Path,
     views: Sequence[str],
@@ -100,6 +110,7 @@ def render(
     gaze: Gaze = "own",
     distance_m: float = 1.5,
     focal_mm: float | None = None,
+    confidence: bool = False,
     out: Path | None = None,
     config: Config | None = None,
     emit: Emit = ignore,
@@ -115,6 +126,8 @@ def render(
         gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
+        confidence: Write ``NAME_confidence.png`` beside each picture: white where photos saw the place, black where
+            it is invented.
         out: Folder for the pictures; the subject's exports/renders if None.
         config: Options of rendering and finishing; those of the last run if None.
         emit: Hears progress.
@@ -141,22 +154,32 @@ def render(
     emit(StageStart("render", len(wanted)))
     started = time.monotonic()
     cache = surface_cache(field)
-    outputs = []
+    sight = photo_sight(subject, field, cache)
+    outputs, beliefs = [], []
     with torch.no_grad():
         for step, view in enumerate(wanted):
-            outputs.append(
-                posed.picture(field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera")
+            picture, displacement = posed.picture(
+                field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
             )
+            outputs.append(picture)
+            beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
+            verdict = judge_sight(view.name, beliefs[-1].shares, config=options.gate)
+            if verdict.sentence:
+                emit(Notice(verdict.sentence, "warning"))
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
     finish = replace(options.finish, size=size)
-    for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
+    shots = finish_set(outputs, wanted, config=finish)
+    for shot, view, belief in zip(shots, wanted, beliefs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else ""]
         words = [view.name, light.replace(":", "_"), *(word.replace(":", "-") for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.png"
         with store.disk_errors(path):
-            written.append(write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance))
+            facts = {**shot.provenance, "confidence": str(belief.shares)}
+            written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts))
+            if confidence:
+                store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
     emit(StageDone("render", time.monotonic() - started))
     return written
 

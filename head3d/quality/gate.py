@@ -1,6 +1,7 @@
 """What may be delivered: views that show mostly what no photo has seen are told apart from the others."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,12 @@ def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdic
         f"{kept}Add a photo {missing_side(shares.invented_towards)}."
     )
     return SightVerdict(view, level, shares, sentence)
+
+
+def deliverable(views: Sequence[str], verdicts: Mapping[str, SightVerdict]) -> set[str]:
+    """Names of the views that are not refused; all of them if that were none: some picture is better than no answer."""
+    kept = {view for view in views if view not in verdicts or verdicts[view].level != "refused"}
+    return kept or set(views)
 
 
 def missing_side(towards: tuple[float, float, float]) -> str:

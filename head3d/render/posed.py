@@ -12,6 +12,7 @@ from head3d.field.gaze import Eyeball, gaze_map, turn_towards
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.mesh import Mesh
+from head3d.kernels.render_field import FieldVolume
 from head3d.morphable.expressions import Expression, eyeballs, posed_skin
 from head3d.morphable.types import HeadFit
 from head3d.render.iris import find_irises
@@ -52,16 +53,16 @@ class PosedHead:
         config: RenderConfig,
         cache: ShellCache,
         look_at_camera: bool = False,
-    ) -> RenderOutput:
-        """:func:`render_view` of this head; the field, its cache and the picture as there."""
+    ) -> tuple[RenderOutput, FieldVolume | None]:
+        """:func:`render_view` of this head, and the displacement to the neutral head that it shows (m; None: still)."""
         bent = self.deformation(look_at_m=view.camera.centre[0] if look_at_camera else None)
         if bent is None:
-            return render_view(trained, view, config=config, cache=cache)
+            return render_view(trained, view, config=config, cache=cache), None
         bent = bent.to(trained.sd_m.device)
         output = render_view(trained, view, config=config, cache=cache, deformation=bent)
         volume = bent.volume_of(0)
         assert volume is not None, "a deformation that was made moves"
-        return darken_gap(output, view, volume, lips=self.lips)
+        return darken_gap(output, view, volume, lips=self.lips), volume
 
     def deformation(self, *, look_at_m: Float[Tensor, "3"] | None = None) -> Deformation | None:
         """What :func:`render_view` takes; eyes look at a point (head frame, m), or as the expression says if None."""
