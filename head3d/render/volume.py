@@ -221,10 +221,9 @@ def render_view(
         cache = ShellCache(trained)
         cache.refresh(trained)
     parts, deform = kernel_parts(trained), _volume_of(deformation, photo)
-    if parts is not None and cache.values.device == parts.geometry.table.device and config.colors <= MOST_COLORS:
-        output = _render_fused(parts, view, cache=cache, config=config, deform=deform)
-    else:
-        output = render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    if parts is None or cache.values.device != parts.geometry.table.device or config.colors > MOST_COLORS:
+        return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    output = _render_fused(parts, view, cache=cache, config=config, deform=deform)
     return output if deform is None else relit(output, view, deform)
 
 
@@ -315,4 +314,5 @@ def render_view_torch(
     rgb, albedo = (torch.where(visible, mixed[..., k : k + 3].clamp(min=0.0), 0.0) for k in (0, 3))
     normal = torch.nn.functional.normalize(mixed[..., 6:9], dim=-1, eps=1e-6) * visible
     depth = torch.where(opaque > 0.5, mixed[..., 10], torch.zeros_like(opaque))
-    return RenderOutput(rgb, albedo, normal, opaque, depth)
+    output, deform = RenderOutput(rgb, albedo, normal, opaque, depth), _volume_of(deformation, photo)
+    return output if deform is None else relit(output, view, deform)
