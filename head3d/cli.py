@@ -161,11 +161,15 @@ class Render:
     size: int = 1024
     """Height and width, px."""
     expression: str = "neutral"
-    """neutral, or the name of a photo whose expression the head shows."""
+    """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
+    gaze: Literal["own", "camera"] = "own"
+    """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
     distance_m: float = 1.5
     """From the camera to the head, metres."""
     focal_mm: float | None = None
     """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    confidence: bool = False
+    """Write beside each picture which places photos saw (white) and which are invented (black)."""
     out: Path | None = None
     """Folder for the pictures; the subject's exports/renders if not given."""
 
@@ -177,7 +181,7 @@ def _render(words: Sequence[str]) -> int:
     options = _parse(Render, "render", words)
     names = [name.strip() for name in options.views.split(",") if name.strip()]
     put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
-    same = ("light", "gloss", "backdrop", "size", "expression", "distance_m", "focal_mm", "out")
+    same = ("light", "gloss", "backdrop", "size", "expression", "gaze", "distance_m", "focal_mm", "confidence", "out")
     others = {name: getattr(options, name) for name in same}
     with listen() as emit:
         written = render(options.subject, names, light_options=put_up, emit=emit, **others)

@@ -23,6 +23,7 @@ from head3d.errors import ConfigError
 from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
+from head3d.quality.gate import GateConfig
 from head3d.render.lights import LightOptions
 from head3d.render.volume import RenderConfig
 from head3d.train.loop import TrainConfig
@@ -55,6 +56,9 @@ class ViewsConfig:
     lighting: LightOptions = field(default_factory=LightOptions)
     size_px: int = 1024
     """Height and width of a view, px."""
+    confidence_png: bool = True
+    """Write beside each view where it is seen, extrapolated or invented (confidence.png); view.json tells the shares
+    in any case."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Config:
     views: ViewsConfig = field(default_factory=ViewsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     hold_out_from: int = 10
     """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 

@@ -1,11 +1,14 @@
-"""How rendered views lie in a subject folder: views/<name>/{color,albedo,normal,depth}.png and view.json.
+"""How rendered views lie in a subject folder: views/<name>/{color,albedo,normal,depth,confidence}.png and view.json.
 
 Colours are sRGB in 16 bits; ``color`` has alpha, is not premultiplied, and is darkened by the exposure in view.json,
-so that no highlight is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M.
+so that no highlight is clipped. Normals map [-1, 1] to the full range; depth counts DEPTH_STEP_M. ``confidence`` has 8
+bits: 0 invented or empty, 255 well seen.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +17,9 @@ from torch import Tensor
 from head3d import store
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.parts import FORMAT_VERSION
+from head3d.quality.gate import SightVerdict
 from head3d.records import from_plain, to_plain
+from head3d.render.confidence import Confidence, Shares
 from head3d.render.types import RenderOutput, View
 
 DEPTH_STEP_M = 1e-4
@@ -22,8 +27,18 @@ DEPTH_STEP_M = 1e-4
 _FULL = 65535.0
 
 
-def write_view(folder: Path, output: RenderOutput, view: View) -> None:
-    """Write one view into its own folder (views/front)."""
+def write_view(
+    folder: Path, output: RenderOutput, view: View, *, confidence: Confidence | None = None, map_png: bool = True
+) -> None:
+    """Write one view into its own folder (views/front).
+
+    Args:
+        folder: Its own.
+        output: The picture.
+        view: Camera and light.
+        confidence: What it is made of, if that is known: shares for view.json, map for confidence.png.
+        map_png: Whether the map is written.
+    """
     exposure = 1.0 / max(1.0, float((output.rgb_linear * (output.alpha > 0)[..., None]).max()))
     exposed = srgb_from_linear((output.rgb_linear * exposure).clamp(0.0, 1.0))
     color = torch.cat([exposed, output.alpha[..., None]], dim=-1)
@@ -33,6 +48,10 @@ def write_view(folder: Path, output: RenderOutput, view: View) -> None:
     store.write_png(folder / "normal.png", _levels(output.normal * 0.5 + 0.5))
     store.write_png(folder / "depth.png", depth.cpu().numpy().astype(np.uint16))
     payload = {"view": to_plain(view), "exposure": exposure, "depth_step_m": DEPTH_STEP_M}
+    if confidence is not None:
+        payload["confidence"] = to_plain(confidence.shares)
+        if map_png:
+            store.write_png(folder / "confidence.png", confidence_levels(confidence))
     store.write_json(folder / "view.json", payload, kind="head3d.view", version=FORMAT_VERSION)
 
 
@@ -53,6 +72,18 @@ def read_view(folder: Path) -> tuple[RenderOutput, View]:
     return output, from_plain(View, payload.get("view"), where=str(path))
 
 
+def read_shares(folder: Path) -> Shares | None:
+    """What a view is made of; None for one that an older head3d wrote."""
+    path = folder / "view.json"
+    payload = store.read_json(path, kind="head3d.view", version=FORMAT_VERSION)
+    return from_plain(Shares, payload["confidence"], where=str(path)) if "confidence" in payload else None
+
+
+def confidence_levels(confidence: Confidence) -> np.ndarray:
+    """A map as uint8 grey."""
+    return (confidence.map.detach().cpu().clamp(0.0, 1.0) * 255 + 0.5).numpy().astype(np.uint8)
+
+
 def write_order(folder: Path, names: Sequence[str]) -> None:
     """Write views/views.json: the order of the views, whose folders are there already."""
     store.write_json(folder / "views.json", {"views": list(names)}, kind="head3d.views", version=FORMAT_VERSION)
@@ -64,9 +95,15 @@ def read_views(folder: Path) -> list[tuple[RenderOutput, View]]:
     return [read_view(folder / name) for name in payload["views"]]
 
 
-def write_headshots(folder: Path, files: Mapping[str, str]) -> None:
-    """Write headshots/headshots.json: the picture of each view, relative to the folder, in order."""
-    payload = {"headshots": dict(files)}
+def write_headshots(
+    folder: Path, files: Mapping[str, str], *, verdicts: Mapping[str, SightVerdict] = MappingProxyType({})
+) -> None:
+    """Write headshots/headshots.json: the picture of each view, relative to the folder, in order; what the gate said.
+
+    Refused views have a verdict and no picture among ``files``.
+    """
+    payload: dict[str, Any] = {"headshots": dict(files)}
+    payload["gate"] = {view: to_plain(verdict) for view, verdict in verdicts.items()}
     store.write_json(folder / "headshots.json", payload, kind="head3d.headshots", version=FORMAT_VERSION)
 
 

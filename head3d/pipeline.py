@@ -108,8 +108,9 @@ def views(job: Job) -> None:
     """views/: the field from every named angle."""
     from head3d.kernels.library import choose_device
     from head3d.parts_views import write_order, write_view
+    from head3d.render.confidence import view_confidence
     from head3d.render.volume import render_view
-    from head3d.rendering import make_views, subject_light, surface_cache
+    from head3d.rendering import make_views, photo_sight, subject_light, surface_cache
 
     trained = job.subject.field()
     options = job.config.views
@@ -123,33 +124,50 @@ def views(job: Job) -> None:
     wanted = make_views(options.names, light=light, size_px=options.size_px)
     trained = trained.to(choose_device(job.config.train.device))
     cache = surface_cache(trained)
+    sight = photo_sight(job.subject, trained, cache)
     job.emit(StageStart("views", len(wanted)))
     for step, view in enumerate(wanted):
-        write_view(job.folder / view.name, render_view(trained, view, config=job.config.render, cache=cache), view)
+        output = render_view(trained, view, config=job.config.render, cache=cache)
+        found = view_confidence(sight, output, view)
+        write_view(job.folder / view.name, output, view, confidence=found, map_png=options.confidence_png)
         job.emit(Progress("views", step + 1, len(wanted), view.name))
     write_order(job.folder, [view.name for view in wanted])
 
 
 def headshots(job: Job) -> None:
-    """headshots/: finished pictures by light, and a contact sheet of all."""
+    """headshots/: finished pictures by light, and a contact sheet; mostly invented views are put aside in refused/."""
     from head3d.export.provenance import write_with_provenance
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
-    from head3d.parts_views import write_headshots
+    from head3d.parts_views import read_shares, write_headshots
+    from head3d.quality.gate import deliverable, judge_sight
     from head3d.rendering import finish_under
 
     rendered = job.subject.views()
+    verdicts = {}
+    for _, view in rendered:
+        shares = read_shares(job.subject.path / "views" / view.name)
+        if shares is not None:
+            verdicts[view.name] = judge_sight(view.name, shares, config=job.config.gate)
+    for verdict in verdicts.values():
+        if verdict.sentence:
+            job.emit(Notice(verdict.sentence, "warning"))
+    kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
     finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
-        place = store.make_folder(job.folder / view.lighting_name)
-        write_with_provenance(place / f"{shot.view}.png", shot.rgb_srgb, facts=shot.provenance)
-    files = {
-        shot.view: f"{view.lighting_name}/{shot.view}.png" for shot, (_, view) in zip(finished, rendered, strict=True)
-    }
-    write_headshots(job.folder, files)
-    sheet = contact_sheet(finished)
+        place = f"{view.lighting_name}/{shot.view}.png"
+        if shot.view in kept:
+            files[shot.view] = place
+        facts = dict(shot.provenance)
+        if shot.view in verdicts:
+            facts["confidence"] = str(verdicts[shot.view].shares)
+        path = job.folder / (place if shot.view in kept else f"refused/{place}")
+        store.make_folder(path.parent)
+        write_with_provenance(path, shot.rgb_srgb, facts=facts)
+    write_headshots(job.folder, files, verdicts=verdicts)
+    sheet = contact_sheet([shot for shot in finished if shot.view in kept])
     write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
 
 
@@ -164,6 +182,7 @@ def report(job: Job) -> None:
         records=job.records,
         held_out=[one.photo.name for one in held_out],
         render=job.config.render,
+        gate=job.config.gate,
     )
     write_report(job.folder, content)
 
@@ -219,11 +238,16 @@ STAGES: tuple[Stage, ...] = (
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
     Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
-    Stage("views", 2, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content),
+    Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content),
     Stage(
-        "headshots", 1, ("views",), lambda c: (c.finish, c.views.lighting.exposure), headshots, extra=backdrop_content
+        "headshots",
+        2,
+        ("views",),
+        lambda c: (c.finish, c.views.lighting.exposure, c.gate),
+        headshots,
+        extra=backdrop_content,
     ),
-    Stage("report", 1, BEFORE_REPORT, lambda c: (c.render, c.hold_out_from), report),
+    Stage("report", 2, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

@@ -5,25 +5,34 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from head3d import store
 from head3d.config import Config, load_config
 from head3d.errors import ConfigError
-from head3d.events import Emit, Progress, StageDone, StageStart, ignore
+from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
-from head3d.field.deform import Deformation, expression_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.field.volumes import Volume
 from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
+from head3d.morphable.expressions import find_expression
+from head3d.parts_views import confidence_levels
+from head3d.quality.gate import judge_sight
+from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
+from head3d.render.posed import PosedHead
 from head3d.render.types import View
 from head3d.render.views import ANGLES, named_view
-from head3d.render.volume import render_view
 from head3d.subject import Subject
+from head3d.train.cameras import refined_cameras
+
+Gaze = Literal["own", "camera"]
+"""``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
 
 OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
 """Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
@@ -98,6 +107,11 @@ def surface_cache(field: RadianceField) -> ShellCache:
     return cache
 
 
+def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
+    """What the photos of a subject saw (see :func:`head3d.render.confidence.sight_volume`)."""
+    return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
+
+
 def render(
     subject: Subject | str | Path,
     views: Sequence[str],
@@ -108,8 +122,10 @@ def render(
     backdrop: str = "",
     size: int = 1024,
     expression: str = "neutral",
+    gaze: Gaze = "own",
     distance_m: float = 1.5,
     focal_mm: float | None = None,
+    confidence: bool = False,
     out: Path | None = None,
     config: Config | None = None,
     emit: Emit = ignore,
@@ -124,9 +140,12 @@ def render(
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         size: Height and width, px.
-        expression: ``neutral``, or the name of a photo whose expression the head shows.
+        expression: See :func:`head3d.morphable.expressions.find_expression`.
+        gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
+        confidence: Write ``NAME_confidence.png`` beside each picture: white where photos saw the place, black where
+            it is invented.
         out: Folder for the pictures; the subject's exports/renders if None.
         config: Options of rendering and finishing; those of the last run if None.
         emit: Hears progress.
@@ -144,36 +163,38 @@ def render(
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
     chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
     wanted = make_views(views, light=chosen, size_px=size, distance_m=distance_m, focal_mm=focal_mm)
-    index, deformation = 0, None
-    if expression != "neutral":
-        index = _photo_index(expression, photos)
-        deformation = Deformation([expression_volume(fitted.mesh(), fitted.mesh(i)) for i in range(len(photos))])
+    shown = find_expression(expression, fitted, photos)
+    posed = PosedHead(field, fitted, shown)
     device = choose_device(options.train.device)
     field = field.to(device)
-    deformation = deformation and deformation.to(device)
     emit(StageStart("render", len(wanted)))
     started = time.monotonic()
     cache = surface_cache(field)
-    outputs = []
+    sight = photo_sight(subject, field, cache)
+    outputs, beliefs = [], []
     with torch.no_grad():
         for step, view in enumerate(wanted):
-            outputs.append(
-                render_view(field, view, config=options.render, cache=cache, deformation=deformation, photo=index)
+            picture, displacement = posed.picture(
+                field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
             )
+            outputs.append(picture)
+            beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
+            verdict = judge_sight(view.name, beliefs[-1].shares, config=options.gate)
+            if verdict.sentence:
+                emit(Notice(verdict.sentence, "warning"))
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
     finish = finish_under(replace(options.finish, size=size), light_options)
-    for shot, view in zip(finish_set(outputs, wanted, config=finish), wanted, strict=True):
-        manner = "" if expression == "neutral" else f"_{Path(expression).stem}"
-        path = place / f"{view.name}_{view.lighting_name}{manner}_{size}.png"
+    shots = finish_set(outputs, wanted, config=finish)
+    for shot, view, belief in zip(shots, wanted, beliefs, strict=True):
+        manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        words = [view.name, view.lighting_name, *(word.replace(":", "-") for word in manner if word), str(size)]
+        path = place / f"{'_'.join(words)}.png"
         with store.disk_errors(path):
-            written.append(write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance))
+            facts = {**shot.provenance, "confidence": str(belief.shares)}
+            written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts))
+            if confidence:
+                store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
     emit(StageDone("render", time.monotonic() - started))
     return written
-
-
-def _photo_index(name: str, photos: Sequence[str]) -> int:
-    if name not in photos:
-        raise ConfigError(f"There is no photo {name!r} in this subject.", hint=f"There are {', '.join(photos)}.")
-    return list(photos).index(name)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import UInt8
 
 from head3d.capture.types import Verdict
+from head3d.field.volumes import Volume
 from head3d.finish.apply import FinishConfig, finish_set
 from head3d.geometry.cameras import Cameras
 from head3d.morphable.types import HeadFit
@@ -17,11 +18,15 @@ from head3d.perception.overlay import draw_overlay
 from head3d.perception.types import Observation
 from head3d.quality.consistency import rendered_consistency
 from head3d.quality.fit_overlay import draw_fit, draw_photo
+from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.identity import describe_photos, identity_scores
 from head3d.quality.report import InputEntry, ReportContent, StageCost
+from head3d.quality.sight_overlay import SightView, draw_sight
+from head3d.render.confidence import view_confidence
+from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
 from head3d.render.volume import RenderConfig, render_view
-from head3d.rendering import surface_cache
+from head3d.rendering import photo_sight, surface_cache
 from head3d.subject import StageRecord, Subject
 from head3d.train.cameras import refined_cameras
 
@@ -35,7 +40,12 @@ Picture = UInt8[np.ndarray, "H W 3"]
 
 
 def gather_report(
-    subject: Subject, *, records: Mapping[str, StageRecord], held_out: Sequence[str], render: RenderConfig
+    subject: Subject,
+    *,
+    records: Mapping[str, StageRecord],
+    held_out: Sequence[str],
+    render: RenderConfig,
+    gate: GateConfig,
 ) -> ReportContent:
     """Read a finished subject and measure what the report says about it.
 
@@ -44,6 +54,7 @@ def gather_report(
         records: What each stage took.
         held_out: Names of photos that neither fit nor field has seen; empty if all were used.
         render: Options of the turntable.
+        gate: What is said of views that show what no photo saw.
     """
     observations = subject.observations()
     fitted, names = subject.fit(), subject.fitted_photos()
@@ -53,6 +64,7 @@ def gather_report(
     headshots = subject.headshots()
     references = describe_photos([one for one in observations if not held_out or one.photo.name in held_out])
     cache = surface_cache(trained)
+    sight = photo_sight(subject, trained, cache)
     around = [named_view(f"yaw{yaw}", yaw_deg=float(yaw), size=(TURNTABLE_PX, TURNTABLE_PX)) for yaw in TURNTABLE_DEG]
     rendered = [render_view(trained, view, config=replace(render, oversample=1), cache=cache) for view in around]
     turntable = finish_set(rendered, around, config=FinishConfig(size=TURNTABLE_PX))
@@ -64,8 +76,14 @@ def gather_report(
         identity=identity_scores(headshots, references, nets=load_face_nets()),
         held_out=tuple(held_out),
         consistency=rendered_consistency([output for output, _ in views], [view for _, view in views]),
+        sight=[_sight_of(sight, output, view, gate) for output, view in views],
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )
+
+
+def _sight_of(sight: Volume, output: RenderOutput, view: View, gate: GateConfig) -> SightView:
+    found = view_confidence(sight, output, view)
+    return SightView(judge_sight(view.name, found.shares, config=gate), draw_sight(output, found.map))
 
 
 def _inputs(

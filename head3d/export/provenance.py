@@ -21,7 +21,7 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 
 NOTE = "AI-generated: rendered from a 3D head that was learned from photos."
 
-ALLOWED_FACTS = frozenset({"generator", "view", "light", "backdrop", "crop", "exposure_gain", "refined"})
+ALLOWED_FACTS = frozenset({"generator", "view", "light", "backdrop", "crop", "exposure_gain", "refined", "confidence"})
 """Keys that may be written; anything else could carry personal data and is refused."""
 
 

@@ -1,7 +1,7 @@
 """Finer triangles on the smooth surface that a coarse mesh stands for."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from head3d.geometry.mesh import Mesh, vertex_normals

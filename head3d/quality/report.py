@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from head3d import __version__, store
 from head3d.quality.consistency import Consistency
 from head3d.quality.identity import IdentityScore
+from head3d.quality.sight_overlay import SightView
 
 FORMAT_VERSION = 1
 Picture = UInt8[np.ndarray, "H W 3"]
@@ -64,6 +65,7 @@ class ReportContent:
         identity: Distance of each headshot to the photos.
         held_out: Photos that were not trained on; empty if all were.
         consistency: Agreement of the views, or None.
+        sight: What of each view the photos saw, in order, refused views too.
         stages: In order.
     """
 
@@ -74,6 +76,7 @@ class ReportContent:
     identity: Sequence[IdentityScore] = ()
     held_out: tuple[str, ...] = ()
     consistency: Consistency | None = None
+    sight: Sequence[SightView] = ()
     stages: Sequence[StageCost] = ()
 
 
@@ -116,6 +119,16 @@ def summary(content: ReportContent) -> dict[str, Any]:
             },
         },
         "consistency": consistency,
+        "sight": {
+            one.verdict.view: {
+                "level": one.verdict.level,
+                "seen": one.verdict.shares.seen,
+                "extrapolated": one.verdict.shares.extrapolated,
+                "invented": one.verdict.shares.invented,
+                "advice": one.verdict.sentence,
+            }
+            for one in content.sight
+        },
         "stages": [asdict(stage) for stage in content.stages],
         "seconds": sum(stage.seconds for stage in content.stages),
         "peak_rss_mb": max((stage.peak_rss_mb for stage in content.stages), default=0.0),

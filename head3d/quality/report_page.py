@@ -11,9 +11,11 @@ from head3d.imaging.io import data_uri
 from head3d.imaging.warp import resize
 from head3d.perception.identity import SAME_PERSON_DISTANCE
 from head3d.quality.consistency import Consistency
+from head3d.quality.gate import SightVerdict
 from head3d.quality.identity import IdentityScore
 from head3d.quality.report import InputEntry, Picture, ReportContent, StageCost
 from head3d.quality.report_style import STYLE
+from head3d.quality.sight_overlay import SightView
 
 GOOD_PAIR = 0.45
 """Descriptor distance that a good pair of photos of one person has."""
@@ -27,6 +29,7 @@ def page(content: ReportContent) -> str:
     sections = [
         _hero(content),
         _section("headshots", "Headshots", _headshots(content, scores)),
+        _section("sight", "What did the photos see?", _sight(content.sight)),
         _section("turntable", "All round", _turntable(content.turntable)),
         _section("photos", "Your photos", _photos(content.inputs)),
         _section("identity", "Is it the same person?", _identity(content)),
@@ -96,9 +99,11 @@ def _badge(score: IdentityScore | None) -> str:
 
 
 def _headshots(content: ReportContent, scores: dict[str, IdentityScore]) -> str:
+    sights = {one.verdict.view: _sight_badge(one.verdict) for one in content.sight}
     cards = "".join(
         f"<figure>{_image(pixels, f'Headshot, {view}', width=480)}"
-        f"<figcaption>{_name(view)}{_badge(scores.get(view)) if scores else ''}</figcaption></figure>"
+        f"<figcaption>{_name(view)}<span>{sights.get(view, '')} {_badge(scores.get(view)) if scores else ''}</span>"
+        "</figcaption></figure>"
         for view, pixels in content.headshots.items()
     )
     note = (
@@ -108,6 +113,34 @@ def _headshots(content: ReportContent, scores: dict[str, IdentityScore]) -> str:
         else ""
     )
     return f'<div class="grid">{cards}</div>{note}' if cards else ""
+
+
+def _sight_badge(verdict: SightVerdict) -> str:
+    level = {"good": "good", "warned": "fair", "refused": "poor"}[verdict.level]
+    return (
+        f'<span class="badge {level}" title="{escape(str(verdict.shares), quote=True)}">'
+        f"{verdict.shares.seen:.0%} seen</span>"
+    )
+
+
+def _sight(views: Sequence[SightView]) -> str:
+    if not views:
+        return ""
+    cards = "".join(
+        f"<figure>{_image(one.overlay, f'{one.verdict.view}, with what no photo saw marked', width=300)}"
+        f"<figcaption>{_name(one.verdict.view)}{_sight_badge(one.verdict)}</figcaption></figure>"
+        for one in views
+    )
+    advice = "".join(
+        f'<li class="{"bad" if one.verdict.level == "refused" else "warn"}">{escape(one.verdict.sentence)}</li>'
+        for one in views
+        if one.verdict.sentence
+    )
+    return (
+        "<p class=note>Amber: seen at a grazing angle, mirrored from the other side, or close to what was seen. Red: "
+        "no photo shows it; shape and colour are invented. Shares are of the head, without neck and shoulders.</p>"
+        f'<div class="grid small">{cards}</div><ul>{advice}</ul>'
+    )
 
 
 def _turntable(pictures: Sequence[Picture]) -> str:

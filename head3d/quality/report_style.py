@@ -26,6 +26,7 @@ nav a{padding:6px 0}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:16px}
 figure{margin:0}
 .grid img{width:100%}
+.grid.small{grid-template-columns:repeat(auto-fill,minmax(140px,1fr))}
 figcaption{display:flex;justify-content:space-between;align-items:center;gap:8px;padding:8px 2px;color:var(--faint);
 font-size:.92rem}
 .badge{display:inline-block;font-size:.8rem;font-weight:600;padding:1px 9px;border-radius:99px;white-space:nowrap;

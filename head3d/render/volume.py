@@ -15,6 +15,7 @@ from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, re
 from head3d.kernels.shading import shade_sh
 from head3d.render.pooling import pool_rays
 from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
+from head3d.render.relit import relit
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
 
@@ -254,10 +255,11 @@ def _render_matte(
     photo: int,
 ) -> RenderOutput:
     """Under the harmonics of the view's light alone."""
-    parts = kernel_parts(trained)
-    if parts is not None and cache.values.device == parts.geometry.table.device and config.colors <= MOST_COLORS:
-        return _render_fused(parts, view, cache=cache, config=config, deform=_volume_of(deformation, photo))
-    return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    parts, deform = kernel_parts(trained), _volume_of(deformation, photo)
+    if parts is None or cache.values.device != parts.geometry.table.device or config.colors > MOST_COLORS:
+        return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    output = _render_fused(parts, view, cache=cache, config=config, deform=deform)
+    return output if deform is None else relit(output, view, deform)
 
 
 def _volume_of(deformation: Deformation | None, photo: int) -> FieldVolume | None:
@@ -336,4 +338,6 @@ def render_view_torch(
         depth = seen.t * (directions @ camera.c2w[0, :3, 2])
         normal = torch.nn.functional.normalize(seen.gradient, dim=-1, eps=1e-6)
         parts.append(torch.cat([seen.radiance, seen.albedo, normal, seen.alpha[:, None], depth[:, None]], dim=-1))
-    return pool_rays(torch.cat(parts).reshape(height * times, width * times, 11), times)
+    output = pool_rays(torch.cat(parts).reshape(height * times, width * times, 11), times)
+    deform = _volume_of(deformation, photo)
+    return output if deform is None else relit(output, view, deform)

@@ -20,7 +20,7 @@ def spread(
     shape: tuple[int, int, int],
     across: float = 0.0,
 ) -> Float[np.ndarray, "M K"]:
-    """The smoothest values in a band of nodes about a surface that agree with what is known (screened Laplace equation).
+    """The smoothest values in a band about a surface that agree with what is known (screened Laplace equation).
 
     Unlike a mean of what is near in space it reaches any distance, meets the known values without a step, and does not
     cross from an ear to the neck behind it.

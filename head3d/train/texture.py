@@ -15,11 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.field.deform import Deformation
-from head3d.geometry.cameras import Cameras
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import srgb_from_linear
-from head3d.perception.types import Region
 from head3d.render.types import View
 from head3d.render.volume import RenderConfig, render_view, shade
 from head3d.shapes import shaped

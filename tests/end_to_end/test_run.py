@@ -183,6 +183,37 @@ def test_render_under_a_damaged_map_exits_2_in_one_line(subject: Path, tmp_path:
     ]
 
 
+def test_render_smiles_looks_at_the_camera_and_tells_what_was_seen(subject: Path, tmp_path: Path):
+    units = tmp_path / "wink.json"
+    units.write_text('{"eyeBlinkLeft": 0.8}')
+    done = head3d(
+        "render", subject, "--views", "25", "--size", "64", "--expression", "smile:0.6", "--gaze", "camera",
+        "--confidence",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.strip())
+    assert path.name == "yaw+25_pitch+0_soft-front_smile0.6_to-camera_64.png"
+    assert b"seen 0." in path.read_bytes()[:4000]
+    seen = cv2.imread(str(path.with_name(f"{path.stem}_confidence.png")), cv2.IMREAD_UNCHANGED)
+    assert seen is not None and seen.shape == (64, 64) and seen.max() > 150
+    done = head3d("render", subject, "--size", "64", "--expression", units)
+    assert done.returncode == 0 and Path(done.stdout.strip()).name == "front_soft-front_wink_64.png"
+
+
+def test_render_of_an_unknown_expression_exits_2(subject: Path):
+    done = head3d("render", subject, "--expression", "smirk")
+    assert done.returncode == 2 and "no expression 'smirk'" in done.stderr
+
+
+def test_mostly_invented_views_are_put_aside_with_the_photo_that_would_help(finished: Path):
+    told = json.loads((finished / "report" / "report.json").read_text())["sight"]
+    listed = json.loads((finished / "headshots" / "headshots.json").read_text())["headshots"]
+    assert told["front"]["level"] == "good" and "front" in listed
+    for view, one in told.items():
+        assert one["seen"] + one["extrapolated"] + one["invented"] > 0.999
+        assert (finished / "headshots" / "refused" / "soft-front" / f"{view}.png").exists() == (view not in listed)
+
+
 def test_render_of_an_unknown_view_exits_2(subject: Path):
     done = head3d("render", subject, "--views", "frnot")
     assert done.returncode == 2 and "frnot" in done.stderr

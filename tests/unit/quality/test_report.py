@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from head3d.quality.consistency import Consistency, PairScore
+from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.identity import IdentityScore
 from head3d.quality.report import InputEntry, ReportContent, StageCost, summary, write_report
+from head3d.quality.sight_overlay import SightView
+from head3d.render.confidence import Shares
 
 PICTURE = np.full((40, 30, 3), 120, np.uint8)
 
@@ -25,6 +28,10 @@ def content() -> ReportContent:
         turntable=[PICTURE] * 3,
         identity=[IdentityScore("front", {"a & b.jpg": 0.41}, 0.41), IdentityScore("back", {}, None)],
         consistency=Consistency(38.2, 0.02, (PairScore("front", "left-20", 20.0, 0.8, 38.2, 0.02),)),
+        sight=[
+            SightView(judge_sight("front", Shares(0.9, 0.1, 0.0), config=GateConfig()), PICTURE),
+            SightView(judge_sight("back", Shares(0.1, 0.1, 0.8, (0.0, 0.0, -1.0)), config=GateConfig()), PICTURE),
+        ],
         stages=[StageCost("fit", 12.0, 900.0), StageCost("field", 130.0, 2100.0)],
     )
 
@@ -55,7 +62,7 @@ def text(tmp_path) -> str:
 
 def test_the_page_is_well_formed_and_every_picture_has_words(text):
     page = Page(text)
-    assert page.open == [] and len(page.images) == 1 + 2 + 3 + 1 + 1
+    assert page.open == [] and len(page.images) == 1 + 2 + 2 + 3 + 1 + 1
     assert all(image["alt"] for image in page.images)
 
 
@@ -70,7 +77,16 @@ def test_names_are_text_not_markup(text):
 
 
 def test_verdicts_reasons_and_numbers_are_there(text):
-    for words in ("no face found", "a little blurred", "0.41", "38.2 dB", "2 min 10 s", "not used"):
+    for words in (
+        "no face found",
+        "a little blurred",
+        "0.41",
+        "38.2 dB",
+        "2 min 10 s",
+        "not used",
+        "90% seen",
+        "Add a photo from behind.",
+    ):
         assert words in text, words
 
 
@@ -79,6 +95,7 @@ def test_json_holds_the_numbers(tmp_path):
     got = json.loads((tmp_path / "report.json").read_text())
     assert got["identity"]["by_view"]["front"]["photos"] == {"a & b.jpg": 0.41}
     assert got["identity"]["mean"] == pytest.approx(0.41) and got["photos_used"] == 1
+    assert got["sight"]["back"]["level"] == "refused" and got["sight"]["front"]["seen"] == pytest.approx(0.9)
     assert got["inputs"][1]["reasons"] == ["no face found"] and got["seconds"] == 142.0
 
 

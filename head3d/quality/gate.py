@@ -1,0 +1,72 @@
+"""What may be delivered: views that show mostly what no photo has seen are told apart from the others."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from head3d.render.confidence import Shares
+
+Level = Literal["good", "warned", "refused"]
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """When a view is warned about, and when it is no headshot of this person."""
+
+    warn_invented: float = 0.12
+    """Part of the head's pixels that no photo tells anything about, above which a view comes with a warning."""
+    refuse_invented: float = 0.45
+    """The same, above which a view is put aside (headshots/refused) instead of among the headshots."""
+
+
+@dataclass(frozen=True)
+class SightVerdict:
+    """On one view.
+
+    Attributes:
+        view: Its name.
+        level: What becomes of it.
+        shares: Why.
+        sentence: For the user, with the photo that would help; empty for a good one.
+    """
+
+    view: str
+    level: Level
+    shares: Shares
+    sentence: str = ""
+
+
+def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdict:
+    """Decide on a view by what it is made of."""
+    if shares.invented <= config.warn_invented:
+        return SightVerdict(view, "good", shares)
+    level: Level = "refused" if shares.invented > config.refuse_invented else "warned"
+    kept = "It is put aside. " if level == "refused" else ""
+    sentence = (
+        f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. "
+        f"{kept}Add a photo {missing_side(shares.invented_towards)}."
+    )
+    return SightVerdict(view, level, shares, sentence)
+
+
+def deliverable(views: Sequence[str], verdicts: Mapping[str, SightVerdict]) -> set[str]:
+    """Names of the views that are not refused; all of them if that were none: some picture is better than no answer."""
+    kept = {view for view in views if view not in verdicts or verdicts[view].level != "refused"}
+    return kept or set(views)
+
+
+def missing_side(towards: tuple[float, float, float]) -> str:
+    """In words, from where a photo is missing; ``towards`` as in :class:`Shares`."""
+    x, y, z = towards
+    azimuth, elevation = math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z)))
+    if elevation > 60:
+        return "from above"
+    if elevation < -60:
+        return "from below"
+    side = "left" if azimuth > 0 else "right"
+    if abs(azimuth) < 25:
+        return "from the front"
+    if abs(azimuth) < 150:
+        return f"from their {side}" + (" and behind" if abs(azimuth) > 115 else "")
+    return "from behind"
