@@ -118,7 +118,9 @@ def encode_mlp_sdf(
     smooth = config.interpolation == "smoothstep"
     base, reach, nodes, frames = _described(shell, table)
     grid = *level_layout(config), smooth
-    seen = _sdf_taps(points, table, flat, *grid, shape, base, reach, nodes, [*frames, step, unit], len(TAPS[taps]), tape)
+    seen = _sdf_taps(
+        points, table, flat, *grid, shape, base, reach, nodes, [*frames, step, unit], len(TAPS[taps]), tape
+    )
     return SdfTaps(*seen[:3])
 
 
@@ -127,21 +129,31 @@ def encode_mlp_sdf_torch(
     shell: Shell | None, activation: Activation,
 ) -> SdfTaps:  # fmt: skip
     """The same from the ops it fuses, which have plain torch paths of their own."""
-    signs = points.new_tensor([[0.0, 0, 0], *TAPS[taps]])
-    places = (points[:, None] + signs * step).reshape(-1, 3)
-    raw = encode_mlp(places, table, config=config, layers=layers, activation=activation)
+    places = tap_places(points, taps, step)
+    raw = encode_mlp(places.reshape(-1, 3), table, config=config, layers=layers, activation=activation)
     distance = raw[:, 0] * unit
     if shell is not None:
-        reach = _sampled(shell.reach, places).detach()
-        distance = _sampled(shell.base, places) + reach * torch.tanh(distance / reach)
-    distance = distance.reshape(len(points), len(signs))
-    own = raw.reshape(len(points), len(signs), -1)[:, 0]
-    outputs = torch.cat([distance[:, :1], own[:, 1:]], dim=1)
+        reach = _sampled(shell.reach, places.reshape(-1, 3)).detach()
+        distance = _sampled(shell.base, places.reshape(-1, 3)) + reach * torch.tanh(distance / reach)
+    distance = distance.reshape(places.shape[:2])
+    own = raw.reshape(*places.shape[:2], -1)[:, 0]
+    return SdfTaps(torch.cat([distance[:, :1], own[:, 1:]], dim=1), *join_taps(distance, taps, step))
+
+
+def tap_places(points: Float[Tensor, "P 3"], taps: TapShape, step: float) -> Float[Tensor, "P K 3"]:
+    """Each point, then its taps."""
+    return points[:, None] + points.new_tensor([[0.0, 0, 0], *TAPS[taps]]) * step
+
+
+def join_taps(
+    distance: Float[Tensor, "P K"], taps: TapShape, step: float
+) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
+    """Gradient, and mean of the taps, from distances at :func:`tap_places`; zeros without taps."""
     if taps == "none":
-        return SdfTaps(outputs, torch.zeros_like(points), torch.zeros_like(points[:, 0]))
+        return distance.new_zeros(len(distance), 3), distance.new_zeros(len(distance))
+    others = distance[:, 1:]
     share = 1 / ((4 if taps == "tetrahedron" else 2) * step)
-    gradient = (distance[:, 1:, None] * signs[1:]).sum(1) * share
-    return SdfTaps(outputs, gradient, distance[:, 1:].mean(1))
+    return (others[..., None] * others.new_tensor(TAPS[taps])).sum(1) * share, others.mean(1)
 
 
 def _sampled(volume: UnitVolume, places: Tensor) -> Tensor:

@@ -148,7 +148,9 @@ class TestLimits:
     def test_opcheck(self, emulated):
         case = Case(16, 16, 1, 3, points=6)
         layers = pairs(case.flat)
-        tensors = [t.clone().requires_grad_() for t in (case.points, case.table, flat_parameters(layers, torch.float32))]
+        tensors = [
+            t.clone().requires_grad_() for t in (case.points, case.table, flat_parameters(layers, torch.float32))
+        ]
         arguments = *tensors, *level_layout(case.config), False, network_shape(layers, 16, "relu")
         tests = ("test_schema", "test_faketensor", "test_autograd_registration")
         emulated(lambda: None if _cpu() else torch.library.opcheck(encode_mlp_half, arguments, test_utils=tests))
