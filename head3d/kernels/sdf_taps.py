@@ -136,7 +136,7 @@ def encode_mlp_sdf_torch(
         reach = _sampled(shell.reach, places.reshape(-1, 3)).detach()
         distance = _sampled(shell.base, places.reshape(-1, 3)) + reach * torch.tanh(distance / reach)
     distance = distance.reshape(places.shape[:2])
-    own = raw.reshape(*places.shape[:2], -1)[:, 0]
+    own = raw[:: places.shape[1]]
     return SdfTaps(torch.cat([distance[:, :1], own[:, 1:]], dim=1), *join_taps(distance, taps, step))
 
 
@@ -163,12 +163,12 @@ def _sampled(volume: UnitVolume, places: Tensor) -> Tensor:
 
 
 def _compiled(table: Tensor, layers: Layers, taps: int) -> bool:
-    device = table.device.type
-    if table.dtype not in (torch.float32, torch.float64) or library(device) is None:
+    lib = library(table.device.type)
+    if table.dtype not in (torch.float32, torch.float64) or lib is None:
         return False
     rows = 8 if taps else 1  # a point and its taps stay together; tiles of points are powers of two
     widest = max(layers[0][0].shape[1], *(weight.shape[0] for weight, _ in layers))
-    fits = device == "cpu" or 2 * widest * (rows + 1) * table.element_size() <= CUDA_SHARED_BYTES
+    fits = lib.device == "cpu" or 2 * widest * (rows + 1) * table.element_size() <= CUDA_SHARED_BYTES
     return fits and all(weight.device == table.device for weight, _ in layers)
 
 
@@ -262,7 +262,7 @@ def _gradient(ctx, g_outputs, g_gradient, g_mean, *_):
     if which:
         g_places, g_table = ops.hash_grid_backward(g_features, places, table, scales, layout, ctx.smooth, which)
         if which & 1:
-            g_points = g_points + g_places.reshape(len(points), -1, 3).sum(1)
+            g_points = g_points + g_places.reshape(len(points), 1 + ctx.count, 3).sum(1)
     wanted = g_points if which & 1 else None, g_table if which & 2 else None
     return *wanted, g_flat, *[None] * 10
 
