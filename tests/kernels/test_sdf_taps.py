@@ -48,7 +48,8 @@ def plane(slope: torch.Tensor) -> Shell:
 
 class Case:
     def __init__(self, count: int = 40, *, outputs: int = 3, dtype=torch.float64, config=GRID, **options: Any) -> None:
-        self.config, self.options = config, {"step": 0.01, "unit": 0.3} | options
+        self.config = config
+        self.options: dict[str, Any] = {"step": 0.01, "unit": 0.3} | options
         self.points = (noise(count, 3, dtype=dtype) * 0.3 + 0.5).requires_grad_()  # some lie outside
         self.table = noise(config.entries, config.features, seed=1, dtype=dtype).requires_grad_()
         self.layers = network(config.width, 12, outputs, dtype=dtype)
