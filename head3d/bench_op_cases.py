@@ -46,7 +46,9 @@ def sdf_case(taps: TapShape, samples: int = 1 << 16) -> Case:
         layers = [(noise(b, a, device=device, seed=a) - 0.5).requires_grad_() for a, b in pairwise(widths)]
         base = UnitVolume(noise(144, 219, 257, 1, device=device, seed=3) - 0.5, (0.0, -0.03, 0.25), 0.0039)
         shell = Shell(base, UnitVolume(reach.values.to(device), reach.origin, reach.cell))
-        return [noise(count, 3, device=device, seed=4), shell, table, *layers]
+        around = torch.nn.functional.normalize(noise(count, 3, device=device, seed=4) - 0.5, dim=1)
+        near = 0.5 + around * (0.2 + 0.005 * noise(count, 1, device=device, seed=5))  # as samples lie about a head
+        return [near, shell, table, *layers]
 
     def ours(x: list) -> tuple[Tensor, ...]:
         network = [(weight, None) for weight in x[3:]]
