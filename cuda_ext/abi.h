@@ -7,7 +7,7 @@
 #pragma once
 #include <cstdint>
 
-#define HEAD3D_ABI 2
+#define HEAD3D_ABI 3
 #define HEAD3D_API extern "C" __attribute__((visibility("default")))
 
 HEAD3D_API int64_t head3d_abi_version();
@@ -180,6 +180,31 @@ HEAD3D_API int64_t head3d_mlp_parts();
       const int64_t* shape, T* features /* P I or null */, T* out /* P O */, int64_t threads);
 HEAD3D_DECLARE_MLP(f32, float)
 HEAD3D_DECLARE_MLP(f64, double)
+
+// Signed distance and gradient in one pass (math/sdf_taps.h). Each point has 1 + count rows: itself, and count = 0, 4 (a
+// tetrahedron) or 6 (along the axes) taps at `step`. The network's first output times `unit` is bounded by reach and added
+// to base; both are grids (D H W channels) of which the first channel counts, or null. nodes: W, H, D and channels of
+// base, then of reach; frames: origin (x, y, z) and cell of each in the unit cube; both in host memory.
+// fwd: outputs are the network's, the first of them the distance. features and slope, for the way back, may be null;
+// gradient and mean of the taps are not written if count is 0.
+// bwd: places, and cotangents g_raw of the network's outputs, for mlp_bwd and hash_grid_bwd, which give the rest; g_points
+// is what comes through base, and may be null.
+#define HEAD3D_DECLARE_SDF_TAPS(suffix, T)                                                        \
+  HEAD3D_API int head3d_sdf_taps_fwd_##suffix(                                                    \
+      const T* points /* P 3 */, int64_t P, int64_t count, double step, const T* base,            \
+      const T* reach, const int64_t* nodes /* 8 */, const double* frames /* 8 */, double unit,    \
+      const T* table, const double* scales, const int64_t* layout, int64_t L, int64_t F,          \
+      int64_t smooth, const T* flat, const int64_t* shape, T* features /* P (1 + count) I */,     \
+      T* slope /* P (1 + count) */, T* outputs /* P O */, T* gradient /* P 3 */, T* mean /* P */, \
+      int64_t threads);                                                                           \
+  HEAD3D_API int head3d_sdf_taps_bwd_##suffix(                                                    \
+      const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,      \
+      const int64_t* nodes, const double* frames, double unit, int64_t O, const T* slope,         \
+      const T* g_outputs /* P O */, const T* g_gradient /* P 3 */, const T* g_mean /* P */,       \
+      T* places /* P (1 + count) 3 */, T* g_raw /* P (1 + count) O */, T* g_points /* P 3 */,     \
+      int64_t threads);
+HEAD3D_DECLARE_SDF_TAPS(f32, float)
+HEAD3D_DECLARE_SDF_TAPS(f64, double)
 
 // The same with bfloat16 between the layers (float32 sums), for F = 2, I = 2 L and ReLU, where the CPU has tiles:
 // has_bf16 says so; else the functions return 1. tape and g_x are scratch that the caller keeps: the features, in

@@ -1,4 +1,6 @@
-"""Cases of the ops that stand by themselves: tri-plane, shading, distortion loss, silhouettes; forward and backward."""
+"""Cases of the ops beside the main line: distance with taps, tri-plane, shading, distortion loss, silhouettes."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -8,7 +10,9 @@ from head3d.bench_scene_cases import FACES, head_mesh
 from head3d.geometry.cameras import project
 from head3d.kernels.antialias import antialias, twin_corners
 from head3d.kernels.distortion import distortion
+from head3d.kernels.encoding import HashGridConfig
 from head3d.kernels.raster import rasterize
+from head3d.kernels.sdf_taps import TAPS, Shell, TapShape, UnitVolume, encode_mlp_sdf
 from head3d.kernels.shading import shade_lamps, shade_sh
 from head3d.kernels.triplane import triplane
 from head3d.render.views import named_view
@@ -19,11 +23,49 @@ PER_RAY = 32
 
 def op_cases() -> list[Case]:
     """Every op of this file in its usual size."""
-    return [triplane_case(), shade_sh_case(), shade_lamps_case(), distortion_case(), antialias_case()]
+    return [
+        *(sdf_case(taps) for taps in TAPS),
+        triplane_case(), shade_sh_case(), shade_lamps_case(), distortion_case(), antialias_case(),
+    ]  # fmt: skip
 
 
 def _both_ways(out: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:
     return out.detach(), *torch.autograd.grad(out.square().sum(), leaves)
+
+
+def sdf_case(taps: TapShape, samples: int = 1 << 16) -> Case:
+    """The field's signed distance on a shell's volumes with the gradient of ``taps``, and the way back to the table.
+
+    Grid, network and volumes are those of a trained head; a sample is a point, whose taps are rows of their own.
+    """
+    grid, rows = HashGridConfig.spanning(24, 400, levels=8, log2_table_size=17), 1 + len(TAPS[taps])
+    widths, reach = (grid.width, 32, 1), UnitVolume(torch.full((50, 73, 85, 2), 0.6), (0.0, 0.0, 0.25), 0.0125)
+
+    def inputs(device: torch.device, count: int) -> list:
+        table = ((noise(grid.entries, 2, device=device) - 0.5) * 0.1).requires_grad_()
+        layers = [(noise(b, a, device=device, seed=a) - 0.5).requires_grad_() for a, b in pairwise(widths)]
+        base = UnitVolume(noise(144, 219, 257, 1, device=device, seed=3) - 0.5, (0.0, -0.03, 0.25), 0.0039)
+        shell = Shell(base, UnitVolume(reach.values.to(device), reach.origin, reach.cell))
+        around = torch.nn.functional.normalize(noise(count, 3, device=device, seed=4) - 0.5, dim=1)
+        near = 0.5 + around * (0.2 + 0.005 * noise(count, 1, device=device, seed=5))  # as samples lie about a head
+        return [near, shell, table, *layers]
+
+    def ours(x: list) -> tuple[Tensor, ...]:
+        network = [(weight, None) for weight in x[3:]]
+        seen = encode_mlp_sdf(x[0], x[2], config=grid, layers=network, taps=taps, step=2.5e-3, unit=0.01, shell=x[1])
+        loss = seen.outputs.square().sum() + seen.gradient.square().sum() + seen.mean.square().sum()
+        return seen.gradient.detach(), *torch.autograd.grad(loss, x[2:])
+
+    flops = 2.0 * sum(a * b for a, b in pairwise(widths))
+    formula = f"{rows} rows x [16 corners of the volumes, 8 L there and back; 2 L (16 F + 28) + 3 x {flops:.0f} flops]"
+    work = Work(
+        formula, 12 + rows * 4 * grid.width * 2, rows * (2 * grid.levels * (16 * 2 + 28) + 3 * flops),
+        rows * (16.0 + 16 * grid.levels), grid.entries * 8,
+    )  # fmt: skip
+    return Case(
+        f"encode_mlp_sdf {taps}", "samples", samples, inputs, ours, lambda _: work, reference_samples=samples // 4,
+        params={"levels": grid.levels, "widths": widths, "rows": rows},
+    )  # fmt: skip
 
 
 def triplane_case(samples: int = 1 << 18, *, size: int = 400, channels: int = 16) -> Case:

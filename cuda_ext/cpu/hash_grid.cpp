@@ -177,6 +177,36 @@ void backward_points(const T* points, int64_t P, const T* table,
   }
 }
 
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+template <>
+void backward_points<2, float>(const float* points, int64_t P, const float* table,
+                               const std::vector<Level<float>>& levels, const float* g_out,
+                               float* g_points, int64_t threads) {
+  const int64_t L = int64_t(levels.size());
+  const __m512i row = _mm512_mullo_epi32(
+      _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+      _mm512_set1_epi32(int32_t(2 * L)));
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t start = 0; start < P; start += 16) {
+    const int count = int(std::min<int64_t>(16, P - start));
+    const auto here = __mmask16((1u << count) - 1);
+    __m512 xyz[3], sum[3] = {};
+    wide::load_points(points, start, P, xyz);
+    for (int64_t l = 0; l < L; ++l) {
+      const float* g = g_out + (start * L + l) * 2;
+      const __m512 g0 = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), here, row, g, 4);
+      const __m512 g1 = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), here, row, g + 1, 4);
+      const float* entries = table + levels[l].offset * 2;
+      wide::add_point_gradients(wide_level(levels[l]), entries, xyz, g0, g1, sum);
+    }
+    alignas(64) float out[3][16];
+    for (int a = 0; a < 3; ++a) _mm512_store_ps(out[a], sum[a]);
+    for (int i = 0; i < count; ++i)
+      for (int a = 0; a < 3; ++a) g_points[3 * (start + i) + a] = out[a][i];
+  }
+}
+#endif
+
 template <typename T>
 int hash_grid_fwd(const T* points, int64_t P, const T* table, const double* scales,
                   const int64_t* layout, int64_t L, int64_t F, int64_t smooth, T* out,

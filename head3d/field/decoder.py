@@ -21,3 +21,8 @@ class Decoder(nn.Module):
     def forward(self, features: Float[Tensor, "P I"]) -> Float[Tensor, "P O"]:
         """Outputs per point."""
         return torch.relu(features @ self.weight_in.T + self.bias_in) @ self.weight_out.T
+
+    def layers(self, levels: Float[Tensor, "I"] | None = None) -> list[tuple[Tensor, Tensor | None]]:
+        """Weights and biases for the fused kernels. ``levels`` fades features: it scales their columns."""
+        weight = self.weight_in if levels is None else self.weight_in * levels
+        return [(weight, self.bias_in), (self.weight_out, None)]

@@ -95,9 +95,6 @@ def decoded(
 ) -> Float[Tensor, "P O"]:
     """What a decoder says of the features at points. ``levels`` fades features (coarse to fine)."""
     if isinstance(encoding, HashEncoding):
-        # fading a feature is scaling its column of the first weight: so both run in one pass
-        weight = decoder.weight_in if levels is None else decoder.weight_in * levels
-        layers = (weight, decoder.bias_in), (decoder.weight_out, None)
-        return encode_mlp(unit_box(points_m), encoding.table, config=encoding.grid, layers=layers)
+        return encode_mlp(unit_box(points_m), encoding.table, config=encoding.grid, layers=decoder.layers(levels))
     features = encoding(points_m)
     return decoder(features if levels is None else features * levels)

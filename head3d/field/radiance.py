@@ -6,14 +6,24 @@ field is the fitted head, and what is never seen stays it.
 """
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from head3d.field.decoder import Decoder
-from head3d.field.encodings import GridConfig, decoded, make_encoding
+from head3d.field.encodings import GridConfig, HashEncoding, decoded, make_encoding
 from head3d.field.volumes import Volume, channels_last, sample_values
+from head3d.geometry.conventions import FIELD_HALF_SIZE_M
+from head3d.kernels.sdf_taps import SdfTaps, Shell, TapShape, UnitVolume, encode_mlp_sdf, join_taps, tap_places
+
+TAP_SHAPE: TapShape = "tetrahedron"
+"""Where normals look for the signed distance about a point, as pictures do (cuda_ext/math/field.h).
+
+Measured on a trained person: six taps along the axes cost a step 2 % more, leave the gradient's length 9 % nearer to
+one, and held-out pixels where they are; steps as wide as the finest open cell (Li et al. 2023) lose 0.2 dB of those.
+"""
 
 GEOMETRY_UNIT_M = 0.01
 """The geometry decoder speaks in centimetres, so that its weights are of order one."""
@@ -31,6 +41,21 @@ class FieldConfig:
     """Width of both decoders."""
     residual_color: float = 0.1
     """Largest radiance the field may add to the shaded albedo (highlights, what the light model misses)."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Signed distance at points, and what taps about them say.
+
+    Attributes:
+        sdf: Signed distance, m.
+        gradient: Of the signed distance: the normal, if it had unit length.
+        mean: Signed distance, mean of the taps, m.
+    """
+
+    sdf: Float[Tensor, "P"]
+    gradient: Float[Tensor, "P 3"]
+    mean: Float[Tensor, "P"]
 
 
 class RadianceField(nn.Module):
@@ -66,6 +91,7 @@ class RadianceField(nn.Module):
         for name, volume in (("shape", shape), ("traits", traits), ("paint", paint)):
             self.register_buffer(name, channels_last(volume.values.clone()))
             self.register_buffer(f"{name}_origin", volume.origin.clone())
+        self.origins = {"shape": shape.origin.tolist(), "traits": traits.origin.tolist()}
         self.cells = {"shape": shape.cell_m, "traits": traits.cell_m, "paint": paint.cell_m}
         self.geometry = make_encoding(config.geometry, generator=generator)
         self.color = make_encoding(config.color, generator=generator)
@@ -90,6 +116,8 @@ class RadianceField(nn.Module):
 
     def sdf(self, points_m: Float[Tensor, "P 3"], *, levels: Float[Tensor, "C"] | None = None) -> Float[Tensor, "P"]:
         """Signed distance, m, negative inside."""
+        if isinstance(self.geometry, HashEncoding):
+            return self._tapped(self.geometry, points_m, taps="none", step_m=0.0, levels=levels).outputs[:, 0]
         return self.base_sdf(points_m) + self.residual_sdf(points_m, levels=levels)
 
     def softness(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
@@ -120,18 +148,37 @@ class RadianceField(nn.Module):
     def _paint(self, points_m: Tensor) -> Float[Tensor, "P 4"]:
         return sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
 
-    def normals(
+    def surface(
         self, points_m: Float[Tensor, "P 3"], *, step_m: float, levels: Float[Tensor, "C"] | None = None
-    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
-        """Gradient of the signed distance by four taps (a tetrahedron about each point), and the mean of the taps.
+    ) -> Surface:
+        """Signed distance at points and its gradient, from taps about them. ``levels`` as for :meth:`sdf`."""
+        if isinstance(self.geometry, HashEncoding):
+            seen = self._tapped(self.geometry, points_m, taps=TAP_SHAPE, step_m=step_m, levels=levels)
+            return Surface(seen.outputs[:, 0], seen.gradient / (2 * FIELD_HALF_SIZE_M), seen.mean)
+        places = tap_places(points_m, TAP_SHAPE, step_m)
+        values = self.sdf(places.reshape(-1, 3), levels=levels).reshape(places.shape[:2])
+        return Surface(values[:, 0], *join_taps(values, TAP_SHAPE, step_m))
 
-        Returns:
-            Gradient (unit length for a true distance) and mean signed distance of the taps, m.
-        """
-        corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], device=points_m.device)
-        taps = points_m[:, None] + corners * step_m
-        values = self.sdf(taps.reshape(-1, 3), levels=levels).reshape(-1, 4)
-        return (values[..., None] * corners).sum(1) / (4 * step_m), values.mean(-1)
+    def _tapped(
+        self, geometry: HashEncoding, points_m: Tensor, *, taps: TapShape, step_m: float, levels: Tensor | None
+    ) -> SdfTaps:
+        """Base, residual and taps in one pass; lengths within the cube are in its widths, distances in metres."""
+        width, decoder = 2 * FIELD_HALF_SIZE_M, self.geometry_decoder
+        return encode_mlp_sdf(
+            points_m / width + 0.5,
+            geometry.table,
+            config=geometry.grid,
+            layers=decoder.layers(levels),
+            taps=taps,
+            step=step_m / width,
+            unit=GEOMETRY_UNIT_M,
+            shell=Shell(self._in_cube("shape"), self._in_cube("traits")),
+        )
+
+    def _in_cube(self, name: Literal["shape", "traits"]) -> UnitVolume:
+        width = 2 * FIELD_HALF_SIZE_M
+        x, y, z = (at / width + 0.5 for at in self.origins[name])
+        return UnitVolume(getattr(self, name).permute(1, 2, 3, 0), (x, y, z), self.cells[name] / width)
 
 
 def field_state(trained: RadianceField) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from head3d.events import Emit, Notice, ignore
 from head3d.kernels import nvrtc
 from head3d.kernels.build import Device, KernelStatus, find_or_build
 
-ABI = 2
+ABI = 3
 """HEAD3D_ABI of cuda_ext/abi.h."""
 
 

@@ -32,10 +32,10 @@ def mlp(features: Float[Tensor, "P I"], layers: Layers, *, activation: Activatio
     Differentiable once, in features and parameters.
     """
     require("features", features, (None, None))
-    shape = _shape(layers, features.shape[1], activation)
+    shape = network_shape(layers, features.shape[1], activation)
     if not _compiled(features, layers):
         return mlp_torch(features, layers, activation=activation)
-    return _mlp(features, _flat(layers, features.dtype), shape)
+    return _mlp(features, flat_parameters(layers, features.dtype), shape)
 
 
 def encode_mlp(
@@ -66,11 +66,11 @@ def encode_mlp(
     """
     require("points_unit", points_unit, (None, 3))
     require("table", table, (config.entries, config.features))
-    shape = _shape(layers, config.width, activation)
+    shape = network_shape(layers, config.width, activation)
     if not _compiled(table, layers):
         return mlp_torch(hash_grid(points_unit, table, config), layers, activation=activation)
     points = points_unit.to(table.dtype)
-    flat = _flat(layers, table.dtype)
+    flat = flat_parameters(layers, table.dtype)
     tape = torch.is_grad_enabled() and any(t.requires_grad for t in (points, table, flat))
     smooth = config.interpolation == "smoothstep"
     if precision == "bfloat16" and table.dtype == torch.float32:
@@ -94,7 +94,7 @@ def mlp_torch(features: Tensor, layers: Layers, *, activation: Activation = "rel
     return features
 
 
-def _shape(layers: Layers, inputs: int, activation: Activation) -> list[int]:
+def network_shape(layers: Layers, inputs: int, activation: Activation) -> list[int]:
     """What the C side calls shape; checks that the layers fit each other."""
     if len(layers) < 2:
         raise ShapeError("layers", expected="at least two", actual=str(len(layers)))
@@ -122,7 +122,7 @@ def _copies(lib: Library) -> int:
     return 1 + lib.handle.head3d_mlp_parts() if lib.device == "cuda" else 1
 
 
-def _flat(layers: Layers, dtype: torch.dtype) -> Tensor:
+def flat_parameters(layers: Layers, dtype: torch.dtype) -> Tensor:
     parts = []
     for weight, bias in layers:
         parts += [weight.reshape(-1), weight.new_zeros(weight.shape[0]) if bias is None else bias]

@@ -176,9 +176,9 @@ def render_rays(
     point = rays.origins + rays.directions * best_t[:, None]
     if moving:
         point = point.index_copy(0, rows, canonical(point[rows], rows))
-    slope, mean = trained.normals(point[rows], step_m=normal_step_m, levels=levels)
-    gradient = torch.zeros_like(rays.origins).index_put((rows,), slope)
-    curvature = torch.zeros_like(alpha).index_put((rows,), mean - trained.sdf(point[rows], levels=levels))
+    met = trained.surface(point[rows], step_m=normal_step_m, levels=levels)
+    gradient = torch.zeros_like(rays.origins).index_put((rows,), met.gradient)
+    curvature = torch.zeros_like(alpha).index_put((rows,), met.mean - met.sdf)
     normal = torch.nn.functional.normalize(gradient, dim=-1, eps=1e-6)
     radiance = shade(albedo, normal, sh, rays.photo) + residual
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)

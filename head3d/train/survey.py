@@ -61,8 +61,7 @@ def survey(
         t, hit = trace(cache, origins, directions, deformation=deformation, photo=own)
         index = torch.nonzero(hit)[:, 0]
         points = deformation.to_canonical(origins[index] + directions[index] * t[index, None], own[index])
-        slope, _ = trained.normals(points, step_m=2.5e-3)
-        normals = torch.nn.functional.normalize(slope, dim=-1, eps=1e-9)
+        normals = torch.nn.functional.normalize(trained.surface(points, step_m=2.5e-3).gradient, dim=-1, eps=1e-9)
         facing = -(normals * directions[index]).sum(-1)
         place = (pixels[index] / times).long()
         x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()

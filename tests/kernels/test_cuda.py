@@ -18,6 +18,7 @@ from head3d.kernels.marching import march_shell
 from head3d.kernels.mlp import encode_mlp
 from head3d.kernels.raster import rasterize
 from head3d.kernels.render_field import FieldParts, field_sdf, march_field, render_field
+from head3d.kernels.sdf_taps import encode_mlp_sdf
 from head3d.kernels.shading import shade_lamps, shade_sh
 from head3d.kernels.triplane import triplane
 from tests.reference.painted_ball import CENTRE, FORWARD, SLANTED, ball, directions
@@ -73,6 +74,20 @@ def test_encode_mlp(dtype):
     limit = 1e-9 if dtype == torch.float64 else 1e-4
     for cpu, cuda in on_both(lambda p, t, *f: encode_mlp(p, t, config=config, layers=layers_of(f)), *tensors):
         assert (cpu - cuda).norm() <= limit * cpu.norm()
+
+
+@pytest.mark.parametrize("taps", ["none", "tetrahedron", "axes"])
+def test_encode_mlp_sdf(taps):
+    config = HashGridConfig(16, 2, 12, 8, 1.3)
+    table = hash_grid_init(config, torch.Generator().manual_seed(0)).double() * 1e4
+    tensors = noise(3000, 3).sigmoid(), table, *network(torch.float64)
+
+    def run(points, table, *flat):
+        seen = encode_mlp_sdf(points, table, config=config, layers=layers_of(flat), taps=taps, step=0.01)
+        return torch.cat([seen.outputs, seen.gradient, seen.mean[:, None]], 1)
+
+    for cpu, cuda in on_both(run, *tensors):
+        assert (cpu - cuda).norm() <= 1e-9 * cpu.norm()
 
 
 def test_encode_mlp_in_16_bits():

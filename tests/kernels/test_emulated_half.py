@@ -11,7 +11,7 @@ import torch
 
 from head3d.errors import Head3DError
 from head3d.kernels.encoding import HashGridConfig, hash_grid_torch, level_layout
-from head3d.kernels.mlp import SOFTPLUS_BETA, _flat, _shape, encode_mlp
+from head3d.kernels.mlp import SOFTPLUS_BETA, encode_mlp, flat_parameters, network_shape
 from head3d.kernels.mlp_half import encode_mlp_half, fits_half
 from tests.kernels.test_emulated import differentiated, noise
 from tests.kernels.test_emulated_mlp import network, pairs
@@ -141,15 +141,17 @@ class TestLimits:
         for one, two in zip(plain, cuda, strict=True):
             close(one, two, 1e-5)
         layers = pairs(case.flat)
-        arguments = case.points, case.table, _flat(layers, torch.float32), *level_layout(case.config), False
+        arguments = case.points, case.table, flat_parameters(layers, torch.float32), *level_layout(case.config), False
         with pytest.raises(Head3DError, match="code 1"):
-            emulated(lambda: None if _cpu() else encode_mlp_half(*arguments, _shape(layers, 16, "relu")))
+            emulated(lambda: None if _cpu() else encode_mlp_half(*arguments, network_shape(layers, 16, "relu")))
 
     def test_opcheck(self, emulated):
         case = Case(16, 16, 1, 3, points=6)
         layers = pairs(case.flat)
-        tensors = [t.clone().requires_grad_() for t in (case.points, case.table, _flat(layers, torch.float32))]
-        arguments = *tensors, *level_layout(case.config), False, _shape(layers, 16, "relu")
+        tensors = [
+            t.clone().requires_grad_() for t in (case.points, case.table, flat_parameters(layers, torch.float32))
+        ]
+        arguments = *tensors, *level_layout(case.config), False, network_shape(layers, 16, "relu")
         tests = ("test_schema", "test_faketensor", "test_autograd_registration")
         emulated(lambda: None if _cpu() else torch.library.opcheck(encode_mlp_half, arguments, test_utils=tests))
 

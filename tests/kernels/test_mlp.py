@@ -123,7 +123,7 @@ class TestEncodeMlp:
     def test_opcheck(self, monkeypatch):
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         layers = network(GRID.width, 16, 3, dtype=torch.float32)
-        parameters = module._flat(layers, torch.float32).detach().requires_grad_()
+        parameters = module.flat_parameters(layers, torch.float32).detach().requires_grad_()
         at, values = points(6).float().requires_grad_(), table().float().requires_grad_()
         shape = [GRID.width, 16, 1, 3, 0]
         # the tests of autograd under compilation would differentiate the tape, which nobody gets
@@ -195,7 +195,7 @@ class TestBfloat16:
     def test_opcheck(self):
         if not has_bf16():
             pytest.skip("no AMX here")
-        parameters = module._flat(network(GRID.width, 16, 3, dtype=torch.float32), torch.float32).detach()
+        parameters = module.flat_parameters(network(GRID.width, 16, 3, dtype=torch.float32), torch.float32).detach()
         arguments = (
             points(6).float(),
             table().float(),

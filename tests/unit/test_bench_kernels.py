@@ -19,7 +19,14 @@ from head3d.bench_kernels_cases import (
     main_line,
     mlp_case,
 )
-from head3d.bench_op_cases import antialias_case, distortion_case, shade_lamps_case, shade_sh_case, triplane_case
+from head3d.bench_op_cases import (
+    antialias_case,
+    distortion_case,
+    sdf_case,
+    shade_lamps_case,
+    shade_sh_case,
+    triplane_case,
+)
 from head3d.bench_render import Way, measure_frames, ways
 from head3d.bench_scene_cases import (
     closest_case,
@@ -32,6 +39,7 @@ from head3d.bench_scene_cases import (
 )
 from head3d.bench_timing import Neighbours, Timing, alternate, kernels, machine, origin, threads
 from head3d.errors import ConfigError
+from head3d.kernels.sdf_taps import TAPS
 from head3d.render.types import RenderOutput
 from head3d.render.volume import RenderConfig
 
@@ -239,6 +247,7 @@ SMALL = [
     signed_distance_case(8),
     adam_case(64, touched=1.0),
     adam_case(64, touched=0.1),
+    *(sdf_case(taps, 64) for taps in TAPS),
     triplane_case(64, size=8),
     shade_sh_case(64),
     shade_lamps_case(64),
