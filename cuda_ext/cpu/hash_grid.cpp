@@ -177,7 +177,7 @@ void backward_points(const T* points, int64_t P, const T* table,
   }
 }
 
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+#if defined(HEAD3D_WIDE)
 template <>
 void backward_points<2, float>(const float* points, int64_t P, const float* table,
                                const std::vector<Level<float>>& levels, const float* g_out,

@@ -3,7 +3,7 @@
 #include "../math/sdf_taps.h"
 
 #include "../abi.h"
-#include "hash_grid_loops.h"
+#include "hash_grid_encode.h"
 #include "mlp_loops.h"
 
 namespace {
@@ -53,8 +53,8 @@ void to_distances(const Shell<T>& shell, const T* places, int64_t rows, T* raw, 
   }
 }
 
-template <int F, typename T>
-void forward(const Taps<T>& taps, const T* points, int64_t P, const T* table,
+template <typename T>
+void forward(const Taps<T>& taps, const T* points, int64_t P, const T* table, int64_t F,
              const std::vector<Level<T>>& levels, const Network<T>& net, const Shell<T>& shell,
              const Results<T>& to, int64_t threads) {
   const int64_t I = net.layers.front().in, O = net.layers.back().out;
@@ -72,7 +72,7 @@ void forward(const Taps<T>& taps, const T* points, int64_t P, const T* table,
       for (int64_t p = 0; p < count; ++p)
         for (int row = 0; row < K; ++row)
           tap_place(taps, row, points + 3 * (first + p), places.data() + 3 * (p * K + row));
-      encode<F>(places.data(), 0, rows, table, levels, encoded);
+      encode<T>(places.data(), 0, rows, table, levels, F, encoded);
       for (int64_t start = 0; start < rows; start += kBatch) {
         const int64_t batch = std::min<int64_t>(kBatch, rows - start);
         net.run(encoded + start * I, batch, hidden);
@@ -119,9 +119,9 @@ int backward(const Taps<T>& taps, const Shell<T>& shell, const T* points, int64_
     const Taps<T> taps{int32_t(count), T(step)};                                                  \
     const Shell<T> shell = shell_of(base, reach, nodes, frames, unit);                            \
     const Results<T> to{features, slope, outputs, gradient, mean};                                \
-    return for_features(F, [&](auto width) {                                                      \
-      forward<decltype(width)::value>(taps, points, P, table, levels, net, shell, to, threads);   \
-    });                                                                                           \
+    if (!has_features(F)) return 1;                                                               \
+    forward(taps, points, P, table, F, levels, net, shell, to, threads);                          \
+    return 0;                                                                                     \
   }                                                                                               \
   int head3d_sdf_taps_bwd_##suffix(                                                               \
       const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,      \
