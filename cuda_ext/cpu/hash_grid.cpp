@@ -183,9 +183,9 @@ void backward_points<2, float>(const float* points, int64_t P, const float* tabl
                                const std::vector<Level<float>>& levels, const float* g_out,
                                float* g_points, int64_t threads) {
   const int64_t L = int64_t(levels.size());
-  const __m512i row = _mm512_mullo_epi32(
-      _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-      _mm512_set1_epi32(int32_t(2 * L)));
+  const __m512i row =
+      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                         _mm512_set1_epi32(int32_t(2 * L)));
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t start = 0; start < P; start += 16) {
     const int count = int(std::min<int64_t>(16, P - start));

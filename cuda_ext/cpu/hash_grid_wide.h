@@ -137,7 +137,8 @@ inline __m512 axis_slope(const WideLevel& level, __m512 value) {
   return _mm512_maskz_mul_ps(inside, scale, slope);
 }
 
-// Adds what a level gives the gradient of 16 points, from the cotangents (g0, g1) of their features.
+// Adds what a level gives the gradient of 16 points, from the cotangents (g0, g1) of their
+// features.
 inline void add_point_gradients(const WideLevel& level, const float* entries, const __m512 xyz[3],
                                 __m512 g0, __m512 g1, __m512 sum[3]) {
   const Lookup at = locate(level, xyz);
@@ -152,8 +153,7 @@ inline void add_point_gradients(const WideLevel& level, const float* entries, co
     value[c] = _mm512_fmadd_ps(_mm512_permutex2var_ps(low, odd, high), g1, value[c]);
   }
   corner_weights_vjp(value, at.w[0], at.w[1], at.w[2], slope);
-  for (int a = 0; a < 3; ++a)
-    sum[a] = _mm512_fmadd_ps(slope[a], axis_slope(level, xyz[a]), sum[a]);
+  for (int a = 0; a < 3; ++a) sum[a] = _mm512_fmadd_ps(slope[a], axis_slope(level, xyz[a]), sum[a]);
 }
 
 // Asks for the entries of 16 points before they are needed.

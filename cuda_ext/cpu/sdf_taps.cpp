@@ -1,5 +1,6 @@
-// Signed distance and gradient in one pass: a thread spreads a few points into their taps, encodes all rows, runs the
-// network and joins what comes out while it is near. A point's rows lie side by side: they share the grid's cells.
+// Signed distance and gradient in one pass: a thread spreads a few points into their taps, encodes
+// all rows, runs the network and joins what comes out while it is near. A point's rows lie side by
+// side: they share the grid's cells.
 #include "../math/sdf_taps.h"
 
 #include "../abi.h"
@@ -34,8 +35,7 @@ void to_distances(const Shell<T>& shell, const T* places, int64_t rows, T* raw, 
       for (int i = 0; i < kTile; ++i)
         ground[i] = volume_value(base, xyz[0][i], xyz[1][i], xyz[2][i]);
 #pragma omp simd
-      for (int i = 0; i < kTile; ++i)
-        far[i] = volume_value(reach, xyz[0][i], xyz[1][i], xyz[2][i]);
+      for (int i = 0; i < kTile; ++i) far[i] = volume_value(reach, xyz[0][i], xyz[1][i], xyz[2][i]);
 #pragma omp simd
       for (int i = 0; i < kTile; ++i) {
         const Distance<T> at = bounded_distance(ground[i], far[i], unit, value[i]);
@@ -123,11 +123,11 @@ int backward(const Taps<T>& taps, const Shell<T>& shell, const T* points, int64_
     forward(taps, points, P, table, F, levels, net, shell, to, threads);                          \
     return 0;                                                                                     \
   }                                                                                               \
-  int head3d_sdf_taps_bwd_##suffix(                                                               \
-      const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,      \
-      const int64_t* nodes, const double* frames, double unit, int64_t O, const T* slope,         \
-      const T* g_outputs, const T* g_gradient, const T* g_mean, T* places, T* g_raw, T* g_points, \
-      int64_t threads) {                                                                          \
+  int head3d_sdf_taps_bwd_##suffix(const T* points, int64_t P, int64_t count, double step,        \
+                                   const T* base, const T* reach, const int64_t* nodes,           \
+                                   const double* frames, double unit, int64_t O, const T* slope,  \
+                                   const T* g_outputs, const T* g_gradient, const T* g_mean,      \
+                                   T* places, T* g_raw, T* g_points, int64_t threads) {           \
     return backward(Taps<T>{int32_t(count), T(step)}, shell_of(base, reach, nodes, frames, unit), \
                     points, P, O, slope, g_outputs, g_gradient, g_mean, places, g_raw, g_points,  \
                     threads);                                                                     \

@@ -1,5 +1,6 @@
-// A network's layers over a tile of points, their values in shared memory, channel by channel: for the kernels that run a
-// network in float32 or float64. A channel's row is one longer, so that both ways of reading meet no bank twice.
+// A network's layers over a tile of points, their values in shared memory, channel by channel: for
+// the kernels that run a network in float32 or float64. A channel's row is one longer, so that both
+// ways of reading meet no bank twice.
 #pragma once
 #include "mlp.h"
 

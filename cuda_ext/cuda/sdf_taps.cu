@@ -1,5 +1,5 @@
-// Signed distance and gradient in one launch: a block spreads its points into their taps, encodes all rows, runs the
-// network in shared memory and joins the distances there.
+// Signed distance and gradient in one launch: a block spreads its points into their taps, encodes
+// all rows, runs the network in shared memory and joins the distances there.
 #include "../math/sdf_taps.h"
 #include "levels.h"
 #include "mlp_tile.h"
@@ -47,8 +47,7 @@ __global__ void forward(Taps<T> taps, const T* points, int64_t P, const T* table
     for (int f = 0; f < F; ++f) below[(l * F + f) * (tile + 1) + row] = sum[f];
   }
   __syncthreads();
-  if (to.features)
-    store_rows(below, rows, net.inputs, tile, to.features + start * K * net.inputs);
+  if (to.features) store_rows(below, rows, net.inputs, tile, to.features + start * K * net.inputs);
   for (int l = 0; l <= net.layers; ++l) {
     run_layer(net, l, flat, tile, below, next);
     T* swap = below;
@@ -107,32 +106,32 @@ int run_forward(const Taps<T>& taps, const T* points, int64_t P, const T* table,
 
 }  // namespace
 
-#define HEAD3D_SDF_TAPS(suffix, T)                                                                \
-  int head3d_sdf_taps_fwd_##suffix(                                                               \
-      const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,      \
-      const int64_t* nodes, const double* frames, double unit, const T* table,                    \
-      const double* scales, const int64_t* layout, int64_t L, int64_t F, int64_t smooth,          \
-      const T* flat, const int64_t* shape, T* features, T* slope, T* outputs, T* gradient,        \
-      T* mean, int64_t stream) {                                                                  \
-    if (L > kLevels) return int(cudaErrorInvalidValue);                                           \
-    const Taps<T> taps{int32_t(count), T(step)};                                                  \
-    const Levels<T> levels = levels_of<T>(scales, layout, L, smooth);                             \
-    const Shell<T> shell = shell_of(base, reach, nodes, frames, unit);                            \
-    const sdf_taps::Results<T> to{features, slope, outputs, gradient, mean};                      \
-    HEAD3D_BY_FEATURES(F, run_forward, taps, points, P, table, levels, flat, network_of(shape),   \
-                       shell, to, stream)                                                         \
-  }                                                                                               \
-  int head3d_sdf_taps_bwd_##suffix(                                                               \
-      const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,      \
-      const int64_t* nodes, const double* frames, double unit, int64_t O, const T* slope,         \
-      const T* g_outputs, const T* g_gradient, const T* g_mean, T* places, T* g_raw, T* g_points, \
-      int64_t stream) {                                                                           \
-    const Taps<T> taps{int32_t(count), T(step)};                                                  \
-    const Shell<T> shell = shell_of(base, reach, nodes, frames, unit);                            \
-    const sdf_taps::Cotangents<T> g{g_outputs, g_gradient, g_mean};                               \
-    HEAD3D_LAUNCH(sdf_taps::backward<T>, P, 1, stream, taps, shell, points, P, O, slope, g,       \
-                  places, g_raw, g_points);                                                       \
-    return 0;                                                                                     \
+#define HEAD3D_SDF_TAPS(suffix, T)                                                               \
+  int head3d_sdf_taps_fwd_##suffix(                                                              \
+      const T* points, int64_t P, int64_t count, double step, const T* base, const T* reach,     \
+      const int64_t* nodes, const double* frames, double unit, const T* table,                   \
+      const double* scales, const int64_t* layout, int64_t L, int64_t F, int64_t smooth,         \
+      const T* flat, const int64_t* shape, T* features, T* slope, T* outputs, T* gradient,       \
+      T* mean, int64_t stream) {                                                                 \
+    if (L > kLevels) return int(cudaErrorInvalidValue);                                          \
+    const Taps<T> taps{int32_t(count), T(step)};                                                 \
+    const Levels<T> levels = levels_of<T>(scales, layout, L, smooth);                            \
+    const Shell<T> shell = shell_of(base, reach, nodes, frames, unit);                           \
+    const sdf_taps::Results<T> to{features, slope, outputs, gradient, mean};                     \
+    HEAD3D_BY_FEATURES(F, run_forward, taps, points, P, table, levels, flat, network_of(shape),  \
+                       shell, to, stream)                                                        \
+  }                                                                                              \
+  int head3d_sdf_taps_bwd_##suffix(const T* points, int64_t P, int64_t count, double step,       \
+                                   const T* base, const T* reach, const int64_t* nodes,          \
+                                   const double* frames, double unit, int64_t O, const T* slope, \
+                                   const T* g_outputs, const T* g_gradient, const T* g_mean,     \
+                                   T* places, T* g_raw, T* g_points, int64_t stream) {           \
+    const Taps<T> taps{int32_t(count), T(step)};                                                 \
+    const Shell<T> shell = shell_of(base, reach, nodes, frames, unit);                           \
+    const sdf_taps::Cotangents<T> g{g_outputs, g_gradient, g_mean};                              \
+    HEAD3D_LAUNCH(sdf_taps::backward<T>, P, 1, stream, taps, shell, points, P, O, slope, g,      \
+                  places, g_raw, g_points);                                                      \
+    return 0;                                                                                    \
   }
 HEAD3D_SDF_TAPS(f32, float)
 HEAD3D_SDF_TAPS(f64, double)

@@ -1,10 +1,12 @@
-// Signed distance of a field and its gradient by finite differences: a point and its taps, evaluated together.
+// Signed distance of a field and its gradient by finite differences: a point and its taps,
+// evaluated together.
 //
-// d(u) = base(u) + reach(u) tanh(unit raw(u) / reach(u)), with raw the network's first output; d = unit raw without
-// volumes. Six taps, at u +- h e along the axes: gradient = sum_k s_k d(u + h s_k) / (2 h), exact up to h^2 d''' / 6. Four
-// taps, at the corners s_k of a tetrahedron: sum_k s_k d(u + h s_k) / (4 h); they cost a third less, and a surface that
-// bends along two axes at once, d_yz, adds h d_yz to the x of the gradient. The mean of the taps lies above d by h^2 / 6
-// or h^2 / 2 times the Laplacian.
+// d(u) = base(u) + reach(u) tanh(unit raw(u) / reach(u)), with raw the network's first output; d =
+// unit raw without volumes. Six taps, at u +- h e along the axes: gradient = sum_k s_k d(u + h s_k)
+// / (2 h), exact up to h^2 d''' / 6. Four taps, at the corners s_k of a tetrahedron: sum_k s_k d(u
+// + h s_k) / (4 h); they cost a third less, and a surface that bends along two axes at once, d_yz,
+// adds h d_yz to the x of the gradient. The mean of the taps lies above d by h^2 / 6 or h^2 / 2
+// times the Laplacian.
 #pragma once
 #include "field.h"
 
@@ -37,12 +39,13 @@ HEAD3D_HD T tap_share(const Taps<T>& taps) {
   return T(1) / (T(taps.count == 4 ? 4 : 2) * taps.step);
 }
 
-// A channel of a grid in the unit cube, its nodes x fastest; what lies outside has the border's value, and no slope.
+// A channel of a grid in the unit cube, its nodes x fastest; what lies outside has the border's
+// value, and no slope.
 template <typename T>
 struct UnitVolume {
-  const T* values;                 // null: none
-  int32_t nodes[3], channels;      // along x, y, z; at least 2
-  T origin[3], inverse_cell;       // of node 0; cells per unit
+  const T* values;             // null: none
+  int32_t nodes[3], channels;  // along x, y, z; at least 2
+  T origin[3], inverse_cell;   // of node 0; cells per unit
   HEAD3D_HD int32_t stride(int axis) const {
     return channels * (axis == 0 ? 1 : axis == 1 ? nodes[0] : nodes[0] * nodes[1]);
   }
@@ -104,7 +107,8 @@ HEAD3D_HD double tanh_of(double x) {
   return tanh(x);
 }
 
-// What turns the network's first output into a distance; base and reach are there both or not at all.
+// What turns the network's first output into a distance; base and reach are there both or not at
+// all.
 template <typename T>
 struct Shell {
   UnitVolume<T> base, reach;
@@ -152,8 +156,9 @@ HEAD3D_HD T row_cotangent(const Taps<T>& taps, int row, T g_distance, const T* g
   return sum * tap_share(taps) + g_mean / T(taps.count);
 }
 
-// A point's part of the way back: places of its rows (rows 3), cotangents of their outputs (rows O; taps have only the
-// first), and, unless g_point is null, what base gives the point. No gradient flows through the reach.
+// A point's part of the way back: places of its rows (rows 3), cotangents of their outputs (rows O;
+// taps have only the first), and, unless g_point is null, what base gives the point. No gradient
+// flows through the reach.
 template <typename T>
 HEAD3D_HD void part_taps(const Taps<T>& taps, const Shell<T>& shell, const T* point, int64_t O,
                          const T* slope /* rows */, const T* g_outputs /* O */,
