@@ -8,21 +8,24 @@ shows it best is drawn far more often: a mean of photos that differ by a pixel i
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.field.deform import Deformation
+from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import srgb_from_linear
+from head3d.perception.types import Region
 from head3d.render.types import View
 from head3d.render.volume import RenderConfig, render_view, shade
 from head3d.shapes import shaped
 from head3d.train.cameras import refined_cameras
 from head3d.train.losses import facing_weight
+from head3d.train.preference import CELL_M, LEAST
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
 
@@ -36,6 +39,12 @@ RATE = 0.5
 """Learning rate, as a part of that in training."""
 EDGE_M = 0.004
 """Pixels whose neighbour lies this much nearer or farther may show either surface."""
+PRESENT = 0.1
+"""A kind of thing (hair, cloth, skin) that fills less than this part of a place is not there."""
+TINT_CELL_M = 0.04
+TINT_RATE = 0.01
+TINT_PULL = 0.2
+"""Weight of the squared logarithm of photos' tints."""
 WINNER = 3.0
 """Power to which a pixel's weight decides how often it is drawn."""
 
@@ -75,7 +84,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
     """
     trained = state.field
     cameras = refined_cameras(tuple(photo.camera for photo in photos), trained.turn.cpu(), trained.shift.cpu())
-    rows = []
+    rows, kinds, qualities = [], [], []
     for number, (photo, camera) in enumerate(zip(photos, cameras, strict=True)):
         view = View(photo.name, camera, Lighting(trained.sh[number].cpu()))
         seen = render_view(
@@ -104,7 +113,60 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
                 (chance[use] / chance[use].sum().clamp(min=1e-9) * float(weight.max())).to(device),
             )
         )
-    return SurfacePixels(*(torch.cat(column) for column in zip(*rows, strict=True)))
+        kinds.append(kind_of(label[use]))
+        qualities.append((weight * facing.clamp(min=0))[use])
+    found = SurfacePixels(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    agree = agreed(found, torch.cat(qualities).to(found.chance), torch.cat(kinds).to(found.photo))
+    return replace(found, chance=found.chance * agree)
+
+
+def kind_of(label: Int[Tensor, "P"]) -> Int[Tensor, "P"]:
+    """0 skin, 1 hair, 2 cloth."""
+    return (label == Region.HAIR).long() + 2 * (label == Region.CLOTH).long()
+
+
+def agreed(found: SurfacePixels, quality: Float[Tensor, "P"], kind: Int[Tensor, "P"]) -> Float[Tensor, "P"]:
+    """1 where a pixel shows what the best photo of its place shows there; LEAST elsewhere.
+
+    Hair and clothes move between photos: a lock on a cheek or a collar that slipped is not to be mixed into the skin.
+    """
+    cell = torch.floor(found.points / CELL_M).long() + 512
+    _, key = torch.unique((cell[:, 0] << 20) + (cell[:, 1] << 10) + cell[:, 2], return_inverse=True)
+    photos = int(found.photo.max()) + 1
+    shape = (int(key.max()) + 1, photos, 3)
+    count = torch.zeros(shape, device=key.device)
+    count.index_put_((key, found.photo, kind), torch.ones_like(quality), accumulate=True)
+    total = torch.zeros(shape, device=key.device).index_put_((key, found.photo, kind), quality, accumulate=True)
+    best = (total.sum(2) / (count.sum(2) + 2.0)).argmax(1)  # a place glimpsed by a pixel or two has no say
+    shown = count[torch.arange(len(best)), best]
+    present = shown > PRESENT * shown.sum(1, keepdim=True)
+    fits = (best[key] == found.photo) | present[key, kind]
+    return torch.where(fits, 1.0, LEAST)
+
+
+class PhotoTints(torch.nn.Module):
+    """A smooth factor of each photo's colours over space, dropped after training.
+
+    Light of order 2 knows no shadow, and photos are balanced and retouched each in its own way. Where photos overlap
+    their difference goes here instead of into blotches of the albedo.
+    """
+
+    def __init__(self, photos: int) -> None:
+        super().__init__()
+        cells = round(2 * FIELD_HALF_SIZE_M / TINT_CELL_M)
+        self.log = torch.nn.Parameter(torch.zeros(photos, 3, cells, cells, cells))
+
+    def forward(self, points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]) -> Float[Tensor, "P 3"]:
+        """Factor of linear colours at points of the head frame (m)."""
+        found = torch.zeros_like(points_m)
+        for number in range(len(self.log)):
+            rows = torch.nonzero(photo == number)[:, 0]
+            place = (points_m[rows] / FIELD_HALF_SIZE_M)[None, None, None]
+            value = torch.nn.functional.grid_sample(
+                self.log[number : number + 1], place, align_corners=False, padding_mode="border"
+            )
+            found = found.index_copy(0, rows, value[0, :, 0, 0].T)
+        return found.exp()
 
 
 def polish_colors(
@@ -117,7 +179,9 @@ def polish_colors(
         return []
     ladder = pixels.chance.double().cumsum(0)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
-    optimiser = torch.optim.Adam(learned, lr=RATE * config.color_rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    tints = PhotoTints(len(photos)).to(trained.paint.device)
+    groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
+    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
     losses = []
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = RATE * config.color_rate * (0.05 + 0.95 * (1 - step / steps))
@@ -131,9 +195,12 @@ def polish_colors(
         albedo, residual = trained.surface_color(torch.cat([points, near, near + aside]))
         shown = albedo[:BATCH]
         radiance = shade(shown, pixels.normals[index], trained.sh, pixels.photo[index]) + residual[:BATCH]
+        tint = tints(points, pixels.photo[index])
+        radiance = radiance * tint
         color = (srgb_from_linear(radiance) - pixels.rgb_srgb[index]).abs().mean()
         pair = albedo[BATCH:].chunk(2)
         loss = config.loss.color * color + config.loss.residual_color * residual[:BATCH].abs().mean()
+        loss = loss + TINT_PULL * tint.log().pow(2).mean()
         loss = loss + SMOOTH * config.loss.albedo_smooth * (pair[0] - pair[1]).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
