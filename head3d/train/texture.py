@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from head3d.errors import TrainDiverged
 from head3d.field.deform import Deformation
 from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.geometry.reproject import backproject
@@ -171,20 +172,25 @@ class PhotoTints(torch.nn.Module):
 
 def polish_colors(
     state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int
-) -> list[float]:
-    """Train the colour grid on the finished surface, in place; returns the loss of every step."""
+) -> tuple[float, float]:
+    """Train the colour grid on the finished surface, in place; returns the loss of the first and of the last step.
+
+    Raises:
+        TrainDiverged: The loss is no longer a number.
+    """
     trained, config, generator = state.field, state.config, state.generator
     pixels = surface_pixels(state, photos, deformation)
-    if not len(pixels.points):
-        return []
+    if steps < 1 or not len(pixels.points):
+        return math.nan, math.nan
     ladder = pixels.chance.double().cumsum(0)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     tints = PhotoTints(len(photos)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
-    losses = []
+    losses: list[Tensor] = []
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = RATE * config.color_rate * (0.05 + 0.95 * (1 - step / steps))
+        for group, rate in zip(optimiser.param_groups, (RATE * config.color_rate, TINT_RATE), strict=True):
+            group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
         place = torch.rand(BATCH, generator=generator, dtype=torch.float64).to(ladder) * ladder[-1]
         index = torch.searchsorted(ladder, place).clamp(max=len(ladder) - 1)
         jitter = torch.rand(BATCH, 2, generator=generator).to(pixels.points) - 0.5
@@ -205,10 +211,11 @@ def polish_colors(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
-            raise FloatingPointError
-    return losses
+        losses.append(loss.detach())
+    first, last = float(losses[0]), float(losses[-1])
+    if not math.isfinite(last):
+        raise TrainDiverged("Training of the colours diverged.", hint="Run again with a lower --train.color-rate.")
+    return first, last
 
 
 def _edges(depth_m: Float[Tensor, "H W"]) -> Tensor:
