@@ -28,7 +28,8 @@ def test_middles_lie_on_the_sphere_that_the_corners_lie_on():
     new = fine.vertices[len(coarse.vertices) :]
     ends, _ = face_edges(coarse.faces)
     flat = 1 - coarse.vertices[ends].mean(1).norm(dim=-1)
-    assert (new.norm(dim=-1) - 1).abs().max() < 0.15 * flat.max()
+    off = (new.norm(dim=-1) - 1).abs() / flat
+    assert off.max() < 0.35 and off.mean() < 0.12  # flat triangles are off by 1
     assert torch.equal(fine.vertices[: len(coarse.vertices)], coarse.vertices)
 
 
