@@ -237,7 +237,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
-    Stage("field", 1, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
+    Stage("field", 2, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
     Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content),
     Stage(
         "headshots",
