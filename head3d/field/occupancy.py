@@ -13,7 +13,7 @@ from torch import Tensor
 from head3d.field.deform import Deformation
 from head3d.field.fused import kernel_parts
 from head3d.field.radiance import RadianceField
-from head3d.field.volumes import sample_values
+from head3d.field.volumes import sample_values, slope_by_taps
 from head3d.kernels.library import library
 from head3d.kernels.render_field import FieldVolume, field_sdf, march_field
 from head3d.shapes import shaped
@@ -83,9 +83,8 @@ class ShellCache:
 
     def onto_surface(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
         """Points near the surface moved to it along the gradient of the cached distance, metres."""
-        corners = points_m.new_tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * self.cell_m
-        taps = self.sdf((points_m[:, None] + corners).reshape(-1, 3)).reshape(-1, 4)
-        normal = torch.nn.functional.normalize((taps[..., None] * corners).sum(1), dim=-1, eps=1e-12)
+        slope = slope_by_taps(self.sdf, points_m, step_m=self.cell_m)
+        normal = torch.nn.functional.normalize(slope, dim=-1, eps=1e-12)
         return points_m - normal * self.sdf(points_m)[:, None]
 
     def sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:

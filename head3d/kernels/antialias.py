@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call, dtype_suffix, library, require
 from head3d.kernels.raster import RasterOutput
 
 STEPS = 16
@@ -129,10 +129,6 @@ def _walk(
     return answer
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 @torch.library.custom_op("head3d::antialias", mutates_args=())
 def _antialias(
     image: Tensor, triangle: Tensor, depth: Tensor, vertices: Tensor, faces: Tensor, twins: Tensor
@@ -142,7 +138,7 @@ def _antialias(
     height, width, channels = image.shape
     out = image.new_empty(image.shape)
     picture = image.contiguous(), channels, triangle.contiguous(), depth.contiguous(), height, width
-    call(lib, f"antialias_fwd_{_suffix(image)}", *picture, vertices.contiguous(), faces, twins, out)
+    call(lib, f"antialias_fwd_{dtype_suffix(image)}", *picture, vertices.contiguous(), faces, twins, out)
     return out
 
 
@@ -156,7 +152,7 @@ def _antialias_backward(
     g_image, g_vertices = image.new_empty(image.shape), vertices.new_zeros(vertices.shape)
     picture = image.contiguous(), channels, triangle.contiguous(), depth.contiguous(), height, width
     mesh = vertices.contiguous(), faces, twins
-    call(lib, f"antialias_bwd_{_suffix(image)}", *picture, *mesh, g_out.contiguous(), g_image, g_vertices)
+    call(lib, f"antialias_bwd_{dtype_suffix(image)}", *picture, *mesh, g_out.contiguous(), g_image, g_vertices)
     return g_image, g_vertices
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call, dtype_suffix, library, require
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,6 @@ def composite_torch(
     return weights, rows.sum(1), sums
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 @torch.library.custom_op("head3d::composite", mutates_args=())
 def _composite(
     sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor, stop_below: float
@@ -98,7 +94,7 @@ def _composite(
         channels,
         float(stop_below),
     )
-    call(lib, f"composite_fwd_{_suffix(sdf)}", *inputs, weights.contiguous(), opacity, sums)
+    call(lib, f"composite_fwd_{dtype_suffix(sdf)}", *inputs, weights.contiguous(), opacity, sums)
     return weights, opacity, sums
 
 
@@ -113,7 +109,7 @@ def _composite_backward(
     g_sdf, g_sd, g_values = torch.zeros_like(sdf), torch.zeros_like(sd), torch.zeros_like(values)
     inputs = sdf, sd, packed.contiguous(), len(packed), values, values.shape[1], float(stop_below), weights
     cotangents = g_weights.contiguous(), g_opacity.contiguous(), g_sums.contiguous()
-    call(lib, f"composite_bwd_{_suffix(sdf)}", *inputs, *cotangents, g_sdf, g_sd, g_values)
+    call(lib, f"composite_bwd_{dtype_suffix(sdf)}", *inputs, *cotangents, g_sdf, g_sd, g_values)
     return g_sdf, g_sd, g_values
 
 

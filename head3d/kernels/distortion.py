@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call, dtype_suffix, library, require
 
 
 def distortion(
@@ -52,17 +52,13 @@ def distortion_torch(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tens
     return (2 * w * (middle * light - moment) + w.square() * length / 3).sum(1)
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 @torch.library.custom_op("head3d::distortion", mutates_args=())
 def _distortion(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor) -> Tensor:
     lib = library(weights.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     loss = weights.new_empty(len(packed))
     inputs = weights.contiguous(), starts.contiguous(), ends.contiguous(), packed.contiguous(), len(packed)
-    call(lib, f"distortion_fwd_{_suffix(weights)}", *inputs, loss)
+    call(lib, f"distortion_fwd_{dtype_suffix(weights)}", *inputs, loss)
     return loss
 
 
@@ -74,7 +70,7 @@ def _distortion_backward(
     assert lib is not None
     g_weights, g_starts, g_ends = (weights.new_zeros(len(weights)) for _ in range(3))
     inputs = weights.contiguous(), starts.contiguous(), ends.contiguous(), packed.contiguous(), len(packed)
-    call(lib, f"distortion_bwd_{_suffix(weights)}", *inputs, g_loss.contiguous(), g_weights, g_starts, g_ends)
+    call(lib, f"distortion_bwd_{dtype_suffix(weights)}", *inputs, g_loss.contiguous(), g_weights, g_starts, g_ends)
     return g_weights, g_starts, g_ends
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ConfigError
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call, dtype_suffix, library, require
 
 PRIMES = (1, 2654435761, 805459861)
 
@@ -118,10 +118,6 @@ def hash_grid_torch(points: Tensor, table: Tensor, config: HashGridConfig) -> Te
     return torch.cat(encoded, 1)
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 @torch.library.custom_op("head3d::hash_grid", mutates_args=())
 def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool) -> Tensor:
     lib = library(table.device.type)
@@ -129,7 +125,7 @@ def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, sm
     points, table, count, features = points.contiguous(), table.contiguous(), len(points), table.shape[1]
     out = table.new_empty(count, len(layout) * features)
     shape = scales, layout, len(layout), features, int(smooth)
-    call(lib, f"hash_grid_fwd_{_suffix(table)}", points, count, table, *shape, out)
+    call(lib, f"hash_grid_fwd_{dtype_suffix(table)}", points, count, table, *shape, out)
     return out
 
 
@@ -145,7 +141,7 @@ def _hash_grid_backward(
     g_points = torch.empty_like(points) if which & 1 else table.new_empty(0)
     shape = scales, layout, len(layout), table.shape[1], int(smooth)
     wanted = g_table if which & 2 else None, g_points if which & 1 else None
-    call(lib, f"hash_grid_bwd_{_suffix(table)}", points, len(points), table, *shape, g_out, *wanted)
+    call(lib, f"hash_grid_bwd_{dtype_suffix(table)}", points, len(points), table, *shape, g_out, *wanted)
     return g_points, g_table
 
 

@@ -124,6 +124,11 @@ def call(lib: Library, name: str, *arguments: Tensor | int | float | None) -> No
         raise Head3DError(f"Kernel {name} failed on {lib.device} with code {code}.")
 
 
+def dtype_suffix(tensor: Tensor) -> str:
+    """How a kernel's name ends for float32 and float64 tensors."""
+    return "f32" if tensor.dtype == torch.float32 else "f64"
+
+
 def require(name: str, tensor: Tensor, shape: tuple[int | None, ...], *, integer: bool = False) -> None:
     """Raise ShapeError naming the argument, unless rank, sizes (None: any) and kind of dtype agree."""
     sizes_agree = tensor.ndim == len(shape) and all(

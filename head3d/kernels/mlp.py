@@ -9,7 +9,7 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
-from head3d.kernels.library import Library, call, library, require
+from head3d.kernels.library import Library, call, dtype_suffix, library, require
 from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
 from head3d.kernels.mlp_half import encode_mlp_half, fits_half
 
@@ -129,16 +129,12 @@ def flat_parameters(layers: Layers, dtype: torch.dtype) -> Tensor:
     return torch.cat(parts).to(dtype)
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 @torch.library.custom_op("head3d::mlp", mutates_args=())
 def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
     lib = library(features.device.type)
     assert lib is not None, "the caller chose this path because the library is there"
     out = features.new_empty(len(features), shape[3])
-    call(lib, f"mlp_fwd_{_suffix(flat)}", features.contiguous(), len(features), flat, torch.tensor(shape), out)
+    call(lib, f"mlp_fwd_{dtype_suffix(flat)}", features.contiguous(), len(features), flat, torch.tensor(shape), out)
     return out
 
 
@@ -151,7 +147,7 @@ def _mlp_backward(
     g_flat = flat.new_empty(_copies(lib) * len(flat))
     g_features = features.new_empty(features.shape if need_features else 0)
     arguments = features.contiguous(), len(features), flat, torch.tensor(shape), g_out.contiguous()
-    call(lib, f"mlp_bwd_{_suffix(flat)}", *arguments, g_features if need_features else None, g_flat)
+    call(lib, f"mlp_bwd_{dtype_suffix(flat)}", *arguments, g_features if need_features else None, g_flat)
     return g_features, g_flat if len(g_flat) == len(flat) else g_flat[: len(flat)].clone()
 
 
@@ -168,7 +164,7 @@ def _encode_mlp(
     features = table.new_empty((count, shape[0]) if tape else (0,))
     grid = table.contiguous(), scales, layout, len(layout), table.shape[1], int(smooth)
     network = flat, torch.tensor(shape), features if tape else None, out
-    call(lib, f"encode_mlp_fwd_{_suffix(table)}", points.contiguous(), count, *grid, *network)
+    call(lib, f"encode_mlp_fwd_{dtype_suffix(table)}", points.contiguous(), count, *grid, *network)
     return out, features
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, level_layout
 from head3d.kernels.grid_sample import grid_sample3
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call, dtype_suffix, library, require
 from head3d.kernels.mlp import Activation, Layers, encode_mlp, flat_parameters, network_shape
 
 TapShape = Literal["none", "tetrahedron", "axes"]
@@ -182,10 +182,6 @@ def _described(shell: Shell | None, table: Tensor) -> tuple[Tensor | None, Tenso
     return base, reach, nodes, [x for volume in volumes for x in (*volume.origin, volume.cell)]
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
 def _surroundings(count: int, base: Tensor | None, reach: Tensor | None, nodes: list[int], reals: list[float]) -> tuple:
     """The arguments that forward and backward share; reals: frames of the volumes, step, unit."""
     frames = torch.tensor(reals[:8], dtype=torch.float64)
@@ -208,7 +204,7 @@ def _sdf_taps(
     grid = table.contiguous(), scales, layout, len(layout), table.shape[1], int(smooth)
     kept = (features, slope) if tape else (None, None)
     network = flat, torch.tensor(shape), *kept, outputs, gradient, mean
-    call(lib, f"sdf_taps_fwd_{_suffix(table)}", *where, *grid, *network)
+    call(lib, f"sdf_taps_fwd_{dtype_suffix(table)}", *where, *grid, *network)
     return outputs, gradient, mean, features, slope
 
 
@@ -225,7 +221,15 @@ def _sdf_taps_backward(
     g_points = points.new_empty(points.shape if need_points else 0)
     where = points.contiguous(), len(points), *_surroundings(count, base, reach, nodes, reals)
     cotangents = outputs, slope, g_outputs.contiguous(), g_gradient.contiguous(), g_mean.contiguous()
-    call(lib, f"sdf_taps_bwd_{_suffix(points)}", *where, *cotangents, places, g_raw, g_points if need_points else None)
+    call(
+        lib,
+        f"sdf_taps_bwd_{dtype_suffix(points)}",
+        *where,
+        *cotangents,
+        places,
+        g_raw,
+        g_points if need_points else None,
+    )
     return places, g_raw, g_points
 
 

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import library, require
+from head3d.kernels.lookup import lookup_op
 
 
 def triplane(planes: Float[Tensor, "3 H W C"], points_unit: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
@@ -39,58 +40,4 @@ def triplane_torch(planes: Tensor, points: Tensor) -> Tensor:
     return found.sum(0).squeeze(-1).T
 
 
-def _suffix(tensor: Tensor) -> str:
-    return "f32" if tensor.dtype == torch.float32 else "f64"
-
-
-@torch.library.custom_op("head3d::triplane", mutates_args=())
-def _triplane(planes: Tensor, points: Tensor) -> Tensor:
-    lib = library(planes.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
-    out = planes.new_empty(len(points), planes.shape[3])
-    shape = *planes.shape[1:], points.contiguous(), len(points)
-    call(lib, f"triplane_fwd_{_suffix(planes)}", planes.contiguous(), *shape, out)
-    return out
-
-
-@torch.library.custom_op("head3d::triplane_backward", mutates_args=())
-def _triplane_backward(g_out: Tensor, planes: Tensor, points: Tensor, which: int) -> tuple[Tensor, Tensor]:
-    """Bit 1 of ``which`` asks for the gradient of the points, bit 0 for that of the planes; else they are empty."""
-    lib = library(planes.device.type)
-    assert lib is not None
-    planes, points = planes.contiguous(), points.contiguous()
-    g_planes = torch.zeros_like(planes) if which & 1 else planes.new_empty(0)
-    g_points = torch.empty_like(points) if which & 2 else planes.new_empty(0)
-    shape = *planes.shape[1:], points, len(points), g_out.contiguous()
-    wanted = g_planes if which & 1 else None, g_points if which & 2 else None
-    call(lib, f"triplane_bwd_{_suffix(planes)}", planes, *shape, *wanted)
-    return g_planes, g_points
-
-
-@_triplane.register_fake
-def _(planes, points):
-    return planes.new_empty(points.shape[0], planes.shape[3])
-
-
-@_triplane_backward.register_fake
-def _(g_out, planes, points, which):
-    empty = planes.new_empty(0)
-    return (
-        planes.new_empty(planes.shape) if which & 1 else empty,
-        points.new_empty(points.shape) if which & 2 else empty,
-    )
-
-
-def _save(ctx, inputs, output):
-    ctx.save_for_backward(*inputs)
-
-
-def _backward(ctx, g_out):
-    which = int(ctx.needs_input_grad[0]) + 2 * int(ctx.needs_input_grad[1])
-    if not which:
-        return None, None
-    g_planes, g_points = _triplane_backward(g_out, *ctx.saved_tensors, which)
-    return g_planes if which & 1 else None, g_points if which & 2 else None
-
-
-_triplane.register_autograd(_backward, setup_context=_save)
+_triplane = lookup_op("triplane", sizes_from=1)

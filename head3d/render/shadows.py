@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.field.occupancy import SAFETY, ShellCache
+from head3d.field.volumes import slope_by_taps
 
 STEPS = 40
 """A ray that has not left the head by then runs along it, where the cone has long been filled or is open."""
@@ -126,9 +127,7 @@ def broad_normal(
 
     The field's own normals carry its noise, which soft light in the photos neither showed nor corrected.
     """
-    corners = points_m.new_tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
-    value = cache.sdf((points_m[:, None] + corners * BROAD_M).reshape(-1, 3)).reshape(-1, 4)
-    slope = (value[..., None] * corners).sum(1) / (4 * BROAD_M)
+    slope = slope_by_taps(cache.sdf, points_m, step_m=BROAD_M) / (4 * BROAD_M**2)
     flat = slope.norm(dim=-1, keepdim=True) < 0.2  # between two walls, or outside the volume
     return torch.nn.functional.normalize(torch.where(flat, fallback, slope), dim=-1, eps=1e-6)
 

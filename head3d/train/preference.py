@@ -11,6 +11,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from head3d.geometry.cameras import project
 from head3d.train.rays import TrainPhoto
@@ -54,10 +56,15 @@ def prefer_best(photos: Sequence[TrainPhoto], seen: Survey, *, sharpness: float)
     return changed, replace(seen, weight=weight)
 
 
+def place_of(points_m: Float[Tensor, "P 3"]) -> Int[Tensor, "P"]:
+    """Number of the cube of ``CELL_M`` each point lies in; only cubes with points have one."""
+    cell = torch.floor(points_m / CELL_M).long() + 512
+    return torch.unique((cell[:, 0] << 20) + (cell[:, 1] << 10) + cell[:, 2], return_inverse=True)[1]
+
+
 def best_in_cell(points: np.ndarray, quality: np.ndarray, photo: np.ndarray, photos: int) -> np.ndarray:
     """For every point the best photo's mean quality in the point's cube."""
-    cell = np.floor(points / CELL_M).astype(np.int64) + 512
-    _, key = np.unique((cell[:, 0] << 20) + (cell[:, 1] << 10) + cell[:, 2], return_inverse=True)
+    key = place_of(torch.from_numpy(points)).numpy()
     pair = key * photos + photo
     count = np.bincount(pair, minlength=(key.max() + 1) * photos)
     total = np.bincount(pair, weights=quality, minlength=len(count))

@@ -11,6 +11,7 @@ from head3d.field.deform import Deformation
 from head3d.field.encodings import GridConfig
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.field.volumes import slope_by_taps
 from head3d.imaging.color import srgb_from_linear
 from head3d.render.types import RayBundle
 from head3d.render.volume import RayColors, render_rays
@@ -126,9 +127,8 @@ def fade_in(grid: GridConfig, progress: float, *, first: int) -> Float[Tensor, "
 
 def base_normals(trained: RadianceField, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
     """Unit normals of the fitted head's shell, from taps one cell of its volume away."""
-    corners = points_m.new_tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]) * trained.cells["shape"]
-    values = trained.base_sdf((points_m[:, None] + corners).reshape(-1, 3)).reshape(-1, 4)
-    return torch.nn.functional.normalize((values[..., None] * corners).sum(1), dim=-1, eps=1e-12)
+    slope = slope_by_taps(trained.base_sdf, points_m, step_m=trained.cells["shape"])
+    return torch.nn.functional.normalize(slope, dim=-1, eps=1e-12)
 
 
 @torch.no_grad()

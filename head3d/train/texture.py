@@ -6,7 +6,6 @@ only the colour grid learns, at one sample a pixel, many times over. Where sever
 shows it best is drawn far more often: a mean of photos that differ by a pixel is a blur.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +25,7 @@ from head3d.render.volume import RenderConfig, render_view, shade
 from head3d.shapes import shaped
 from head3d.train.cameras import refined_cameras
 from head3d.train.losses import facing_weight
-from head3d.train.preference import CELL_M, LEAST
+from head3d.train.preference import LEAST, place_of
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
 
@@ -131,8 +130,7 @@ def agreed(found: SurfacePixels, quality: Float[Tensor, "P"], kind: Int[Tensor, 
 
     Hair and clothes move between photos: a lock on a cheek or a collar that slipped is not to be mixed into the skin.
     """
-    cell = torch.floor(found.points / CELL_M).long() + 512
-    _, key = torch.unique((cell[:, 0] << 20) + (cell[:, 1] << 10) + cell[:, 2], return_inverse=True)
+    key = place_of(found.points)
     photos = int(found.photo.max()) + 1
     shape = (int(key.max()) + 1, photos, 3)
     count = torch.zeros(shape, device=key.device)
@@ -170,24 +168,24 @@ class PhotoTints(torch.nn.Module):
         return found.exp()
 
 
-def polish_colors(
-    state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int
-) -> tuple[float, float]:
-    """Train the colour grid on the finished surface, in place; returns the loss of the first and of the last step.
+def polish_colors(state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int) -> None:
+    """Train the colour grid on the finished surface, in place.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
     """
+    if steps < 1:
+        return
     trained, config, generator = state.field, state.config, state.generator
     pixels = surface_pixels(state, photos, deformation)
-    if steps < 1 or not len(pixels.points):
-        return math.nan, math.nan
+    if not len(pixels.points):
+        return
     ladder = pixels.chance.double().cumsum(0)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     tints = PhotoTints(len(photos)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
-    losses: list[Tensor] = []
+    loss = torch.zeros(())
     for step in range(steps):
         for group, rate in zip(optimiser.param_groups, (RATE * config.color_rate, TINT_RATE), strict=True):
             group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
@@ -202,8 +200,7 @@ def polish_colors(
         shown = albedo[:BATCH]
         radiance = shade(shown, pixels.normals[index], trained.sh, pixels.photo[index]) + residual[:BATCH]
         tint = tints(points, pixels.photo[index])
-        radiance = radiance * tint
-        color = (srgb_from_linear(radiance) - pixels.rgb_srgb[index]).abs().mean()
+        color = (srgb_from_linear(radiance * tint) - pixels.rgb_srgb[index]).abs().mean()
         pair = albedo[BATCH:].chunk(2)
         loss = config.loss.color * color + config.loss.residual_color * residual[:BATCH].abs().mean()
         loss = loss + TINT_PULL * tint.log().pow(2).mean()
@@ -211,11 +208,8 @@ def polish_colors(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        losses.append(loss.detach())
-    first, last = float(losses[0]), float(losses[-1])
-    if not math.isfinite(last):
+    if not torch.isfinite(loss):
         raise TrainDiverged("Training of the colours diverged.", hint="Run again with a lower --train.color-rate.")
-    return first, last
 
 
 def _edges(depth_m: Float[Tensor, "H W"]) -> Tensor:

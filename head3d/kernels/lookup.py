@@ -1,0 +1,63 @@
+"""Lookups of channels-last values at points as torch ops: what the grid and the three planes have in common."""
+
+import torch
+from torch import Tensor
+from torch._library.custom_ops import CustomOpDef
+
+from head3d.kernels.library import call, dtype_suffix, library
+
+
+def lookup_op(name: str, *, sizes_from: int) -> CustomOpDef:
+    """Register ``head3d::NAME`` (values, points (P,3)) -> (P,C), differentiable once in both.
+
+    Args:
+        name: Of the op and of its kernels ``NAME_fwd`` and ``NAME_bwd``.
+        sizes_from: The kernels are told ``values.shape[sizes_from:]``.
+    """
+
+    @torch.library.custom_op(f"head3d::{name}", mutates_args=())
+    def forward(values: Tensor, points: Tensor) -> Tensor:
+        lib = library(values.device.type)
+        assert lib is not None, "the caller chose this path because the library is there"
+        out = values.new_empty(len(points), values.shape[3])
+        sizes = *values.shape[sizes_from:], points.contiguous(), len(points)
+        call(lib, f"{name}_fwd_{dtype_suffix(values)}", values.contiguous(), *sizes, out)
+        return out
+
+    @torch.library.custom_op(f"head3d::{name}_backward", mutates_args=())
+    def backward(g_out: Tensor, values: Tensor, points: Tensor, which: int) -> tuple[Tensor, Tensor]:
+        """Bit 1 of ``which`` asks for the gradient of the points, bit 0 for that of the values; else they are empty."""
+        lib = library(values.device.type)
+        assert lib is not None
+        values, points = values.contiguous(), points.contiguous()
+        g_values = torch.zeros_like(values) if which & 1 else values.new_empty(0)
+        g_points = torch.empty_like(points) if which & 2 else values.new_empty(0)
+        sizes = *values.shape[sizes_from:], points, len(points), g_out.contiguous()
+        wanted = g_values if which & 1 else None, g_points if which & 2 else None
+        call(lib, f"{name}_bwd_{dtype_suffix(values)}", values, *sizes, *wanted)
+        return g_values, g_points
+
+    @forward.register_fake
+    def _(values, points):
+        return values.new_empty(points.shape[0], values.shape[3])
+
+    @backward.register_fake
+    def _(g_out, values, points, which):
+        empty = values.new_empty(0)
+        return (
+            values.new_empty(values.shape) if which & 1 else empty,
+            points.new_empty(points.shape) if which & 2 else empty,
+        )
+
+    def save(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    def gradients(ctx, g_out):
+        which = int(ctx.needs_input_grad[0]) + 2 * int(ctx.needs_input_grad[1])
+        if not which:
+            return None, None
+        g_values, g_points = backward(g_out, *ctx.saved_tensors, which)
+        return g_values if which & 1 else None, g_points if which & 2 else None
+
+    forward.register_autograd(gradients, setup_context=save)
+    return forward
