@@ -1,0 +1,118 @@
+"""Commands that make a head and its pictures: run, render."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from head3d.commands.options import parse
+from head3d.console import Mode, listen, write_json_line
+
+
+def run_command(words: Sequence[str]) -> int:
+    from head3d.config import Config, load_config
+    from head3d.pipeline import run
+    from head3d.subject import consent_of
+
+    @dataclass(frozen=True)
+    class Run:
+        """Make a 3D head and headshots from photos of one person. Run again, it redoes only what changed."""
+
+        photos: tyro.conf.Positional[tuple[Path, ...]] = ()
+        """Photos, folders of photos, or a video; none to go on with those of the last run."""
+        out: Path = Path("subjects/me")
+        """The subject folder."""
+        preset: str = "cpu"
+        """A preset's name or a yaml file: differences from the defaults. `head3d presets` lists them."""
+        face: int | None = None
+        """Which face is the subject where a photo shows several: 0 the largest. Not needed with several photos."""
+        consent_by: str = ""
+        """Who agreed to this: the name of the person in the photos. Empty: you, of yourself."""
+        consent_scope: str = ""
+        """What they agreed to, in their words."""
+        log_json: bool = False
+        """Progress as JSON lines on standard output."""
+        quiet: bool = False
+        """Say nothing but warnings and where the result is."""
+        config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff] = field(default_factory=Config)
+
+    base = load_config(_value_of("--preset", words) or Run.preset)
+    options = parse(Run, "run", words, default=Run(config=base))
+    config = options.config
+    if options.face is not None:
+        config = replace(config, perception=replace(config.perception, face=options.face))
+    given = options.consent_by or options.consent_scope
+    consent = consent_of(options.consent_by, options.consent_scope) if given else None
+    mode: Mode = "json" if options.log_json else "quiet" if options.quiet else "auto"
+    with listen(mode) as emit:
+        subject = run(options.photos, options.out, config=config, consent=consent, emit=emit)
+    results = {"contact_sheet": str(subject.contact_sheet), "report": str(subject.report)}
+    if options.log_json:
+        write_json_line(sys.stdout, "Result", results)
+    else:
+        print(f"contact sheet: {results['contact_sheet']}\nreport:        {results['report']}")
+    return 0
+
+
+def _value_of(option: str, words: Sequence[str]) -> str | None:
+    for index, word in enumerate(words):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option and index + 1 < len(words):
+            return words[index + 1]
+    return None
+
+
+@dataclass(frozen=True)
+class Render:
+    """Headshots of a finished subject from other angles, under another light, in another size."""
+
+    subject: tyro.conf.Positional[Path]
+    """The subject folder."""
+    views: str = "front"
+    """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10."""
+    light: str = "soft-front"
+    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
+    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
+    light_yaw: float = 0.0
+    """Carry the light round the head, degrees; > 0 towards the subject's left."""
+    light_frame: Literal["head", "camera"] = "head"
+    """What maps, lamps and photos' light keep to: the head (the camera walks), or the camera (the person turns)."""
+    light_exposure: str = "auto"
+    """auto for a well exposed face, or stops up or down from the light as it is given (0, -1.5)."""
+    gloss: float | None = None
+    """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
+    backdrop: str = ""
+    """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
+    size: int = 1024
+    """Height and width, px."""
+    expression: str = "neutral"
+    """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
+    gaze: Literal["own", "camera"] = "own"
+    """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
+    distance_m: float = 1.5
+    """From the camera to the head, metres."""
+    focal_mm: float | None = None
+    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    confidence: bool = False
+    """Write beside each picture which places photos saw (white) and which are invented (black)."""
+    out: Path | None = None
+    """Folder for the pictures; the subject's exports/renders if not given."""
+
+
+def render_command(words: Sequence[str]) -> int:
+    from head3d.render.lights import LightOptions
+    from head3d.rendering import render
+
+    options = parse(Render, "render", words)
+    names = [name.strip() for name in options.views.split(",") if name.strip()]
+    put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
+    same = ("light", "gloss", "backdrop", "size", "expression", "gaze", "distance_m", "focal_mm", "confidence", "out")
+    others = {name: getattr(options, name) for name in same}
+    with listen() as emit:
+        written = render(options.subject, names, light_options=put_up, emit=emit, **others)
+    print("\n".join(str(path) for path in written))
+    return 0
