@@ -22,6 +22,8 @@ class Material(IntEnum):
     """``paint`` is the albedo."""
     HAIR_MAP = 3
     """From a texture of hair; ``paint`` begins with the place on it."""
+    TEXTURE = 4
+    """From a picture; ``paint`` is the place on it (u right, v down, in [0, 1]) and which picture."""
 
 
 @dataclass(frozen=True)

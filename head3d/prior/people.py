@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
@@ -12,6 +12,7 @@ from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
 from head3d.prior.chromophores import color_table
 from head3d.prior.clothes import Collar, cut_collars, draw_cloth_color, make_clothes
+from head3d.prior.coloring import paint_samples
 from head3d.prior.eyes import EyeTraits, draw_eyes
 from head3d.prior.features import Features, paint_features, scalp_level
 from head3d.prior.glasses import make_glasses
@@ -100,6 +101,20 @@ class SyntheticPerson:
     hair_map: Float[Tensor, "A B"] | None
     beard_m: float
     scene: Layer
+
+    def colors(
+        self, paint: Float[Tensor, "P 3"], material: Int[Tensor, "P"], label: Int[Tensor, "P"]
+    ) -> tuple[Float[Tensor, "P 3"], UInt8[Tensor, "P"]]:
+        """Albedo (linear RGB) and ``Region`` of samples (see ``picture.Sitter``)."""
+        return paint_samples(
+            paint,
+            material,
+            label,
+            skin=self.skin,
+            eyes=self.eye_traits,
+            hair_map=self.hair_map,
+            hair_color=self.hair_color,
+        )
 
 
 def prepare_casting(model: HeadModel, *, hair_folder: Path | None = None) -> Casting:

@@ -1,7 +1,8 @@
-"""Photograph a synthetic person: 2 x 2 samples a pixel, each shaded; everything is averaged but depth and label."""
+"""Photograph a person of mesh: 2 x 2 samples a pixel, each shaded; everything is averaged but depth and label."""
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -11,11 +12,8 @@ from head3d.geometry.cameras import Cameras, project
 from head3d.geometry.sh import irradiance_basis
 from head3d.kernels.raster import rasterize
 from head3d.perception.types import Region
-from head3d.prior.eyes import eye_color
 from head3d.prior.layers import Layer, Material
 from head3d.prior.light import StudioLight
-from head3d.prior.people import SyntheticPerson
-from head3d.prior.unwrap import HEIGHT, WIDTH, map_place
 from head3d.shapes import shaped
 
 SAMPLES = 2
@@ -24,8 +22,29 @@ SAME_SURFACE_M = 0.01
 """Samples of a pixel within this depth of its nearest one are of one surface; its depth is theirs."""
 REFLECTANCE = 0.028
 """Fresnel reflectance of skin and of the eye head-on (refractive index 1.4)."""
-SHARPNESS = {Material.SKIN: 14.0, Material.EYE: 300.0, Material.PLAIN: 30.0, Material.HAIR_MAP: 30.0}
+SHARPNESS = {
+    Material.SKIN: 14.0,
+    Material.EYE: 300.0,
+    Material.PLAIN: 30.0,
+    Material.HAIR_MAP: 30.0,
+    Material.TEXTURE: 14.0,
+}
 """Blinn-Phong exponents."""
+
+
+class Sitter(Protocol):
+    """Who can be photographed: a scene, and the colours of its surfaces."""
+
+    @property
+    def scene(self) -> Layer:
+        """Everything that is drawn."""
+        ...
+
+    def colors(
+        self, paint: Float[Tensor, "P 3"], material: Int[Tensor, "P"], label: Int[Tensor, "P"]
+    ) -> tuple[Float[Tensor, "P 3"], UInt8[Tensor, "P"]]:
+        """Albedo (linear RGB) and ``Region`` of samples, from the paint of their layer."""
+        ...
 
 
 @shaped
@@ -63,7 +82,7 @@ class _Shaded:
 
 
 def pictures(
-    person: SyntheticPerson,
+    person: Sitter,
     cameras: Cameras,
     lights: list[StudioLight],
     *,
@@ -102,7 +121,7 @@ def pictures(
 
 
 def _shoot(
-    person: SyntheticPerson,
+    person: Sitter,
     scene: Layer,
     attributes: Float[Tensor, "V 12"],
     camera: Cameras,
@@ -127,7 +146,7 @@ def _shoot(
     )
     kind = (scene.material * 16 + scene.label).to(torch.uint8)[face]
     material, label = kind >> 4, kind & 15
-    values[:, 3:6], region = _colors(person, values[:, 3:6], material.view(-1), label.view(-1))
+    values[:, 3:6], region = person.colors(values[:, 3:6], material.view(-1), label.view(-1))
     values[:, 11] = (label == int(Region.HAIR)).view(-1)
     values = values.view(len(pixel), SAMPLES**2, 12)
     # Where the samples of a pixel are of one smooth surface they are averaged, then lit once.
@@ -206,38 +225,6 @@ def _dot(a: Float[Tensor, "P 3"], b: Float[Tensor, "P 3"]) -> Float[Tensor, "P 1
 
 def _unit(vector: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
     return vector * _dot(vector, vector).clamp_min(1e-20).rsqrt()
-
-
-def _colors(
-    person: SyntheticPerson, paint: Float[Tensor, "P 3"], material: Tensor, label: Tensor
-) -> tuple[Float[Tensor, "P 3"], UInt8[Tensor, "P"]]:
-    """Albedo and region of samples."""
-    albedo, region = paint.clone(), label.to(torch.uint8)
-    skin = torch.nonzero(material == int(Material.SKIN))[:, 0]
-    at = map_place(paint[skin])
-    found = torch.nn.functional.grid_sample(
-        person.skin.albedo[None], (at * 2 - 1)[None, None], align_corners=False, padding_mode="border"
-    )
-    albedo[skin] = found[0, :, 0].T
-    column = (at[:, 0] * WIDTH).long().clamp(0, WIDTH - 1)
-    row = (at[:, 1] * HEIGHT).long().clamp(0, HEIGHT - 1)
-    marked = person.skin.labels.reshape(-1)[row * WIDTH + column]
-    neck = (marked == int(Region.SKIN)) & (paint[skin, 1] < _chin_line(paint[skin]))
-    region[skin] = torch.where(neck, int(Region.NECK), marked).to(torch.uint8)
-    if person.hair_map is not None:
-        hair = torch.nonzero(material == int(Material.HAIR_MAP))[:, 0]
-        shade = torch.nn.functional.grid_sample(
-            person.hair_map[None, None], (paint[hair, :2] * 2 - 1)[None, None], align_corners=False
-        )[0, 0, 0]
-        albedo[hair] = (shade[:, None] * person.hair_color).clamp(0.002, 0.8)
-    eye = torch.nonzero(material == int(Material.EYE))[:, 0]
-    albedo[eye] = eye_color(paint[eye], person.eye_traits)
-    return albedo, region
-
-
-def _chin_line(place: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
-    """Height (m, neutral mean head) below which skin is neck: under the jaw, rising to the ears."""
-    return -0.094 + (0.075 - place[:, 2]).clamp(0, 0.09) * 0.75
 
 
 def _highlights(
