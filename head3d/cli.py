@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, machine, make, tryout
+from head3d.commands import folder, machine, make, training, tryout
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -78,6 +78,9 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "weights": ("list or fetch the model files", machine.weights),
     "build": ("compile the kernels", machine.build),
     "bench": ("measure a head against truth; speed of kernels and pictures", machine.bench),
+    "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
+    "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
+    "train-refiner": ("train the net that sharpens and enlarges pictures", training.train_refiner),
     "presets": ("list the presets", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }

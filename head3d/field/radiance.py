@@ -62,8 +62,10 @@ class RadianceField(nn.Module):
     """Signed distance, albedo and residual colour at points of the head frame (metres), and the light of each photo.
 
     Buffers: ``shape`` (1,D,H,W) base signed distance m; ``traits`` (2,d,h,w) = reach of the residual m, softness (1 =
-    skin); ``paint`` (4,d,h,w) = base albedo as logits, seen in [0, 1]; ``sh`` (N,9,3); ``turn`` (N,3) rad and ``shift``
-    (N,2) m: what training changed on each photo's camera (see head3d.train.cameras); ``sd_m`` the blur of the surface.
+    skin); ``paint`` (4,d,h,w) = base albedo as logits, learned in [0, 1]: how far the colour grid counts; ``glimpsed``
+    (1,d,h,w) in [0, 1]: how far photos' pixels were used, the same until a net has imagined the rest; ``sh`` (N,9,3);
+    ``turn`` (N,3) rad and ``shift`` (N,2) m: what training changed on each photo's camera (see head3d.train.cameras);
+    ``sd_m`` the blur of the surface.
     """
 
     shape: Tensor
@@ -72,6 +74,7 @@ class RadianceField(nn.Module):
     traits_origin: Tensor
     paint: Tensor
     paint_origin: Tensor
+    glimpsed: Tensor
     turn: Tensor
     shift: Tensor
     sd_m: Tensor
@@ -91,6 +94,7 @@ class RadianceField(nn.Module):
         for name, volume in (("shape", shape), ("traits", traits), ("paint", paint)):
             self.register_buffer(name, channels_last(volume.values.clone()))
             self.register_buffer(f"{name}_origin", volume.origin.clone())
+        self.register_buffer("glimpsed", paint.values[3:].clone())
         self.origins = {"shape": shape.origin.tolist(), "traits": traits.origin.tolist()}
         self.cells = {"shape": shape.cell_m, "traits": traits.cell_m, "paint": paint.cell_m}
         self.geometry = make_encoding(config.geometry, generator=generator)
@@ -136,14 +140,18 @@ class RadianceField(nn.Module):
     ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P 3"]]:
         """Albedo in (0, 1), linear, and residual radiance. ``levels`` fades features (coarse to fine)."""
         base = self._paint(points_m)
-        seen = base[:, 3:].detach()
-        learned = decoded(self.color, self.color_decoder, points_m, levels=levels) * seen
+        counts = base[:, 3:].detach()
+        learned = decoded(self.color, self.color_decoder, points_m, levels=levels) * counts
         albedo = torch.sigmoid(base[:, :3] + learned[:, :3])
         return albedo, self.config.residual_color * torch.tanh(learned[:, 3:])
 
     def seen(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
-        """How far a photo looked at each place, in [0, 1]."""
+        """How far the colour grid counts at each place, in [0, 1]: where a photo looked, or a net imagined."""
         return self._paint(points_m)[:, 3]
+
+    def photographed(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """How far a photo looked at each place, in [0, 1]."""
+        return sample_values(self.glimpsed, self.paint_origin, self.cells["paint"], points_m)[:, 0]
 
     def _paint(self, points_m: Tensor) -> Float[Tensor, "P 4"]:
         return sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
@@ -203,7 +211,8 @@ def field_from_state(state: dict[str, Tensor]) -> RadianceField:
         paint=volumes["paint"],
         sh=state["sh"],
     )
-    made.load_state_dict({name: value for name, value in state.items() if name not in ("config", "cells")})
+    kept = {"glimpsed": state["paint"][3:], **state}  # fields of before the net have it in their paint alone
+    made.load_state_dict({name: value for name, value in kept.items() if name not in ("config", "cells")})
     return made
 
 

@@ -30,6 +30,7 @@ def person_matte(
     window: Crop,
     *,
     alpha: UInt8[np.ndarray, "H W"] | None = None,
+    soft: Float32[np.ndarray, "S S"] | None = None,
     config: MatteConfig = MatteConfig(),
 ) -> Float32[np.ndarray, "H W"]:
     """Person against background, in [0, 1], at the picture's resolution.
@@ -39,6 +40,7 @@ def person_matte(
         nets: Loaded nets.
         window: Upright square round head and shoulders, where the edge matters.
         alpha: The file's own transparency; if there is one, it is the matte.
+        soft: Coverage in the window by the parsing net; without it MediaPipe's net is asked there, too.
         config: How the edge is found.
     """
     if alpha is not None:
@@ -52,8 +54,10 @@ def person_matte(
     side = min(config.side_px, int(window.side_px))
     known = window.cut(np.full((height, width), 255, np.uint8), side) > 250
     pixels = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE)
-    soft = _opinions(rgb_srgb, nets, window, side)
-    soft = 0.75 * soft + 0.25 * window.cut(whole, side)
+    if soft is None:
+        soft = 0.75 * _opinions(rgb_srgb, nets, window, side) + 0.25 * window.cut(whole, side)
+    else:
+        soft = cv2.resize(soft, (side, side), interpolation=cv2.INTER_AREA if side < len(soft) else cv2.INTER_LINEAR)
     sharp = refine(pixels, soft, known, config=config)
     slope, offset = guided_slopes(pixels.astype(np.float32) / 255.0, sharp, radius=max(2, side // 160), epsilon=2e-4)
     inside = _ramp(window, size)

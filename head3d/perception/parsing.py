@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -9,6 +10,7 @@ from head3d.perception.contours import ears, hairline
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import person_matte
 from head3d.perception.nets import Crop, FaceNets
+from head3d.perception.parsing_net import SIDE_PX, parse_window, parsing_net
 from head3d.perception.regions import region_map
 from head3d.perception.types import FaceParsing
 
@@ -41,8 +43,12 @@ def parse_face(
 ) -> FaceParsing:
     """Divide a photo into regions round one face."""
     window = head_window(face, scale=config.window_faces)
-    matte = person_matte(rgb_srgb, nets, window, alpha=alpha)
-    labels = region_map(rgb_srgb, matte, face, window, side=config.side_px)
+    net = parsing_net()
+    parsed = None
+    if net is not None:
+        parsed = parse_window(net, window.cut(rgb_srgb, SIDE_PX, border=cv2.BORDER_REPLICATE))
+    matte = person_matte(rgb_srgb, nets, window, alpha=alpha, soft=None if parsed is None else parsed.alpha)
+    labels = region_map(rgb_srgb, matte, face, window, side=config.side_px, parsed=parsed)
     return FaceParsing(
         labels=labels,
         matte=matte,

@@ -4,7 +4,7 @@ lie relative to the landmarks. A stop-gap until the parsing net; it knows nothin
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from head3d.perception import topology
 from head3d.perception.colour_model import ColourModel, features, learn_colours, with_shadow
@@ -19,6 +19,7 @@ from head3d.perception.face_frame import (
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import guided_slopes, to_picture
 from head3d.perception.nets import Crop
+from head3d.perception.parsing_net import Parsed
 from head3d.perception.types import Region
 
 _FLESH, _HAIR, _CLOTH = range(3)
@@ -34,8 +35,20 @@ def region_map(
     window: Crop,
     *,
     side: int,
+    parsed: Parsed | None = None,
 ) -> UInt8[np.ndarray, "H W"]:
-    """Region per pixel of the picture (see :class:`Region`)."""
+    """Region per pixel of the picture (see :class:`Region`).
+
+    Args:
+        rgb_srgb: The picture.
+        matte: Person against background.
+        face: Its points.
+        window: Upright square round head and shoulders.
+        side: Resolution at which regions are decided, px; the net's own if there is an answer of it.
+        parsed: What the parsing net says of the window; without it colour models decide.
+    """
+    if parsed is not None:
+        return _map_of(parsed, rgb_srgb, matte, face, window)
     frame = frame_in_window(face, window, side)
     pixels = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE)
     person = window.cut(matte, side) > 0.5
@@ -44,11 +57,40 @@ def region_map(
     wide = [to_picture(scores[..., index], window, matte.shape[::-1]) for index in range(3)]
     labels = np.where(wide[_HAIR] > np.maximum(wide[_FLESH], wide[_CLOTH]), Region.HAIR, Region.SKIN).astype(np.uint8)
     labels[wide[_CLOTH] >= np.maximum(wide[_FLESH], wide[_HAIR])] = Region.CLOTH
-    detail = to_picture_nearest(_flesh_parts(frame, side), window, matte.shape[::-1])
+    detail = to_picture_nearest(flesh_parts(frame, side), window, matte.shape[::-1])
     flesh = labels == Region.SKIN
     labels[flesh & (detail > 0)] = detail[flesh & (detail > 0)]
     _close_ears(labels, face)
-    _draw_features(labels, face)
+    draw_features(labels, face.points)
+    labels[matte <= 0.5] = Region.BACKGROUND
+    return labels
+
+
+def _map_of(
+    parsed: Parsed,
+    rgb_srgb: UInt8[np.ndarray, "H W 3"],
+    matte: Float32[np.ndarray, "H W"],
+    face: FacePoints,
+    window: Crop,
+) -> UInt8[np.ndarray, "H W"]:
+    """Regions from the net's probabilities: borders at the picture's resolution, eyes and lips from the landmarks."""
+    share = parsed.probability
+    side, size = share.shape[-1], matte.shape[::-1]
+    guide = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0
+    there = np.maximum(1.0 - share[Region.BACKGROUND], 1e-3)  # the matte decides about the background
+    hair, cloth = (to_picture(_smooth(guide, share[one] / there), window, size) for one in (Region.HAIR, Region.CLOTH))
+    flesh = np.clip(1.0 - hair - cloth, 0.0, 1.0)
+    labels = np.where(hair > np.maximum(flesh, cloth), Region.HAIR, Region.SKIN).astype(np.uint8)
+    labels[cloth >= np.maximum(flesh, hair)] = Region.CLOTH
+    parts = np.zeros((side, side), np.uint8)
+    names = (Region.SKIN, Region.NECK, Region.EARS, Region.GLASSES)
+    parts[:] = np.array(names, np.uint8)[share[list(names)].argmax(0)]
+    detail = to_picture_nearest(parts, window, size)
+    bare = labels == Region.SKIN
+    labels[bare & (detail > 0)] = detail[bare & (detail > 0)]
+    glasses = labels == Region.GLASSES
+    draw_features(labels, face.points)
+    labels[glasses] = Region.GLASSES
     labels[matte <= 0.5] = Region.BACKGROUND
     return labels
 
@@ -155,7 +197,7 @@ def _smooth(guide: np.ndarray, values: np.ndarray) -> Float32[np.ndarray, "S S"]
     return np.einsum("hwc,hwc->hw", slope, guide) + offset
 
 
-def _flesh_parts(frame: FaceFrame, side: int) -> UInt8[np.ndarray, "S S"]:
+def flesh_parts(frame: FaceFrame, side: int) -> UInt8[np.ndarray, "S S"]:
     """What flesh at a place is called: ears in their ellipses, neck below the jaw; 0 = skin of the face or scalp."""
     parts = np.zeros((side, side), np.uint8)
     parts[height_above_chin(frame, side) < 0.2] = Region.NECK
@@ -183,9 +225,9 @@ def _close_ears(labels: UInt8[np.ndarray, "H W"], face: FacePoints) -> None:
         labels[(hull > 0) & (place > 0) & (labels == Region.HAIR)] = Region.EARS
 
 
-def _draw_features(labels: UInt8[np.ndarray, "H W"], face: FacePoints) -> None:
-    """Brows, eyes, lips and mouth over the labels of the picture (in place: the array is this module's own)."""
-    seen = topology.head_axes(face.points)[0]
+def draw_features(labels: UInt8[np.ndarray, "H W"], points: Float[np.ndarray, "468 3"]) -> None:
+    """Brows, eyes, lips and mouth over the labels of the picture (in place)."""
+    seen = topology.head_axes(points)[0]
     for ring, region, side in (
         (topology.RIGHT_BROW, Region.BROWS, -1.0),
         (topology.LEFT_BROW, Region.BROWS, 1.0),
@@ -196,5 +238,5 @@ def _draw_features(labels: UInt8[np.ndarray, "H W"], face: FacePoints) -> None:
     ):
         if side * seen[2] > 0.75:  # in profile the far eye lies behind the nose
             continue
-        shape = np.round(face.points[list(ring), :2] * 8.0 - 4.0).astype(np.int32)
+        shape = np.round(points[list(ring), :2] * 8.0 - 4.0).astype(np.int32)
         cv2.fillPoly(labels, [shape], int(region), shift=3)

@@ -4,11 +4,12 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from head3d.field.outer_map import map_place
 from head3d.perception.types import Region
 from head3d.prior.eyes import EyeTraits, eye_color
 from head3d.prior.layers import Material
 from head3d.prior.skin import SkinTexture
-from head3d.prior.unwrap import HEIGHT, WIDTH, map_place
+from head3d.prior.unwrap import HEIGHT, WIDTH
 
 
 def paint_samples(

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.field.outer_map import BOTTOM, RADIUS, TOP, map_place
 from head3d.morphable.types import HeadModel
-from head3d.prior.unwrap import BOTTOM, HEIGHT, RADIUS, TOP, WIDTH, SkinMap, map_place
+from head3d.prior.unwrap import HEIGHT, WIDTH, SkinMap
 
 # MediaPipe's points, right side of the subject first.
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)

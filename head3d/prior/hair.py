@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from head3d.field.outer_map import BOTTOM, TOP, axis_foot
 from head3d.geometry.mesh import vertex_normals
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
@@ -15,7 +16,7 @@ from head3d.prior.features import beard_level, scalp_level
 from head3d.prior.hair_styles import HairStyle
 from head3d.prior.layers import Layer, plain_layer
 from head3d.prior.strands import KNOT, grow, head_reach
-from head3d.prior.unwrap import BOTTOM, HEIGHT, TOP, SkinMap, foot
+from head3d.prior.unwrap import HEIGHT, SkinMap
 
 ROOTS = 4000
 NODES = 8
@@ -77,7 +78,7 @@ def make_hair(
     nodes = CURLY_NODES if style.curl > 0.004 else NODES
     root, normal = _roots(vertices, normals, scalp.corners[: style.strands], scalp.weights[: style.strands])
     spread = (vertices[skin.corners[::4, ::4]] * skin.weights[::4, ::4, :, None]).sum(2)
-    reach = head_reach((spread - foot(spread)).norm(dim=-1), skin.filled[::4, ::4])
+    reach = head_reach((spread - axis_foot(spread)).norm(dim=-1), skin.filled[::4, ::4])
     strands = grow(style, root, normal, reach, generator, nodes=nodes)
     layers.append(ribbons(strands, color, width=style.width, generator=generator))
     if style.comb == "tie":
@@ -129,7 +130,7 @@ def ribbons(
     count, nodes, _ = strands.shape
     numbers = torch.rand(count, 2, generator=generator)
     along = torch.nn.functional.normalize(torch.gradient(strands, dim=1)[0] + 1e-9, dim=-1)
-    out = torch.nn.functional.normalize(strands - (foot(strands) if centre is None else centre), dim=-1)
+    out = torch.nn.functional.normalize(strands - (axis_foot(strands) if centre is None else centre), dim=-1)
     side = torch.nn.functional.normalize(torch.linalg.cross(along, out) + 1e-7, dim=-1)
     t = torch.linspace(0, 1, nodes)
     half = 0.5 * width * (0.7 + 0.6 * numbers[:, :1]) * (1 - t**4).clamp_min(0.06).sqrt()

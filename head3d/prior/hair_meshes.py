@@ -13,13 +13,13 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from head3d.field.outer_map import axis_foot
 from head3d.geometry.mesh import vertex_normals
 from head3d.kernels.closest import closest_point
 from head3d.morphable.ict_source import load_ict
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
 from head3d.prior.layers import Layer, Material
-from head3d.prior.unwrap import foot
 
 HAIR_FILE, ICT_FILE, TEXTURES = "hair_meshes_mh.npz", "ict_head_compact_i8.npz", "hair_tex"
 CM = 0.01
@@ -83,7 +83,7 @@ def load_hair_meshes(folder: Path, model: HeadModel) -> tuple[HairMesh, ...]:
 def mesh_layer(hair: HairMesh, vertices: Float[Tensor, "V 3"]) -> Layer:
     """The hair on a posed head."""
     base = (vertices[hair.corners] * hair.weights[..., None]).sum(1) + hair.offset
-    out = torch.nn.functional.normalize(base - foot(base), dim=-1)
+    out = torch.nn.functional.normalize(base - axis_foot(base), dim=-1)
     own = vertex_normals(base, hair.cards)
     own = own * torch.where((own * out).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     # Cards near the skin lie under others and see less of the sky.

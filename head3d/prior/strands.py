@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.field.outer_map import BOTTOM, CENTRE, RADIUS, TOP, axis_foot, map_place
 from head3d.prior.hair_styles import HairStyle
-from head3d.prior.unwrap import BOTTOM, CENTRE, RADIUS, TOP, foot, map_place
 
 KNOT = (0.0, 0.055, -0.115)
 CROWN = (0.0, 0.13, -0.045)
@@ -84,7 +84,7 @@ def clear_of_head(
     points: Float[Tensor, "S 3"], reach: Float[Tensor, "1 1 A B"], margin: Float[Tensor, "S"] | float
 ) -> Float[Tensor, "S 3"]:
     """Push points out to the skin and a margin (m)."""
-    inner = foot(points)
+    inner = axis_foot(points)
     out = points - inner
     distance = out.norm(dim=-1)
     place = map_place(points)
@@ -152,7 +152,7 @@ def _tied(style: HairStyle, root: Tensor, reach: Tensor, numbers: Tensor, *, nod
 
 def _waves(style: HairStyle, strand: Tensor, numbers: Tensor, length: Tensor) -> Float[Tensor, "S K 3"]:
     """Offsets of the nodes on a helix about the strand, growing from the root."""
-    out = torch.nn.functional.normalize(strand - foot(strand), dim=-1)
+    out = torch.nn.functional.normalize(strand - axis_foot(strand), dim=-1)
     along = torch.nn.functional.normalize(strand[:, -1] - strand[:, 0] + 1e-6, dim=-1)[:, None].expand_as(out)
     side = torch.nn.functional.normalize(torch.linalg.cross(along, out) + 1e-6, dim=-1)
     t = torch.linspace(0, 1, strand.shape[1])[None]

@@ -12,19 +12,12 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from head3d.field.outer_map import RADIUS, axis_foot, map_place
 from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 
 WIDTH, HEIGHT = 1024, 512
 """Texels: 0.7 mm wide on the face, 0.75 mm high."""
-
-CENTRE = (0.0, 0.03, 0.01)
-"""Metres: the axis goes down from here, the crown is a dome about it."""
-RADIUS = 0.1
-"""Metres of height below the centre per radian of elevation above it."""
-LOWEST_M = -0.20
-TOP = math.pi / 2
-BOTTOM = (LOWEST_M - CENTRE[1]) / RADIUS
 
 
 @dataclass(frozen=True)
@@ -54,35 +47,13 @@ NOISE_M = (0.03, 0.012, 0.005, 0.0022, 0.0013)
 """Grain of the noise patterns, metres."""
 
 
-def foot(points: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3"]:
-    """The nearest point of the axis: straight inwards from the skin."""
-    centre = torch.tensor(CENTRE, dtype=points.dtype)
-    return torch.stack(
-        [
-            torch.full_like(points[..., 0], CENTRE[0]),
-            points[..., 1].clamp(max=CENTRE[1]),
-            torch.full_like(points[..., 2], CENTRE[2]),
-        ],
-        dim=-1,
-    ).to(centre)
-
-
-def map_place(points: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 2"]:
-    """Place on the map of points of the neutral mean head: column in [0, 1), 0.5 in front; row in [0, 1], 0 on top."""
-    x, z = points[..., 0] - CENTRE[0], points[..., 2] - CENTRE[2]
-    y = points[..., 1] - CENTRE[1]
-    column = torch.atan2(x, z) / (2 * math.pi) + 0.5
-    above = torch.atan2(y.clamp_min(0), (x * x + z * z).sqrt())
-    return torch.stack([column, (TOP - above - y.clamp_max(0) / RADIUS) / (TOP - BOTTOM)], dim=-1)
-
-
 def unwrap(model: HeadModel) -> SkinMap:
     """Draw the neutral mean head's outer skin on the map."""
     outer = torch.zeros(len(model.mean), dtype=torch.bool)
     outer[model.groups["skin"]] = True
     faces = model.faces[outer[model.faces].all(1)]
     place = map_place(model.mean)
-    reach = (model.mean - foot(model.mean)).norm(dim=-1)
+    reach = (model.mean - axis_foot(model.mean)).norm(dim=-1)
     px = torch.stack([place[:, 0] * WIDTH, place[:, 1] * HEIGHT, 1.0 - reach], dim=1)  # nearer = farther out
     corner = px[faces]
     wraps = corner[..., 0].amax(1) - corner[..., 0].amin(1) > WIDTH / 2

@@ -33,7 +33,7 @@ NEAR_M = 0.012
 HIDDEN_M = 0.005
 """A surface this much nearer to the camera hides a place: about a cell of the volume."""
 GLIMPSE = 0.25
-"""Below this ``seen`` of the field's paint the photos' pixels were not used: a hand, a strap, the border of a photo."""
+"""Below this ``photographed`` of the field the photos' pixels were not used: a hand, a strap, the border of a photo."""
 LAYERS = 1.9
 """Cells about the surface that are asked, so that every place on it has eight nodes."""
 HEAD_FLOOR_M = -0.125
@@ -99,7 +99,7 @@ def sight_volume(trained: RadianceField, cache: ShellCache, cameras: Sequence[Ca
     for camera in cameras:
         best = torch.maximum(best, _seen_by(camera, cache, surface, normal))
     values = torch.zeros(len(nodes), device=device)
-    values[rows] = best * (trained.seen(surface) / GLIMPSE).clamp(0, 1)
+    values[rows] = best * (trained.photographed(surface) / GLIMPSE).clamp(0, 1)
     own = values.reshape(1, *shape)
     mirrored = surface * torch.tensor([-1.0, 1.0, 1.0], device=device)
     reach = round(NEAR_M / cell)

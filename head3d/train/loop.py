@@ -18,6 +18,7 @@ from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
 from head3d.train.completion import complete_unseen
 from head3d.train.config import TrainConfig
+from head3d.train.imagine import imagine_unseen
 from head3d.train.prepare import prepare
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
@@ -130,6 +131,7 @@ def optimise(
     state.cache.refresh(trained)
     polish_colors(state, photos, deformation, steps=config.polish_steps)
     complete_unseen(trained, state.cache)
+    imagine_unseen(state, steps=config.imagine_steps)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

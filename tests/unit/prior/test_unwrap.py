@@ -2,7 +2,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from head3d.prior.unwrap import HEIGHT, WIDTH, foot, map_place
+from head3d.field.outer_map import axis_foot, map_place
+from head3d.prior.unwrap import HEIGHT, WIDTH
 
 
 class TestMapPlace:
@@ -15,7 +16,7 @@ class TestMapPlace:
     def test_the_place_does_not_depend_on_the_distance_from_the_axis(self, azimuth: float, up: float, radius: float):
         turn = torch.tensor(azimuth)
         near = torch.stack([radius * turn.sin(), torch.tensor(up), 0.01 + radius * turn.cos()])
-        inner = foot(near)
+        inner = axis_foot(near)
         far = inner + 1.7 * (near - inner)
         torch.testing.assert_close(map_place(near), map_place(far), atol=2e-5, rtol=0)
 

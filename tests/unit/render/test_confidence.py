@@ -87,10 +87,10 @@ class TestSight:
         assert at(behind, 180) > 0.9 and at(behind, 0) == 0
 
     def test_pixels_that_training_did_not_use_do_not_count(self, field, cache):
-        before = field.paint[3].clone()
-        field.paint[3] = 0.0
+        before = field.glimpsed[0].clone()
+        field.glimpsed[0] = 0.0
         sight = sight_volume(field, cache, [camera(0, size=PHOTO_PX)])
-        field.paint[3] = before
+        field.glimpsed[0] = before
         assert sight.values.abs().max() == 0
 
 

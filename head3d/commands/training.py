@@ -1,0 +1,36 @@
+"""Commands that train head3d's own networks: train-parsing, train-completion, train-refiner."""
+
+from collections.abc import Sequence
+
+from head3d.commands.options import parse
+from head3d.console import listen
+
+
+def train_parsing(words: Sequence[str]) -> int:
+    """``head3d train-parsing``: the net that divides photos into regions."""
+    from head3d.prior import train_parsing as training
+
+    options = parse(training.ParsingTraining, "train-parsing", words)
+    with listen() as emit:
+        training.train_parsing(options, emit=emit)
+    return 0
+
+
+def train_completion(words: Sequence[str]) -> int:
+    """``head3d train-completion``: the net that imagines what no photo saw."""
+    from head3d.prior import train_completion as training
+
+    options = parse(training.CompletionTraining, "train-completion", words)
+    with listen() as emit:
+        training.train_completion(options, emit=emit)
+    return 0
+
+
+def train_refiner(words: Sequence[str]) -> int:
+    """``head3d train-refiner``: the net that sharpens and enlarges pictures."""
+    from head3d.refine import train_refiner as training
+
+    options = parse(training.RefinerTraining, "train-refiner", words)
+    with listen() as emit:
+        training.train_refiner(options, emit=emit)
+    return 0

@@ -1,0 +1,62 @@
+"""The parsing net: a window round head and shoulders in, regions and coverage out (``head3d train-parsing``)."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from head3d.networks.files import load_network, shipped
+from head3d.networks.unet import UNet, fast_dtype
+from head3d.perception.types import Region
+
+SIDE_PX = 512
+"""Side of the window the net was made for, px."""
+NAME = "parsing"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the net says of a window.
+
+    Attributes:
+        probability: Of each ``Region``, in its order; they sum to 1.
+        alpha: Coverage by the person, in [0, 1].
+    """
+
+    probability: Float32[np.ndarray, "R S S"]
+    alpha: Float32[np.ndarray, "S S"]
+
+
+def make_parsing_net() -> UNet:
+    """The architecture, untrained: logits of the regions, then that of the coverage."""
+    return UNet(3, len(Region) + 1, widths=(16, 40, 80, 144, 208), depths=(1, 1, 2, 2, 2), attention=True)
+
+
+@cache
+def parsing_net() -> UNet | None:
+    """The trained net, or None if this installation has no weights."""
+    path = shipped(NAME)
+    if path is None:
+        return None
+    net = make_parsing_net()
+    load_network(net, path)
+    return net
+
+
+def net_input(rgb_srgb: UInt8[Tensor, "N H W 3"]) -> Float[Tensor, "N 3 H W"]:
+    """Levels as the net wants them: about -1 to 1, channels first."""
+    return rgb_srgb.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def parse_window(net: UNet, rgb_srgb: UInt8[np.ndarray, "S S 3"]) -> Parsed:
+    """Regions and coverage of a window: the mean over it and its mirror image."""
+    both = torch.from_numpy(np.stack([rgb_srgb, rgb_srgb[:, ::-1]]))
+    kind = fast_dtype(torch.device("cpu"))
+    with torch.inference_mode(), torch.autocast("cpu", kind, enabled=kind != torch.float32):
+        logits = net(net_input(both)).float()
+    straight, mirrored = logits
+    logits = (straight + mirrored.flip(-1)) / 2
+    return Parsed(logits[:-1].softmax(0).numpy(), logits[-1].sigmoid().numpy())

@@ -1,0 +1,230 @@
+"""Trains the completion net: ``head3d train-completion``."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from head3d.errors import InputError
+from head3d.events import Emit, Notice, TrainStep, ignore
+from head3d.field.completion_net import NAME, SURE, answer, completion_input, fill_map, make_completion_net
+from head3d.imaging.color import levels_from_srgb
+from head3d.imaging.perceptual import load_lpips
+from head3d.networks.discriminator import PatchDiscriminator, gradient_penalty, hinge
+from head3d.networks.files import write_network
+from head3d.networks.training import Training
+from head3d.networks.unet import UNet, fast_dtype
+from head3d.prior.head_maps import HELD_OUT, HeadMap, artist_paths, map_lesson
+from head3d.prior.stream import SampleStream
+
+RIVAL = "discriminator"
+ALONE = 0.4
+"""First share of the first run without a discriminator: colours before texture."""
+CROP = 224
+"""Side of the part that LPIPS looks at, px: the back of the head."""
+
+
+@dataclass(frozen=True)
+class CompletionTraining:
+    """How the completion net is trained."""
+
+    out: Path = Path(".cache/training/completion")
+    """Folder of the checkpoint and of the weights; what is there is gone on with."""
+    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
+    """Truth data: head_models, valid_heads."""
+    minutes: float = 60.0
+    """For how long."""
+    batch: int = 4
+    """Maps a step."""
+    rate: float = 4e-4
+    """Learning rate."""
+    seed: int = 1
+    """Of everything random."""
+    lpips: float = 1.0
+    """Weight of LPIPS."""
+    adversarial: float = 0.06
+    """Weight of the discriminator's opinion."""
+    penalty: float = 2.0
+    """Weight of its gradient penalty, every eighth step."""
+    workers: int = 1
+    """Processes that make maps."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict[str, Any]:
+    """Train within the budget, measure on people held out, write weights and card; returns the card's facts."""
+    if not (config.data / "head_models").is_dir():
+        raise InputError(f"{config.data} has no head_models.", hint="Give the truth data with --data or HEAD3D_DATA.")
+    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
+    device = device if config.device == "auto" else torch.device(config.device)
+    torch.manual_seed(config.seed)
+    net = make_completion_net().to(device, memory_format=torch.channels_last)
+    rival = PatchDiscriminator(4).to(device, memory_format=torch.channels_last)
+    training = Training(
+        {NAME: net, RIVAL: rival},
+        config.out,
+        minutes=config.minutes,
+        rate=config.rate,
+        seed=config.seed,
+        averaged=(NAME,),
+        betas=(0.5, 0.99),
+    )
+    generator = torch.Generator().manual_seed(training.seed + training.step)
+    lpips = load_lpips("vgg").to(device)
+    maker, seed = partial(map_lesson, data=config.data), 1_000_000 * training.seed + 4 * training.step
+    begun, kind = training.step, fast_dtype(device)
+    sums, shown = np.zeros(3), time.monotonic()
+    with SampleStream(maker, seed=seed, first=48, capacity=600, fresh=1, workers=config.workers) as stream:
+        for step in training.steps():
+            lessons = stream.draw(config.batch, generator)
+            truth, known, radius, there = _stacked(lessons, device, generator)
+            given, start = completion_input(truth, known, _smoothed(radius, known), generator=generator)
+            have = (known > SURE).float()[:, None]
+            made = answer(net, given, start)
+            aim = 2 * truth - 1
+            weight = there[:, None] * (0.15 + 0.85 * (1 - have))
+            color = ((made - aim).abs() * weight).sum() / (3 * weight.sum())
+            whole = torch.where(there[:, None] > 0, have * aim + (1 - have) * made, aim)
+            side = torch.randint(0, made.shape[-1] - CROP + 1, (), generator=generator)
+            part = np.s_[:, :, :, int(side) : int(side) + CROP]
+            with torch.autocast(device.type, kind, enabled=kind != torch.float32):
+                seen = lpips(whole[part].clamp(-1, 1), aim[part])
+            loss = color + config.lpips * seen.float().mean()
+            opinion = torch.zeros(())
+            if begun > 0 or training.progress > ALONE:
+                opinion = _contest(training, rival, whole, aim, have, config, kind)
+                loss = loss + config.adversarial * opinion
+            training.update(NAME, loss)
+            sums += [float(color.detach()), float(seen.detach().mean()), float(opinion.detach())]
+            if (step + 1) % 25 == 0:
+                rate = 25 * config.batch / (time.monotonic() - shown)
+                emit(TrainStep(step + 1, 0, sums[0] / 25, rate))
+                emit(Notice(f"colour {sums[0] / 25:.4f}, LPIPS {sums[1] / 25:.4f}, opinion {sums[2] / 25:.3f}"))
+                sums, shown = np.zeros(3), time.monotonic()
+    net.load_state_dict({**net.state_dict(), **training.averages(NAME)})
+    facts = {
+        "data": "synthetic people (MakeHuman CC0, ICT-FaceKit MIT), VALID library (MIT) without those held out",
+        "held_out": list(HELD_OUT),
+        "licence": "Apache-2.0",
+        "steps": training.step,
+        "seconds": round(training.seconds),
+        "seed": training.seed,
+        "device": str(device),
+        "metrics": measure(net.cpu().eval(), config.data),
+    }
+    write_network(config.out, NAME, net.state_dict(), facts)
+    emit(Notice(f"{config.out / NAME}.safetensors: {facts['metrics']}"))
+    return facts
+
+
+def _contest(
+    training: Training,
+    rival: PatchDiscriminator,
+    whole: Tensor,
+    aim: Tensor,
+    have: Tensor,
+    config: CompletionTraining,
+    kind: torch.dtype,
+) -> Float[Tensor, ""]:
+    """One step of the discriminator; returns what it thinks of the net's maps, for the net to mind."""
+    device = whole.device.type
+    with torch.autocast(device, kind, enabled=kind != torch.float32):
+        real = rival(torch.cat([aim, have], dim=1)).float()
+        fake = rival(torch.cat([whole.detach(), have], dim=1)).float()
+    loss = hinge(real, fake)
+    if training.step % 8 == 0:
+        corner = np.s_[:1, :, 64:192, 192:320]
+        loss = loss + 8 * config.penalty * gradient_penalty(rival, torch.cat([aim, have], dim=1)[corner])
+    training.update(RIVAL, loss, clip=10.0)
+    rival.requires_grad_(False)
+    with torch.autocast(device, kind, enabled=kind != torch.float32):
+        opinion = -rival(torch.cat([whole, have], dim=1)).float().mean()
+    rival.requires_grad_(True)
+    return opinion
+
+
+def _stacked(lessons: Sequence[HeadMap], device: torch.device, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Colours, known, radius, there; all of it a little soft, as fields are."""
+    truth, known, radius, there = (
+        torch.stack([getattr(one, name) for one in lessons]).to(device)
+        for name in ("albedo_srgb", "known", "radius_m", "there")
+    )
+    sigma = 0.3 + 0.5 * float(torch.rand((), generator=generator))
+    return _blurred(truth, sigma), known * there, radius, there
+
+
+def _blurred(pictures: Float[Tensor, "N C H W"], sigma: float) -> Float[Tensor, "N C H W"]:
+    reach = max(1, round(2.5 * sigma))
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(pictures) / sigma) ** 2)
+    line = (line / line.sum()).expand(pictures.shape[1], 1, -1)
+    padded = functional.pad(pictures, (reach, reach, reach, reach), mode="replicate")
+    across = functional.conv2d(padded, line[:, :, None], groups=pictures.shape[1])
+    return functional.conv2d(across, line[..., None], groups=pictures.shape[1])
+
+
+def _smoothed(radius: Float[Tensor, "N H W"], known: Float[Tensor, "N H W"]) -> Float[Tensor, "N H W"]:
+    """What a field knows of its shape: smooth where no photo looked."""
+    small = functional.avg_pool2d(radius[:, None], 16)
+    soft = functional.interpolate(small, radius.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    return torch.where(known > SURE, radius, soft)
+
+
+def measure(net: UNet, data: Path, *, count: int = 24) -> dict[str, Any]:
+    """LPIPS and colour error of the completed back, of artists' people held out; beside: a smooth fill."""
+    if not artist_paths(data, held_out=True):
+        return {}
+    lpips = load_lpips("alex").cpu()
+    rows = []
+    for seed in range(count):
+        head = map_lesson(seed, data=data, held_out=True)
+        made = completed(net, head)
+        smooth, mirrored = unlearned(head)
+        part = np.s_[:, :, MIDDLE - CROP // 2 : MIDDLE + CROP // 2]
+        row = []
+        for one in (made, smooth, mirrored):
+            pair = [2 * picture[part][None] - 1 for picture in (one, head.albedo_srgb * head.there)]
+            row += [float(lpips(*pair)), float((pair[0] - pair[1]).abs().mean() / 2)]
+        rows.append(row)
+    values = np.mean(rows, axis=0).round(4).tolist()
+    names = [f"{name}{of}" for of in ("", "_smooth", "_mirrored") for name in ("lpips", "colour_error")]
+    return dict(zip(names, values, strict=True))
+
+
+MIDDLE = 256
+
+
+def completed(net: UNet, head: HeadMap) -> Float[Tensor, "3 H W"]:
+    """A map with what is not known filled by the net; black where nothing is."""
+    smooth = _smoothed(head.radius_m[None], head.known[None])[0]
+    made = fill_map(net, head.albedo_srgb, head.known, smooth)
+    have = (head.known > SURE).float()
+    return (have * head.albedo_srgb + (1 - have) * made) * head.there
+
+
+def unlearned(head: HeadMap) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 H W"]]:
+    """What can be had without the net: the smooth fill, and that with the strands beside the gap mirrored into it."""
+    known = head.known * head.there
+    seen, start = completion_input(head.albedo_srgb[None], known[None], head.radius_m[None], generator=None)
+    have = (known > SURE).float()
+    smooth = have * head.albedo_srgb + (1 - have) * (seen[0, 3:6] + 1) / 2
+    return (smooth * head.there).clamp(0, 1), ((start[0] + 1) / 2 * head.there).clamp(0, 1)
+
+
+def contact_sheet(net: UNet, heads: Sequence[HeadMap]) -> UInt8[np.ndarray, "H W 3"]:
+    """Maps: the truth, what photos showed, filled smoothly, with mirrored strands, by the net; one person a row."""
+    rows = []
+    for head in heads:
+        have = (head.known > SURE).float() * head.there
+        parts = [head.albedo_srgb, head.albedo_srgb * have, *unlearned(head), completed(net, head)]
+        rows.append(torch.cat(parts, dim=-1).permute(1, 2, 0))
+    return levels_from_srgb(torch.cat(rows))
