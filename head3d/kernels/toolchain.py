@@ -174,7 +174,7 @@ def digest(parts: Iterable[str], files: Iterable[Path]) -> str:
 
 def headers(folder: Path) -> list[Path]:
     """Everything a source may include."""
-    return sorted([*folder.glob("*/*.h"), *folder.glob("*/rtc/*"), folder / "abi.h"])
+    return sorted([*folder.rglob("*.h"), *folder.glob("*/rtc/*")])
 
 
 def compile_library(
