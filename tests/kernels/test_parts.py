@@ -129,3 +129,4 @@ def test_every_float64_twin_includes_its_source_and_compiles_fast():
     assert twins and all(toolchain.own_flags(twin) == ["-O0"] for twin in twins)
     having = {path.name for path in folder.glob("*.cpp") if "HEAD3D_F64" in path.read_text()}
     assert {twin.name for twin in twins} == having
+    assert all("##suffix" not in text or "HEAD3D_F64" in text for text in (p.read_text() for p in folder.glob("*.cpp")))
