@@ -49,8 +49,7 @@ def trained() -> RadianceField:
     ).field  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for part in (made.geometry, made.color):
-            table = part.table
+        for table in (made.geometry.get_parameter("table"), made.color.get_parameter("table")):
             table.copy_((torch.rand(table.shape, generator=generator) * 2 - 1) * TABLE_SIZE)
     return made
 
