@@ -7,7 +7,7 @@
 #pragma once
 #include <cstdint>
 
-#define HEAD3D_ABI 3
+#define HEAD3D_ABI 4
 #define HEAD3D_API extern "C" __attribute__((visibility("default")))
 
 HEAD3D_API int64_t head3d_abi_version();
@@ -255,13 +255,18 @@ HEAD3D_API int head3d_gather_peak(const float* table /* E 2 */, int64_t E, int64
 // weight (hidden, L F), bias (hidden) and output weight (1 or 6, hidden), hidden width. At most 32 levels, 64 features.
 // numbers: origin (x, y, z) and cell of each volume, m; 1 / width of the features' box, metres per geometry output,
 // largest residual radiance, blur of the surface (m). Scales and layout lie in host memory.
-// camera: its centre (m) and its axis. singly: one ray at a time, as on CUDA. At most 8 colors per ray.
-HEAD3D_API int head3d_render_field(
-    const int64_t* field, const double* numbers, const double* camera /* 6 */,
-    const double* light /* 9 3 */, const float* directions /* (H times) (W times) 3 */, int64_t H,
-    int64_t W, int64_t times, int64_t samples, int64_t colors, double normal_step /* m */,
-    int64_t mirror, int64_t singly, float* rgb /* H W 3 */, float* albedo /* H W 3 */,
-    float* normal /* H W 3 */, float* alpha /* H W */, float* depth /* H W: m */, int64_t threads);
+// camera: its centre (m) and its axis. At most 8 colors per ray. render_singly marches one ray at a time, as CUDA does
+// (CPU only, to compare).
+#define HEAD3D_DECLARE_RENDER(name)                                                              \
+  HEAD3D_API int head3d_render_##name(                                                           \
+      const int64_t* field, const double* numbers, const double* camera /* 6 */,                 \
+      const double* light /* 9 3 */, const float* directions /* (H times) (W times) 3 */,        \
+      int64_t H, int64_t W, int64_t times, int64_t samples, int64_t colors,                      \
+      double normal_step /* m */, int64_t mirror, float* rgb /* H W 3 */,                        \
+      float* albedo /* H W 3 */, float* normal /* H W 3 */, float* alpha /* H W */,              \
+      float* depth /* H W: m */, int64_t threads);
+HEAD3D_DECLARE_RENDER(field)
+HEAD3D_DECLARE_RENDER(singly)
 
 // Samples of rays through the described field's cache. t and valid come as zeros; jitter in steps.
 HEAD3D_API int head3d_field_march(const int64_t* field, const double* numbers,

@@ -92,7 +92,7 @@ class Ceilings:
         return moved_bytes / seconds / 1e9
 
     def _arithmetic(self, kernel: str, dtype: torch.dtype, rounds: int) -> float:
-        lib = library("cpu") if self.device.type == "cpu" else None
+        lib = library("cpu", "checks") if self.device.type == "cpu" else None
         if lib is None:
             matrix_units = self.device.type == "cuda" or dtype == torch.float32
             return self._matmul(dtype) if matrix_units else 0.0
@@ -108,7 +108,7 @@ class Ceilings:
 
     def _gather(self, entries: int) -> float:
         table = torch.ones(entries, 2, device=self.device)
-        lib = library("cpu") if self.device.type == "cpu" else None
+        lib = library("cpu", "checks") if self.device.type == "cpu" else None
         if lib is not None:
             total = torch.zeros(1, dtype=torch.float64)
             return READS / self._best(lambda: call(lib, "gather_peak", table, entries, READS, total)) / 1e6

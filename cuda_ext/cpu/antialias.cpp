@@ -59,7 +59,7 @@ int backward(const head3d::Scene<T>& scene, const T* image, int64_t C, const T* 
     return backward<T>({triangle, depth, H, W, vertices, faces, twins}, image, C, g_out, g_image, \
                        g_vertices, threads);                                                      \
   }
-#ifdef HEAD3D_F64  // from antialias_f64.cpp
+#ifdef HEAD3D_F64  // from float64/antialias.cpp
 HEAD3D_ANTIALIAS(f64, double)
 #else
 HEAD3D_ANTIALIAS(f32, float)

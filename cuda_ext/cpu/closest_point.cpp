@@ -2,7 +2,6 @@
 // visited along a Morton curve so that each point starts from the answer of its neighbour.
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "../abi.h"
@@ -46,7 +45,7 @@ class Tree {
     std::vector<int32_t> order(F);
     std::vector<Box> boxes(int64_t(2) << depth_);
     head3d::build_face_tree(vertices, faces, F, depth_, order.data(), boxes.data(), threads);
-    leaves_.reset(new Leaf[int64_t(1) << depth_]);
+    leaves_.resize(int64_t(1) << depth_);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t part = 0; part < int64_t(1) << depth_; ++part)
       fill(leaves_[part], order.data() + head3d::part_start(F, depth_, part),
@@ -120,9 +119,9 @@ class Tree {
     }
   }
 
-  std::unique_ptr<Node[]> add_nodes(const Box* boxes, int64_t level, int64_t shift) {
+  std::vector<Node> add_nodes(const Box* boxes, int64_t level, int64_t shift) {
     const int64_t nodes = int64_t(1) << level, children = int64_t(1) << shift;
-    std::unique_ptr<Node[]> row(new Node[nodes]);
+    std::vector<Node> row(nodes);
     for (int64_t j = 0; j < nodes; ++j) {
       for (int i = 0; i < kLanes; ++i) {
         const Box* box = boxes + (nodes << shift) + (j << shift) + i;
@@ -138,8 +137,8 @@ class Tree {
   const float* vertices_;
   const int64_t* faces_;
   int64_t depth_ = 0, shift_ = kLaneBits;
-  std::unique_ptr<Leaf[]> leaves_;
-  std::vector<std::unique_ptr<Node[]>> levels_;
+  std::vector<Leaf> leaves_;
+  std::vector<std::vector<Node>> levels_;
 };
 
 uint32_t spread(uint32_t v) {  // 10 bits -> every third of 30

@@ -64,7 +64,7 @@ int backward(const T* sdf, const T* sd, const int64_t* packed, int64_t R, const 
                     g_sums, g_sdf,                                                               \
                     g_sd, g_values, threads);                                                   \
   }
-#ifdef HEAD3D_F64  // from compositing_f64.cpp
+#ifdef HEAD3D_F64  // from float64/compositing.cpp
 HEAD3D_COMPOSITE(f64, double)
 #else
 HEAD3D_COMPOSITE(f32, float)

@@ -42,5 +42,8 @@ int backward(const T* weights, const T* starts, const T* ends, const int64_t* pa
     return backward(weights, starts, ends, packed, R, g_loss, g_weights, g_starts, g_ends,       \
                     threads);                                                                    \
   }
-HEAD3D_DISTORTION(f32, float)
+#ifdef HEAD3D_F64  // from float64/distortion.cpp
 HEAD3D_DISTORTION(f64, double)
+#else
+HEAD3D_DISTORTION(f32, float)
+#endif

@@ -165,7 +165,7 @@ int backward(const T* grid, GridShape shape, int64_t C, const T* points, int64_t
                                        T* g_points, int64_t threads) {                           \
     return backward(grid, {{X, Y, Z}}, C, points, P, g_out, g_grid, g_points, threads);          \
   }
-#ifdef HEAD3D_F64  // from grid_sample_f64.cpp
+#ifdef HEAD3D_F64  // from float64/grid_sample.cpp
 HEAD3D_GRID_SAMPLE(f64, double)
 #else
 HEAD3D_GRID_SAMPLE(f32, float)

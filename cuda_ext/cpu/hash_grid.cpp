@@ -276,7 +276,7 @@ void encode(const T* points, int64_t first, int64_t last, const T* table,
                                                            int64_t);                               \
   template void head3d::encode(const T*, int64_t, int64_t, const T*,                               \
                                const std::vector<head3d::Level<T>>&, int64_t, T*);
-#ifdef HEAD3D_F64  // from hash_grid_f64.cpp
+#ifdef HEAD3D_F64  // from float64/hash_grid.cpp
 HEAD3D_ENCODE(double)
 HEAD3D_HASH_GRID(f64, double)
 #else

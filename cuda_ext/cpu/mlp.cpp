@@ -146,7 +146,7 @@ int backward(const T* features, int64_t P, const T* flat, const int64_t* shape, 
     return forward<T>(points, P, table, levels_of<T>(scales, layout, L, smooth), F,                \
                       Network<T>(flat, shape), features, out, threads);                            \
   }
-#ifdef HEAD3D_F64  // from mlp_f64.cpp
+#ifdef HEAD3D_F64  // from float64/mlp.cpp
 HEAD3D_MLP(f64, double)
 #else
 HEAD3D_MLP(f32, float)

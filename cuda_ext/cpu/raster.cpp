@@ -142,8 +142,6 @@ void write(const Planes& planes, int64_t first_row, const Picture& picture) {
 
 }  // namespace
 
-int64_t head3d_abi_version() { return HEAD3D_ABI; }
-
 int head3d_rasterize(const double* vertices, int64_t, const int64_t* faces, int64_t F, int64_t H,
                      int64_t W, int64_t* triangle, float* barycentrics, float* depth,
                      int64_t threads) {

@@ -1,7 +1,6 @@
 // Pictures and signed distances of a field on the CPU. Threads take squares of pixels, or runs of points, one after
 // the other; none depends on another.
 #include "../abi.h"
-#include "render_singly.h"
 #include "render_square.h"
 
 namespace {
@@ -36,13 +35,13 @@ HEAD3D_ONCE Field describe(const int64_t* field, const double* numbers) {
 int head3d_render_field(const int64_t* field, const double* numbers, const double* camera,
                         const double* light, const float* directions, int64_t H, int64_t W,
                         int64_t times, int64_t samples, int64_t colors, double normal_step,
-                        int64_t mirror, int64_t singly, float* rgb, float* albedo, float* normal,
-                        float* alpha, float* depth, int64_t threads) {
+                        int64_t mirror, float* rgb, float* albedo, float* normal, float* alpha,
+                        float* depth, int64_t threads) {
   const Field described = describe(field, numbers);
   const PictureRule rule = picture_rule(described, camera, light, directions, H, W, times, samples,
                                         colors, normal_step, mirror);
   const Picture picture{rgb, albedo, normal, alpha, depth};
-  (singly ? draw_pixels : draw_squares)(described, rule, picture, threads);
+  draw_squares(described, rule, picture, threads);
   return 0;
 }
 

@@ -132,7 +132,7 @@ int backward(const Taps<T>& taps, const Shell<T>& shell, const T* points, int64_
                     points, P, O, slope, g_outputs, g_gradient, g_mean, places, g_raw, g_points,  \
                     threads);                                                                     \
   }
-#ifdef HEAD3D_F64  // from sdf_taps_f64.cpp
+#ifdef HEAD3D_F64  // from float64/sdf_taps.cpp
 HEAD3D_SDF_TAPS(f64, double)
 #else
 HEAD3D_SDF_TAPS(f32, float)

@@ -326,7 +326,7 @@ int lamps_backward(const T* albedo, const T* normal, const T* points, int64_t R,
     return lamps_backward(albedo, normal, points, R, positions, intensities, L, g_out, g_albedo,  \
                           g_normal, g_intensities, threads);                                      \
   }
-#ifdef HEAD3D_F64  // from shading_f64.cpp
+#ifdef HEAD3D_F64  // from float64/shading.cpp
 HEAD3D_SHADING(f64, double)
 #else
 HEAD3D_SHADING(f32, float)

@@ -205,7 +205,7 @@ int backward(const T* planes, PlaneShape shape, int64_t channels, const T* point
                                    T* g_points, int64_t threads) {                          \
     return backward(planes, {H, W}, C, points, P, g_out, g_planes, g_points, threads);      \
   }
-#ifdef HEAD3D_F64  // from triplane_f64.cpp
+#ifdef HEAD3D_F64  // from float64/triplane.cpp
 HEAD3D_TRIPLANE(f64, double)
 #else
 HEAD3D_TRIPLANE(f32, float)

@@ -49,8 +49,8 @@ using namespace head3d::render;
 int head3d_render_field(const int64_t* field, const double* numbers, const double* camera,
                         const double* light, const float* directions, int64_t H, int64_t W,
                         int64_t times, int64_t samples, int64_t colors, double normal_step,
-                        int64_t mirror, int64_t /* singly: always */, float* rgb, float* albedo,
-                        float* normal, float* alpha, float* depth, int64_t stream) {
+                        int64_t mirror, float* rgb, float* albedo, float* normal, float* alpha,
+                        float* depth, int64_t stream) {
   const Field described = described_field(field, numbers);
   const PictureRule rule = picture_rule(described, camera, light, directions, H, W, times, samples,
                                         colors, normal_step, mirror);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "grid_sample.h"
+#include "shading.h"
 
 namespace head3d {
 
@@ -242,21 +243,12 @@ constexpr float kDarkest = 0.03f;  // of the ambient light; as DARKEST there
 
 // Radiance of a white matte surface, kept positive smoothly; sh is 9 3.
 HEAD3D_HD void shade_white(const float n[3], const float* sh, float light[3]) {
-  const float x = n[0], y = n[1], z = n[2];
-  // real harmonics of order 2 times the factors of the clamped cosine over pi (Ramamoorthi & Hanrahan 2001)
-  const float basis[9] = {0.28209479f,
-                          0.32573501f * y,
-                          0.32573501f * z,
-                          0.32573501f * x,
-                          0.27313711f * x * y,
-                          0.27313711f * y * z,
-                          0.07884789f * (3.f * z * z - 1.f),
-                          0.27313711f * x * z,
-                          0.13656855f * (x * x - y * y)};
+  float basis[kHarmonics];
+  irradiance_basis(n[0], n[1], n[2], basis);
   for (int c = 0; c < 3; ++c) {
     float sum = 0.f;
     for (int k = 0; k < 9; ++k) sum += basis[k] * sh[3 * k + c];
-    const float floor = kDarkest * 0.28209479f * std::fabs(sh[c]);
+    const float floor = light_floor(sh[c], kDarkest);
     light[c] = sum > 2.f * floor
                    ? sum
                    : floor * (1.f + quick_exp(least(sum / most(floor, 1e-6f) - 2.f, 0.f)));

@@ -87,16 +87,8 @@ HEAD3D_HD float lamp_visibility(const FieldVolume& cache, const float point[3], 
 
 // Radiance of incident harmonics along a direction.
 HEAD3D_HD void sky(const float d[3], const float* sh, float blur1, float blur2, float out[3]) {
-  const float x = d[0], y = d[1], z = d[2];
-  const float basis[9] = {0.28209479f,
-                          0.48860251f * blur1 * y,
-                          0.48860251f * blur1 * z,
-                          0.48860251f * blur1 * x,
-                          1.09254843f * blur2 * x * y,
-                          1.09254843f * blur2 * y * z,
-                          0.31539157f * blur2 * (3.f * z * z - 1.f),
-                          1.09254843f * blur2 * x * z,
-                          0.54627422f * blur2 * (x * x - y * y)};
+  float basis[kHarmonics];
+  radiance_basis(d[0], d[1], d[2], blur1, blur2, basis);
   for (int c = 0; c < 3; ++c) {
     out[c] = 0.f;
     for (int k = 0; k < 9; ++k) out[c] += basis[k] * sh[3 * k + c];
@@ -134,7 +126,7 @@ HEAD3D_HD void open_sky(const RelightRule& rule, const float point[3], const flo
     const float open = disc_part(worst), share = cone == 0 ? 0.25f : 0.15f;
     sky(axis, rule.sh, 1.f, 1.f, color);
     for (int c = 0; c < 3; ++c) {
-      const float floor = kDarkest * 0.28209479f * std::fabs(rule.sh[c]) + 1e-9f;
+      const float floor = light_floor(rule.sh[c], kDarkest) + 1e-9f;
       const float light = share * most(color[c], floor);
       sent[c] += light;
       seen[c] += light * open;

@@ -17,19 +17,32 @@ constexpr double kHarmonic1 = 0.32573500793527993;   // 2/3 sqrt(3 / (4 pi))
 constexpr double kHarmonic2 = 0.27313710764801974;   // 1/4 sqrt(15 / (4 pi)); half of it for x2-y2
 constexpr double kHarmonic20 = 0.07884789131313000;  // 1/4 sqrt(5 / (16 pi))
 
+// The nine polynomials in their order, each times the constant of its kind: y, z, x by first; xy, yz, xz and half of it
+// x2-y2 by second; 3z2-1 by zonal.
+template <typename T>
+HEAD3D_HD void harmonics(T x, T y, T z, T first, T second, T zonal, T basis[kHarmonics]) {
+  basis[0] = T(kHarmonic0);
+  basis[1] = first * y;
+  basis[2] = first * z;
+  basis[3] = first * x;
+  basis[4] = second * x * y;
+  basis[5] = second * y * z;
+  basis[6] = zonal * (T(3) * z * z - T(1));
+  basis[7] = second * x * z;
+  basis[8] = T(0.5) * second * (x * x - y * y);
+}
+
 // Y_lm A_l / pi of a normal.
 template <typename T>
 HEAD3D_HD void irradiance_basis(T x, T y, T z, T basis[kHarmonics]) {
-  const T c1 = T(kHarmonic1), c2 = T(kHarmonic2);
-  basis[0] = T(kHarmonic0);
-  basis[1] = c1 * y;
-  basis[2] = c1 * z;
-  basis[3] = c1 * x;
-  basis[4] = c2 * x * y;
-  basis[5] = c2 * y * z;
-  basis[6] = T(kHarmonic20) * (T(3) * z * z - T(1));
-  basis[7] = c2 * x * z;
-  basis[8] = T(0.5) * c2 * (x * x - y * y);
+  harmonics(x, y, z, T(kHarmonic1), T(kHarmonic2), T(kHarmonic20), basis);
+}
+
+// Y_lm of a direction, order 1 and 2 times what a blur leaves of them: A_1 / pi is 2/3, A_2 / pi 1/4.
+template <typename T>
+HEAD3D_HD void radiance_basis(T x, T y, T z, T blur1, T blur2, T basis[kHarmonics]) {
+  harmonics(x, y, z, T(1.5 * kHarmonic1) * blur1, T(4 * kHarmonic2) * blur2,
+            T(4 * kHarmonic20) * blur2, basis);
 }
 
 // Cotangent of the normal from that of the basis.

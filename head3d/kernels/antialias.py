@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library_for, require
 from head3d.kernels.raster import RasterOutput
 
 STEPS = 16
@@ -47,7 +47,7 @@ def antialias(
     require("twins", twins, (len(faces), 3), integer=True)
     corners, across = (t.to(image.device, torch.int64).contiguous() for t in (faces, twins))
     scene = seen.triangle, seen.depth.float(), vertices_px_depth.to(image), corners, across
-    compiled = image.dtype in (torch.float32, torch.float64) and library(image.device.type) is not None
+    compiled = library_for(image) is not None
     return (_antialias if compiled else antialias_torch)(image, *scene)
 
 
@@ -133,12 +133,10 @@ def _walk(
 def _antialias(
     image: Tensor, triangle: Tensor, depth: Tensor, vertices: Tensor, faces: Tensor, twins: Tensor
 ) -> Tensor:
-    lib = library(image.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     height, width, channels = image.shape
     out = image.new_empty(image.shape)
     picture = image.contiguous(), channels, triangle.contiguous(), depth.contiguous(), height, width
-    call(lib, f"antialias_fwd_{dtype_suffix(image)}", *picture, vertices.contiguous(), faces, twins, out)
+    call_for(image, "antialias_fwd", *picture, vertices.contiguous(), faces, twins, out)
     return out
 
 
@@ -146,13 +144,11 @@ def _antialias(
 def _antialias_backward(
     g_out: Tensor, image: Tensor, triangle: Tensor, depth: Tensor, vertices: Tensor, faces: Tensor, twins: Tensor
 ) -> tuple[Tensor, Tensor]:
-    lib = library(image.device.type)
-    assert lib is not None
     height, width, channels = image.shape
     g_image, g_vertices = image.new_empty(image.shape), vertices.new_zeros(vertices.shape)
     picture = image.contiguous(), channels, triangle.contiguous(), depth.contiguous(), height, width
     mesh = vertices.contiguous(), faces, twins
-    call(lib, f"antialias_bwd_{dtype_suffix(image)}", *picture, *mesh, g_out.contiguous(), g_image, g_vertices)
+    call_for(image, "antialias_bwd", *picture, *mesh, g_out.contiguous(), g_image, g_vertices)
     return g_image, g_vertices
 
 

@@ -4,6 +4,8 @@
 library (an error says what is missing), ``torch`` never compiles. The compiler is g++ (or CXX) for the CPU; for CUDA
 nvcc, or else NVRTC. Compiled libraries live in ``HEAD3D_HOME/kernels`` under a key of sources, flags, compiler version
 and CPU flags, so a changed machine or source never meets an old file. Nothing here needs torch: wheels are built by it.
+The CPU kernels come in parts: ``core`` is all that makes and shows a head. The others, which few runs need, lie in
+folders of cuda_ext/cpu and are compiled by themselves the first time a tensor or a benchmark asks for them.
 """
 
 import contextlib
@@ -37,6 +39,10 @@ from head3d.kernels.toolchain import (
 )
 
 Choice = Literal["auto", "cpu", "cuda", "torch"]
+
+Part = Literal["core", "float64", "bfloat16", "checks"]
+"""Of the CPU kernels: what the pipeline calls; float64, for gradient checks; bfloat16 on AMX, for large networks; what
+only benchmarks and tests compare with."""
 
 CPU_LEVELS = {
     "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
@@ -80,7 +86,7 @@ def prebuilt_folder() -> Path:
 
 
 def prebuilt(device: Device) -> Path | None:
-    """The best library a wheel brought along for this machine."""
+    """The best library a wheel brought along for this machine; on the CPU it holds the core."""
     if device == "cuda":
         path = prebuilt_folder() / "head3d_cuda.so"
         return path if path.is_file() else None
@@ -95,6 +101,7 @@ def prebuilt(device: Device) -> Path | None:
 def build(
     device: Device = "cpu",
     *,
+    part: Part = "core",
     arch: str | None = None,
     into: Path | None = None,
     again: bool = True,
@@ -104,6 +111,7 @@ def build(
 
     Args:
         device: Which library.
+        part: Of the CPU kernels; CUDA has one library for all.
         arch: ``-march`` of the CPU library (default ``native``); for CUDA ``all`` or a list such as ``75,sm_90``
             (default: the GPU at hand, ``all`` without one).
         into: A file for a library that is to be shipped, instead of the cache.
@@ -115,9 +123,8 @@ def build(
     """
     if device == "cpu":
         tool = cxx()
-        return Built(
-            _library("cpu", tool, cpu_compile_flags(tool, arch or "native"), into=into, again=again, emit=emit)
-        )
+        flags = cpu_compile_flags(tool, arch or "native")
+        return Built(_library("cpu", tool, flags, part=part, into=into, again=again, emit=emit))
     arch = arch or _gpu_architecture()
     try:
         tool = nvcc()
@@ -181,14 +188,21 @@ def _library(
     tool: list[str],
     flags: list[str],
     *,
+    part: Part = "core",
     into: Path | None,
     again: bool,
     emit: Emit,
 ) -> Path:
     folder = sources_folder()
-    inputs = sources(folder / "cpu", "*.cpp") if kind == "cpu" else sources(folder / "cuda", "*.cu")
-    if kind == "launchers":
-        inputs += sources(folder / "cuda", "*.cpp")
+    if kind == "cpu":
+        inputs = sources(folder / "cpu", "*.cpp" if part == "core" else f"{part}/*.cpp")
+        inputs += [folder / "cpu" / "version.cpp"] if part != "core" else []
+    else:
+        inputs = sources(folder / "cuda", "*.cu")
+        inputs += sources(folder / "cuda", "*.cpp") if kind == "launchers" else []
+    included = headers(folder) + (sources(folder / "cpu", "*.cpp") if part == "float64" else [])
+    name = kind if part == "core" else f"{kind}_{part}"
+    what = f"{kind} kernels" if part == "core" else f"{kind} kernels for {part}"
 
     def make(scratch: Path, log: Path) -> Path:
         device: Device = "cpu" if kind == "cpu" else "cuda"
@@ -200,8 +214,8 @@ def _library(
             make(Path(scratch), into.with_suffix(".log")).replace(into)
         into.with_suffix(".log").unlink()
         return into
-    key = digest([kind, *tool, version(tool), *flags, cpu_flags()], sorted([*inputs, *headers(folder)]))
-    return _cached(f"head3d_{kind}_{key}.so", make, what=f"{kind} kernels", again=again, emit=emit)
+    key = digest([name, *tool, version(tool), *flags, cpu_flags()], sorted({*inputs, *included}))
+    return _cached(f"head3d_{name}_{key}.so", make, what=what, again=again, emit=emit)
 
 
 def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: bool, emit: Emit) -> Path:
@@ -232,18 +246,21 @@ def _cached(name: str, make: Callable[[Path, Path], Path], *, what: str, again: 
     return target
 
 
-def find_or_build(device: Device, *, unusable: Sequence[KernelStatus] = (), emit: Emit = ignore) -> KernelStatus:
+def find_or_build(
+    device: Device, *, part: Part = "core", unusable: Sequence[KernelStatus] = (), emit: Emit = ignore
+) -> KernelStatus:
     """Take the first path of the order that works; in ``auto`` it never raises.
 
     Args:
         device: Which library.
+        part: Of the CPU kernels.
         unusable: What was found before and does not load: passed over, and made anew if it comes from the cache.
         emit: Gets one Notice when something was compiled.
     """
     chosen = choice()
     if chosen == "torch":
         return KernelStatus(device, "torch", None, "HEAD3D_KERNELS=torch")
-    shipped = prebuilt(device)
+    shipped = prebuilt(device) if part == "core" else None
     if shipped is not None and all(one.library != shipped for one in unusable):
         level = f" for {shipped.stem.removeprefix('head3d_cpu_')}" if device == "cpu" else ""
         return KernelStatus(device, "prebuilt", shipped, f"came with the package{level}")
@@ -253,7 +270,8 @@ def find_or_build(device: Device, *, unusable: Sequence[KernelStatus] = (), emit
                 path.unlink(missing_ok=True)
     said: list[Notice] = []
     try:
-        made = build(device, again=False, emit=lambda event: said.append(event) if isinstance(event, Notice) else None)
+        keep = lambda event: said.append(event) if isinstance(event, Notice) else None  # noqa: E731
+        made = build(device, part=part, again=False, emit=keep)
     except KernelBuildError as error:
         if chosen == device:
             raise
@@ -267,6 +285,8 @@ def find_or_build(device: Device, *, unusable: Sequence[KernelStatus] = (), emit
 
 def build_for_wheel(which: str, folder: Path) -> list[Path]:
     """Libraries to ship: HEAD3D_BUILD is ``off`` (none), ``cpu`` (and the CUDA launchers) or ``all``.
+
+    Of the CPU kernels only the core: where there is no compiler, float64 tensors take the torch path.
 
     Raises:
         ConfigError: Another word.

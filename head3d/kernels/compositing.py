@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from head3d.kernels.library import call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library_for, require
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def composite(
     values = sdf.new_zeros(len(sdf), 0) if values is None else values
     require("values", values, (len(sdf), None))
     inputs = sdf, sd.to(sdf.dtype), packed_info.long(), values.to(sdf.dtype)
-    compiled = sdf.dtype in (torch.float32, torch.float64) and library(sdf.device.type) is not None
+    compiled = library_for(sdf) is not None
     op = _composite if compiled else composite_torch
     return Composited(*op(*inputs, stop_below))
 
@@ -81,8 +81,6 @@ def composite_torch(
 def _composite(
     sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor, stop_below: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    lib = library(sdf.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     rays, channels = len(packed), values.shape[1]
     weights, opacity, sums = torch.zeros_like(sdf), sdf.new_empty(rays), sdf.new_empty(rays, channels)
     inputs = (
@@ -94,7 +92,7 @@ def _composite(
         channels,
         float(stop_below),
     )
-    call(lib, f"composite_fwd_{dtype_suffix(sdf)}", *inputs, weights.contiguous(), opacity, sums)
+    call_for(sdf, "composite_fwd", *inputs, weights.contiguous(), opacity, sums)
     return weights, opacity, sums
 
 
@@ -103,13 +101,11 @@ def _composite_backward(
     g_weights: Tensor, g_opacity: Tensor, g_sums: Tensor, sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor,
     weights: Tensor, stop_below: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    lib = library(sdf.device.type)
-    assert lib is not None
     sdf, sd, values, weights = sdf.contiguous(), sd.contiguous(), values.contiguous(), weights.contiguous()
     g_sdf, g_sd, g_values = torch.zeros_like(sdf), torch.zeros_like(sd), torch.zeros_like(values)
     inputs = sdf, sd, packed.contiguous(), len(packed), values, values.shape[1], float(stop_below), weights
     cotangents = g_weights.contiguous(), g_opacity.contiguous(), g_sums.contiguous()
-    call(lib, f"composite_bwd_{dtype_suffix(sdf)}", *inputs, *cotangents, g_sdf, g_sd, g_values)
+    call_for(sdf, "composite_bwd", *inputs, *cotangents, g_sdf, g_sd, g_values)
     return g_sdf, g_sd, g_values
 
 

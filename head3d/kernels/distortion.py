@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from head3d.kernels.library import call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library_for, require
 
 
 def distortion(
@@ -33,7 +33,7 @@ def distortion(
     require("ends", ends, (len(weights),))
     require("packed_info", packed_info, (None, 2), integer=True)
     inputs = weights, starts.to(weights.dtype), ends.to(weights.dtype), packed_info.long()
-    compiled = weights.dtype in (torch.float32, torch.float64) and library(weights.device.type) is not None
+    compiled = library_for(weights) is not None
     return (_distortion if compiled else distortion_torch)(*inputs)
 
 
@@ -54,11 +54,9 @@ def distortion_torch(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tens
 
 @torch.library.custom_op("head3d::distortion", mutates_args=())
 def _distortion(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor) -> Tensor:
-    lib = library(weights.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     loss = weights.new_empty(len(packed))
     inputs = weights.contiguous(), starts.contiguous(), ends.contiguous(), packed.contiguous(), len(packed)
-    call(lib, f"distortion_fwd_{dtype_suffix(weights)}", *inputs, loss)
+    call_for(weights, "distortion_fwd", *inputs, loss)
     return loss
 
 
@@ -66,11 +64,9 @@ def _distortion(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor) -
 def _distortion_backward(
     g_loss: Tensor, weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    lib = library(weights.device.type)
-    assert lib is not None
     g_weights, g_starts, g_ends = (weights.new_zeros(len(weights)) for _ in range(3))
     inputs = weights.contiguous(), starts.contiguous(), ends.contiguous(), packed.contiguous(), len(packed)
-    call(lib, f"distortion_bwd_{dtype_suffix(weights)}", *inputs, g_loss.contiguous(), g_weights, g_starts, g_ends)
+    call_for(weights, "distortion_bwd", *inputs, g_loss.contiguous(), g_weights, g_starts, g_ends)
     return g_weights, g_starts, g_ends
 
 

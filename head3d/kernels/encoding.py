@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ConfigError
-from head3d.kernels.library import call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library_for, require
 
 PRIMES = (1, 2654435761, 805459861)
 
@@ -89,7 +89,7 @@ def hash_grid(points_unit: Float[Tensor, "P 3"], table: Float[Tensor, "E F"], co
     require("table", table, (config.entries, config.features))
     scales, layout = level_layout(config)
     smooth = config.interpolation == "smoothstep"
-    if library(table.device.type) is None or table.dtype not in (torch.float32, torch.float64):
+    if library_for(table) is None:
         return hash_grid_torch(points_unit.to(table.dtype), table, config)
     return _hash_grid(points_unit.to(table.dtype), table, scales, layout, smooth)
 
@@ -120,12 +120,10 @@ def hash_grid_torch(points: Tensor, table: Tensor, config: HashGridConfig) -> Te
 
 @torch.library.custom_op("head3d::hash_grid", mutates_args=())
 def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool) -> Tensor:
-    lib = library(table.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     points, table, count, features = points.contiguous(), table.contiguous(), len(points), table.shape[1]
     out = table.new_empty(count, len(layout) * features)
     shape = scales, layout, len(layout), features, int(smooth)
-    call(lib, f"hash_grid_fwd_{dtype_suffix(table)}", points, count, table, *shape, out)
+    call_for(table, "hash_grid_fwd", points, count, table, *shape, out)
     return out
 
 
@@ -134,14 +132,12 @@ def _hash_grid_backward(
     g_out: Tensor, points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool, which: int
 ) -> tuple[Tensor, Tensor]:
     """Bit 1 of ``which`` asks for the gradient of the table, bit 0 for that of the points; else they are empty."""
-    lib = library(table.device.type)
-    assert lib is not None
     g_out, points, table = g_out.contiguous(), points.contiguous(), table.contiguous()
     g_table = torch.zeros_like(table) if which & 2 else table.new_empty(0)
     g_points = torch.empty_like(points) if which & 1 else table.new_empty(0)
     shape = scales, layout, len(layout), table.shape[1], int(smooth)
     wanted = g_table if which & 2 else None, g_points if which & 1 else None
-    call(lib, f"hash_grid_bwd_{dtype_suffix(table)}", points, len(points), table, *shape, g_out, *wanted)
+    call_for(table, "hash_grid_bwd", points, len(points), table, *shape, g_out, *wanted)
     return g_points, g_table
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import library, require
+from head3d.kernels.library import library_for, require
 from head3d.kernels.lookup import lookup_op
 
 
@@ -24,7 +24,7 @@ def grid_sample3(grid: Float[Tensor, "X Y Z C"], points_unit: Float[Tensor, "P 3
     if min(grid.shape[:3]) < 2:
         raise ShapeError("grid", expected="at least two nodes along each axis", actual=str(tuple(grid.shape)))
     points = points_unit.to(grid.dtype)
-    if library(grid.device.type) is None or grid.dtype not in (torch.float32, torch.float64):
+    if library_for(grid) is None:
         return grid_sample3_torch(grid, points)
     return _grid_sample3(grid, points)
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from head3d.errors import ConfigError, Head3DError, KernelBuildError, ShapeError
 from head3d.events import Emit, Notice, ignore
 from head3d.kernels import nvrtc
-from head3d.kernels.build import Device, KernelStatus, find_or_build
+from head3d.kernels.build import Device, KernelStatus, Part, find_or_build
 
-ABI = 3
+ABI = 4
 """HEAD3D_ABI of cuda_ext/abi.h."""
 
 
@@ -55,10 +55,10 @@ def _load(found: KernelStatus) -> Library | str:
     return Library(opened, found.device, tuple(images)) if version == ABI else f"{name} has ABI {version}, not {ABI}"
 
 
-@functools.lru_cache(maxsize=8)
-def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
+@functools.lru_cache(maxsize=16)
+def _open(device: Device, part: Part, settings: tuple[str | None, ...]) -> tuple[Library | None, KernelStatus]:
     """Once per process and setting of the environment. What is stale or damaged is passed over for a new one."""
-    found, unusable, reasons = find_or_build(device), list[KernelStatus](), list[str]()
+    found, unusable, reasons = find_or_build(device, part=part), list[KernelStatus](), list[str]()
     while found.library is not None and found not in unusable:
         loaded = _load(found)
         if isinstance(loaded, Library):
@@ -67,7 +67,7 @@ def _open(device: Device, settings: tuple[str | None, ...]) -> tuple[Library | N
         unusable.append(found)
         if found.path == "compiled":
             break
-        found = find_or_build(device, unusable=unusable)
+        found = find_or_build(device, part=part, unusable=unusable)
     reason = "; ".join(reasons or [found.reason])
     if settings[0] == device:
         raise KernelBuildError(f"{reason}.", hint="Set CXX to another compiler, or HEAD3D_KERNELS=torch.")
@@ -78,9 +78,21 @@ def _environment() -> tuple[str | None, ...]:
     return tuple(os.environ.get(name) for name in ("HEAD3D_KERNELS", "HEAD3D_HOME", "CXX", "PATH", "CUDA_HOME"))
 
 
-def library(device: str = "cpu") -> Library | None:
-    """The loaded kernels of a device (``tensor.device.type``), or None: then the caller takes its torch path."""
-    return _open(device, _environment())[0] if device in get_args(Device) else None
+def library(device: str = "cpu", part: Part = "core") -> Library | None:
+    """The loaded kernels of a device (``tensor.device.type``), or None: then the caller takes its torch path.
+
+    Parts of the CPU kernels other than ``core`` are compiled when first asked for; CUDA has them all in one.
+    """
+    if device not in get_args(Device):
+        return None
+    return _open(device, part if device == "cpu" else "core", _environment())[0]
+
+
+def library_for(tensor: Tensor) -> Library | None:
+    """The loaded kernels for a tensor's device and dtype (float32 or float64), or None."""
+    if tensor.dtype == torch.float32:
+        return library(tensor.device.type)
+    return library(tensor.device.type, "float64") if tensor.dtype == torch.float64 else None
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -98,7 +110,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 def status(device: Device = "cpu", *, emit: Emit = ignore) -> KernelStatus:
     """Which path the ops take and why; one Notice if it is the slow one by accident."""
-    found = _open(device, _environment())[1]
+    found = _open(device, "core", _environment())[1]
     if found.path == "torch" and found.reason != "HEAD3D_KERNELS=torch":
         emit(Notice(f"The {device} kernels are not in use (plain torch instead, slower): {found.reason}", "warning"))
     return found
@@ -124,9 +136,11 @@ def call(lib: Library, name: str, *arguments: Tensor | int | float | None) -> No
         raise Head3DError(f"Kernel {name} failed on {lib.device} with code {code}.")
 
 
-def dtype_suffix(tensor: Tensor) -> str:
-    """How a kernel's name ends for float32 and float64 tensors."""
-    return "f32" if tensor.dtype == torch.float32 else "f64"
+def call_for(tensor: Tensor, name: str, *arguments: Tensor | int | float | None) -> None:
+    """Call ``head3d_<name>_f32`` or ``_f64`` of the tensor's device and dtype; the caller asked library_for() first."""
+    lib = library_for(tensor)
+    assert lib is not None, "the caller chose this path because the library is there"
+    call(lib, f"{name}_{'f32' if tensor.dtype == torch.float32 else 'f64'}", *arguments)
 
 
 def require(name: str, tensor: Tensor, shape: tuple[int | None, ...], *, integer: bool = False) -> None:

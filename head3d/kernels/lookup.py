@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch._library.custom_ops import CustomOpDef
 
-from head3d.kernels.library import call, dtype_suffix, library
+from head3d.kernels.library import call_for
 
 
 def lookup_op(name: str, *, sizes_from: int) -> CustomOpDef:
@@ -17,24 +17,20 @@ def lookup_op(name: str, *, sizes_from: int) -> CustomOpDef:
 
     @torch.library.custom_op(f"head3d::{name}", mutates_args=())
     def forward(values: Tensor, points: Tensor) -> Tensor:
-        lib = library(values.device.type)
-        assert lib is not None, "the caller chose this path because the library is there"
         out = values.new_empty(len(points), values.shape[3])
         sizes = *values.shape[sizes_from:], points.contiguous(), len(points)
-        call(lib, f"{name}_fwd_{dtype_suffix(values)}", values.contiguous(), *sizes, out)
+        call_for(values, f"{name}_fwd", values.contiguous(), *sizes, out)
         return out
 
     @torch.library.custom_op(f"head3d::{name}_backward", mutates_args=())
     def backward(g_out: Tensor, values: Tensor, points: Tensor, which: int) -> tuple[Tensor, Tensor]:
         """Bit 1 of ``which`` asks for the gradient of the points, bit 0 for that of the values; else they are empty."""
-        lib = library(values.device.type)
-        assert lib is not None
         values, points = values.contiguous(), points.contiguous()
         g_values = torch.zeros_like(values) if which & 1 else values.new_empty(0)
         g_points = torch.empty_like(points) if which & 2 else values.new_empty(0)
         sizes = *values.shape[sizes_from:], points, len(points), g_out.contiguous()
         wanted = g_values if which & 1 else None, g_points if which & 2 else None
-        call(lib, f"{name}_bwd_{dtype_suffix(values)}", values, *sizes, *wanted)
+        call_for(values, f"{name}_bwd", values, *sizes, *wanted)
         return g_values, g_points
 
     @forward.register_fake

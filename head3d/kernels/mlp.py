@@ -9,7 +9,7 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
-from head3d.kernels.library import Library, call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library, library_for, require
 from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
 from head3d.kernels.mlp_half import encode_mlp_half, fits_half
 
@@ -109,17 +109,18 @@ def network_shape(layers: Layers, inputs: int, activation: Activation) -> list[i
 
 
 def _compiled(tensor: Tensor, layers: Layers) -> bool:
-    device = tensor.device.type
-    if tensor.dtype not in (torch.float32, torch.float64) or library(device) is None:
+    lib = library_for(tensor)
+    if lib is None:
         return False
     widths = [layers[0][0].shape[1], *(weight.shape[0] for weight, _ in layers)]
-    fits = device == "cpu" or max(sum(widths), 2 * max(widths)) <= CUDA_CHANNELS
+    fits = lib.device == "cpu" or max(sum(widths), 2 * max(widths)) <= CUDA_CHANNELS
     return fits and all(weight.device == tensor.device for weight, _ in layers)
 
 
-def _copies(lib: Library) -> int:
+def _copies(flat: Tensor) -> int:
     """How many times the parameters the gradient's memory must hold: on CUDA, scratch lies behind it."""
-    return 1 + lib.handle.head3d_mlp_parts() if lib.device == "cuda" else 1
+    lib = library_for(flat)
+    return 1 + lib.handle.head3d_mlp_parts() if lib is not None and lib.device == "cuda" else 1
 
 
 def flat_parameters(layers: Layers, dtype: torch.dtype) -> Tensor:
@@ -131,10 +132,8 @@ def flat_parameters(layers: Layers, dtype: torch.dtype) -> Tensor:
 
 @torch.library.custom_op("head3d::mlp", mutates_args=())
 def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
-    lib = library(features.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     out = features.new_empty(len(features), shape[3])
-    call(lib, f"mlp_fwd_{dtype_suffix(flat)}", features.contiguous(), len(features), flat, torch.tensor(shape), out)
+    call_for(flat, "mlp_fwd", features.contiguous(), len(features), flat, torch.tensor(shape), out)
     return out
 
 
@@ -142,12 +141,10 @@ def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
 def _mlp_backward(
     g_out: Tensor, features: Tensor, flat: Tensor, shape: list[int], need_features: bool
 ) -> tuple[Tensor, Tensor]:
-    lib = library(features.device.type)
-    assert lib is not None
-    g_flat = flat.new_empty(_copies(lib) * len(flat))
+    g_flat = flat.new_empty(_copies(flat) * len(flat))
     g_features = features.new_empty(features.shape if need_features else 0)
     arguments = features.contiguous(), len(features), flat, torch.tensor(shape), g_out.contiguous()
-    call(lib, f"mlp_bwd_{dtype_suffix(flat)}", *arguments, g_features if need_features else None, g_flat)
+    call_for(flat, "mlp_bwd", *arguments, g_features if need_features else None, g_flat)
     return g_features, g_flat if len(g_flat) == len(flat) else g_flat[: len(flat)].clone()
 
 
@@ -157,14 +154,12 @@ def _encode_mlp(
     tape: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Outputs, and the features for the backward pass (empty without ``tape``)."""
-    lib = library(table.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     count = len(points)
     out = table.new_empty(count, shape[3])
     features = table.new_empty((count, shape[0]) if tape else (0,))
     grid = table.contiguous(), scales, layout, len(layout), table.shape[1], int(smooth)
     network = flat, torch.tensor(shape), features if tape else None, out
-    call(lib, f"encode_mlp_fwd_{dtype_suffix(table)}", points.contiguous(), count, *grid, *network)
+    call_for(table, "encode_mlp_fwd", points.contiguous(), count, *grid, *network)
     return out, features
 
 

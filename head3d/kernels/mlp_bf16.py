@@ -1,14 +1,14 @@
-"""Hash grid and network in one pass with bfloat16 between the layers, on CPUs with AMX (cuda_ext/cpu/network_amx.h)."""
+"""Hash grid and network in one pass with bfloat16 between the layers, on CPUs with AMX (cuda_ext/cpu/bfloat16)."""
 
 import torch
 from torch import Tensor
 
-from head3d.kernels.library import call, library
+from head3d.kernels.library import call, call_for, library
 
 
 def has_bf16() -> bool:
     """Whether ``precision="bfloat16"`` makes a difference on the CPU: AVX-512 BF16 and AMX are there."""
-    lib = library("cpu")
+    lib = library("cpu", "bfloat16")
     return lib is not None and lib.handle.head3d_has_bf16() == 1
 
 
@@ -23,7 +23,7 @@ def encode_mlp_bf16(
     tape: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Outputs, and the features as the network reads them for the backward pass (empty without ``tape``)."""
-    lib = library("cpu")
+    lib = library("cpu", "bfloat16")
     assert lib is not None, "the caller chose this path because the library is there"
     out = table.new_empty(len(points), shape[3])
     kept = _bf16_tape(points, shape, tape)
@@ -44,7 +44,7 @@ def _encode_mlp_bf16_backward(
     shape: list[int], tape: Tensor, which: int,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Bit 1 of ``which`` asks for the gradient of the table, bit 0 for that of the points; else they are empty."""
-    lib = library("cpu")
+    lib = library("cpu", "bfloat16")
     assert lib is not None
     points, levels = points.contiguous(), len(layout)
     g_flat = torch.empty_like(flat)
@@ -60,7 +60,7 @@ def _encode_mlp_bf16_backward(
         g_features = pairs.permute(1, 0, 2).reshape(len(points), 2 * levels).float()
         g_points = torch.empty_like(points)
         arguments = points, len(points), table.contiguous(), *grid[:2], levels, 2, int(smooth), g_features, None
-        call(lib, "hash_grid_bwd_f32", *arguments, g_points)
+        call_for(table, "hash_grid_bwd", *arguments, g_points)
     return g_points, g_table, g_flat
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from head3d.errors import ShapeError
+from head3d.errors import KernelBuildError, ShapeError
 from head3d.kernels.encoding import HashGridConfig, level_layout
 from head3d.kernels.library import call, library, require
 
@@ -124,7 +124,7 @@ def render_field(
         colors: Of these, how many (the heaviest) are given a colour, at most ``MOST_COLORS``.
         normal_step_m: Distance of the taps that give the normal.
         mirror_unseen: Take the colour of places no photo saw from the other half of the head.
-        singly: March one ray at a time as the CUDA kernel does (slower on a CPU; CUDA knows nothing else).
+        singly: March one ray at a time as CUDA always does; slow on a CPU, to compare with.
     """
     require("centre", centre, (3,))
     require("forward", forward, (3,))
@@ -137,15 +137,18 @@ def render_field(
     require("directions", directions, (height * oversample, width * oversample, 3))
     lib = library(parts.geometry.table.device.type)
     assert lib is not None, "the caller asks fits() first"
+    name = "render_singly" if singly and lib.device == "cpu" else "render_field"
+    if name == "render_singly" and (lib := library("cpu", "checks")) is None:
+        raise KernelBuildError("Drawing one ray after the other needs a compiler.", hint="Install g++.")
     field = _described(parts, cache, deform)
     camera = torch.cat([centre, forward]).double().cpu()
     like = parts.geometry.table
     rgb, albedo, normal = (like.new_empty(height, width, 3) for _ in range(3))
     alpha, depth = (like.new_empty(height, width) for _ in range(2))
     call(
-        lib, "render_field", field.slots, field.numbers, camera, sh.detach().double().cpu().contiguous(),
+        lib, name, field.slots, field.numbers, camera, sh.detach().double().cpu().contiguous(),
         directions.float().contiguous(), height, width, oversample, samples, colors, float(normal_step_m),
-        int(mirror_unseen), int(singly), rgb, albedo, normal, alpha, depth,
+        int(mirror_unseen), rgb, albedo, normal, alpha, depth,
     )  # fmt: skip
     return FieldPicture(rgb, albedo, normal, alpha, depth)
 

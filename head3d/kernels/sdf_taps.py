@@ -13,7 +13,7 @@ from torch import Tensor
 from head3d.errors import ShapeError
 from head3d.kernels.encoding import HashGridConfig, level_layout
 from head3d.kernels.grid_sample import grid_sample3
-from head3d.kernels.library import call, dtype_suffix, library, require
+from head3d.kernels.library import call_for, library_for, require
 from head3d.kernels.mlp import Activation, Layers, encode_mlp, flat_parameters, network_shape
 
 TapShape = Literal["none", "tetrahedron", "axes"]
@@ -163,8 +163,8 @@ def _sampled(volume: UnitVolume, places: Tensor) -> Tensor:
 
 
 def _compiled(table: Tensor, layers: Layers, taps: int) -> bool:
-    lib = library(table.device.type)
-    if table.dtype not in (torch.float32, torch.float64) or lib is None:
+    lib = library_for(table)
+    if lib is None:
         return False
     rows = 8 if taps else 1  # a point and its taps stay together; tiles of points are powers of two
     widest = max(layers[0][0].shape[1], *(weight.shape[0] for weight, _ in layers))
@@ -194,8 +194,6 @@ def _sdf_taps(
     base: Tensor | None, reach: Tensor | None, nodes: list[int], reals: list[float], count: int, tape: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Outputs, gradient, mean; and features and slopes of all rows for the way back (empty without ``tape``)."""
-    lib = library(table.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
     rows = len(points) * (1 + count) if tape else 0
     made = table.new_zeros if count == 0 else table.new_empty
     outputs, gradient, mean = table.new_empty(len(points), shape[3]), made(len(points), 3), made(len(points))
@@ -204,7 +202,7 @@ def _sdf_taps(
     grid = table.contiguous(), scales, layout, len(layout), table.shape[1], int(smooth)
     kept = (features, slope) if tape else (None, None)
     network = flat, torch.tensor(shape), *kept, outputs, gradient, mean
-    call(lib, f"sdf_taps_fwd_{dtype_suffix(table)}", *where, *grid, *network)
+    call_for(table, "sdf_taps_fwd", *where, *grid, *network)
     return outputs, gradient, mean, features, slope
 
 
@@ -214,16 +212,14 @@ def _sdf_taps_backward(
     reach: Tensor | None, nodes: list[int], reals: list[float], count: int, need_points: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Places of all rows, cotangents of the network's outputs there, and what the base gives the points (or empty)."""
-    lib = library(points.device.type)
-    assert lib is not None
     rows, outputs = len(points) * (1 + count), g_outputs.shape[1]
     places, g_raw = points.new_empty(rows, 3), points.new_empty(rows, outputs)
     g_points = points.new_empty(points.shape if need_points else 0)
     where = points.contiguous(), len(points), *_surroundings(count, base, reach, nodes, reals)
     cotangents = outputs, slope, g_outputs.contiguous(), g_gradient.contiguous(), g_mean.contiguous()
-    call(
-        lib,
-        f"sdf_taps_bwd_{dtype_suffix(points)}",
+    call_for(
+        points,
+        "sdf_taps_bwd",
         *where,
         *cotangents,
         places,

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import call, library, require
+from head3d.kernels.library import call_for, library_for, require
 
 LAMP_M = 1e-3
 """Nearer than this a lamp is no point any more: 1 / distance^3 stays what it is there."""
@@ -102,14 +102,7 @@ def shade_lamps_torch(albedo: Tensor, normal: Tensor, points: Tensor, positions:
 
 
 def _compiled(tensor: Tensor) -> bool:
-    return tensor.dtype in (torch.float32, torch.float64) and library(tensor.device.type) is not None
-
-
-def _call(name: str, first: Tensor, *arguments: Tensor | int | float | None) -> None:
-    lib = library(first.device.type)
-    assert lib is not None, "the caller chose this path because the library is there"
-    suffix = "f32" if first.dtype == torch.float32 else "f64"
-    call(lib, f"{name}_{suffix}", first, *arguments)
+    return library_for(tensor) is not None
 
 
 def _wanted(written: tuple[Tensor, ...], added: Tensor, which: int) -> list[Tensor]:
@@ -126,7 +119,7 @@ def _asked(ctx, inputs: tuple[int, ...]) -> int:
 def _shade_sh(albedo: Tensor, normal: Tensor, sh: Tensor, light: Tensor, darkest: float) -> Tensor:
     albedo, normal, sh, light = (t.contiguous() for t in (albedo, normal, sh, light))
     out = torch.empty_like(albedo)
-    _call("shade_sh_fwd", albedo, normal, len(albedo), sh, len(sh), light, darkest, out)
+    call_for(albedo, "shade_sh_fwd", albedo, normal, len(albedo), sh, len(sh), light, darkest, out)
     return out
 
 
@@ -139,7 +132,7 @@ def _shade_sh_backward(
     made = _wanted((albedo, normal), sh, which)
     pointers = [one if which >> bit & 1 else None for bit, one in enumerate(made)]
     sizes = len(albedo), sh, len(sh), light, darkest
-    _call("shade_sh_bwd", albedo, normal, *sizes, g_out.contiguous(), *pointers)
+    call_for(albedo, "shade_sh_bwd", albedo, normal, *sizes, g_out.contiguous(), *pointers)
     return made[0], made[1], made[2]
 
 
@@ -173,7 +166,9 @@ def _shade_lamps(albedo: Tensor, normal: Tensor, points: Tensor, positions: Tens
         t.contiguous() for t in (albedo, normal, points, positions, intensities)
     )
     out = torch.empty_like(albedo)
-    _call("shade_lamps_fwd", albedo, normal, points, len(albedo), positions, intensities, len(positions), out)
+    call_for(
+        albedo, "shade_lamps_fwd", albedo, normal, points, len(albedo), positions, intensities, len(positions), out
+    )
     return out
 
 
@@ -188,7 +183,7 @@ def _shade_lamps_backward(
     made = _wanted((albedo, normal), intensities, which)
     pointers = [one if which >> bit & 1 else None for bit, one in enumerate(made)]
     lamps = positions, intensities, len(positions)
-    _call("shade_lamps_bwd", albedo, normal, points, len(albedo), *lamps, g_out.contiguous(), *pointers)
+    call_for(albedo, "shade_lamps_bwd", albedo, normal, points, len(albedo), *lamps, g_out.contiguous(), *pointers)
     return made[0], made[1], made[2]
 
 

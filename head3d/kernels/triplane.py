@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import ShapeError
-from head3d.kernels.library import library, require
+from head3d.kernels.library import library_for, require
 from head3d.kernels.lookup import lookup_op
 
 
@@ -25,7 +25,7 @@ def triplane(planes: Float[Tensor, "3 H W C"], points_unit: Float[Tensor, "P 3"]
     if min(planes.shape[1:3]) < 2:
         raise ShapeError("planes", expected="at least two nodes along each axis", actual=str(tuple(planes.shape)))
     points = points_unit.to(planes.dtype)
-    if library(planes.device.type) is None or planes.dtype not in (torch.float32, torch.float64):
+    if library_for(planes) is None:
         return triplane_torch(planes, points)
     return _triplane(planes, points)
 

@@ -1,7 +1,8 @@
 """Wheels with compiled kernels: ``HEAD3D_BUILD=off|cpu|all``. setuptools runs this, with nothing else installed.
 
 ``off``, the default, makes a wheel without libraries for every platform; the others make one for this platform and
-every Python, since the libraries know neither Python nor torch.
+every Python, since the libraries know neither Python nor torch. Of the CPU kernels they bring the core; the parts that
+few runs need are compiled when first asked for, and where there is no compiler these take the torch path.
 """
 
 import os

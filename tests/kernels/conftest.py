@@ -1,12 +1,36 @@
 """Both paths of every kernel, and the few shapes they are tried on."""
 
 import functools
+from pathlib import Path
 
 import pytest
 
 from head3d.errors import KernelBuildError
+from head3d.kernels import build as build_module
 from head3d.kernels.build import build
+from head3d.kernels.library import ABI
 from tests.kernels.emulated import Emulated, compile_emulated
+from tests.kernels.fake_compilers import write_version
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("HEAD3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEAD3D_KERNELS", "auto")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sources that compile in no time."""
+    folder = tmp_path / "cuda_ext"
+    for name in ("cpu", "math", "cuda"):
+        (folder / name).mkdir(parents=True)
+    (folder / "abi.h").write_text("#pragma once\n")
+    write_version(folder, ABI)
+    monkeypatch.setattr(build_module, "sources_folder", lambda: folder)
+    return folder
 
 
 @pytest.fixture(params=["cpu", "torch"])

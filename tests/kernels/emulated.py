@@ -47,7 +47,7 @@ class Emulated:
         modules = [m for m in vars(package).values() if getattr(m, "library", None) is library_module.library]
         assert modules, "no op was imported"
         for module in modules:
-            patch.setattr(module, "library", lambda device="cpu": self.library)
+            patch.setattr(module, "library", lambda device="cpu", part="core": self.library)
         patch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=0))
 
 

@@ -17,7 +17,7 @@ def lib(monkeypatch: pytest.MonkeyPatch) -> Library:
         build("cpu")
     except KernelBuildError as error:
         pytest.skip(f"no compiler: {error}")
-    found = library("cpu")
+    found = library("cpu", "checks")
     assert found is not None
     return found
 

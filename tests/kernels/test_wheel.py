@@ -13,7 +13,7 @@ from head3d.errors import ConfigError, KernelBuildError
 from head3d.kernels.build import CPU_LEVELS, build_for_wheel, cpu_flags
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1_000_000
 """The wheel without libraries must stay below."""
 
 

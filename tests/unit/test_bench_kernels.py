@@ -27,7 +27,6 @@ from head3d.bench_op_cases import (
     shade_sh_case,
     triplane_case,
 )
-from head3d.bench_render import Way, measure_frames, ways
 from head3d.bench_scene_cases import (
     closest_case,
     composite_case,
@@ -40,8 +39,6 @@ from head3d.bench_scene_cases import (
 from head3d.bench_timing import Neighbours, Timing, alternate, kernels, machine, origin, threads
 from head3d.errors import ConfigError
 from head3d.kernels.sdf_taps import TAPS
-from head3d.render.types import RenderOutput
-from head3d.render.volume import RenderConfig
 
 CPU = torch.device("cpu")
 
@@ -335,25 +332,3 @@ class TestCommand:
     def test_a_missing_gpu_is_named(self):
         with pytest.raises(ConfigError, match="no CUDA device"):
             run(KernelsBench(device="cuda"))
-
-
-class TestRender:
-    def test_pictures_are_compared_as_they_are_delivered(self):
-        def render_view(field, view, *, config, cache):
-            height, width = view.camera.size
-            bright = 0.5 if os.environ.get("HEAD3D_KERNELS") == "torch" else 0.516
-            rgb, alpha = torch.full((height, width, 3), bright), torch.zeros(height, width)
-            alpha[0, 0] = 1.0  # elsewhere nothing is seen: differences there do not count
-            return RenderOutput(rgb, rgb, rgb, alpha, alpha)
-
-        both, config = [Way("torch", "torch", render_view), Way("kernels", "auto", render_view)], RenderConfig()
-        first, second = measure_frames(
-            None, None, both, config=config, size_px=16, view="front", rounds=2, budget_s=0.1  # type: ignore[arg-type]
-        )  # fmt: skip
-        assert (first.most_levels, first.over_two) == (0, 0)
-        assert (second.most_levels, second.over_two) == (2, 0)  # 188 and 190 of 255
-        assert first.rays_per_s == pytest.approx(256 / first.timing.median_s)
-
-    def test_torch_comes_first_and_every_way_has_its_name(self):
-        names = [way.name for way in ways()]
-        assert names[:2] == ["torch", "kernels"] and len(set(names)) == len(names)

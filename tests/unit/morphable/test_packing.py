@@ -9,30 +9,49 @@ from hypothesis import strategies as st
 
 from head3d.errors import WeightsMissing
 from head3d.morphable.packing import (
+    SHARES,
+    Neighbours,
+    both_halves,
     dequantised,
     differences,
     from_differences,
     halves,
-    neighbour_before,
+    neighbours_before,
     quantised,
     read_arrays,
     save_arrays,
 )
 
 
+def alone(*back: int) -> Neighbours:
+    """One neighbour each."""
+    places = np.array([back, [0] * len(back), [0] * len(back)]).T
+    return Neighbours(places, np.zeros((len(back), 2), dtype=np.int8))
+
+
 def test_a_vertex_is_stored_as_what_it_differs_from_its_neighbour():
     values = np.array([[[5, 0, -1], [7, 0, -1], [8, 0, 127]]], dtype=np.int8)
-    stored = differences(values, np.array([0, 1, 1]))
+    stored = differences(values, alone(0, 1, 1))
     assert stored.tolist() == [[[5, 2, 1], [0, 0, 0], [-1, 0, -128]]]
+
+
+def test_what_goes_on_as_it_began_is_stored_as_nothing():
+    values = (np.arange(6)[None, :, None] * (8, -2, 0)).astype(np.int8)  # a straight line
+    share = np.array([[0, 0], [0, 0], *[[-SHARES, 0]] * 4], dtype=np.int8)
+    near = Neighbours(np.array([[0, 0, 0], [1, 0, 0], *[[1, 2, 0]] * 4]), share)
+    stored = differences(values, near)
+    assert stored[:, :, 1].tolist() == [[8, -2, 0]] and not stored[:, :, 2:].any()
+    assert np.array_equal(from_differences(stored, near), values)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 5))
 def test_nothing_is_lost_whatever_the_numbers_and_the_order(seed, vertices, modes):
     random = np.random.default_rng(seed)
     values = random.integers(-128, 128, (modes, vertices, 3), dtype=np.int8)
-    back = random.integers(1, np.maximum(np.arange(vertices), 1) + 1)
+    back = random.integers(1, np.maximum(np.arange(vertices), 1)[:, None] + 1, (vertices, 3))
     back[0] = 0
-    assert np.array_equal(from_differences(differences(values, back), back), values)
+    near = Neighbours(back, random.integers(-SHARES, SHARES + 1, (vertices, 2), dtype=np.int8))
+    assert np.array_equal(from_differences(differences(values, near), near), values)
 
 
 def test_the_second_half_of_an_even_or_odd_mode_is_nothing():
@@ -41,17 +60,22 @@ def test_the_second_half_of_an_even_or_odd_mode_is_nothing():
     even = np.concatenate([first, first[1:] * (-1, 1, 1)])
     odd = np.concatenate([[[4, 0, 0]], first[1:], first[1:] * (1, -1, -1)])
     values = np.array([even, odd]).astype(np.int8)
-    of, back = halves(values, mirror), np.array([0, 1, 1, 1, 1])
+    of, near = halves(values, mirror), alone(0, 1, 1, 1, 1)
     assert of.back.tolist() == [0, 0, 0, 2, 2] and of.sign.tolist() == [[-1, 1, 1], [1, -1, -1]]
-    stored = differences(values, back, of)
+    stored = differences(values, near, of)
     assert not stored[:, :, 3:].any()
-    assert np.array_equal(from_differences(stored, back, of), values)
+    assert np.array_equal(from_differences(stored, near, of), values)
+    assert both_halves(even[:3], of).tolist() == even.tolist()
 
 
-def test_the_neighbour_comes_before_and_moves_alike():
+def test_neighbours_come_before_and_tell_where_a_vertex_goes():
     mean = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]])
     modes = np.array([[[1.0, 0, 0], [9, 0, 0], [1, 0, 0], [9, 0, 0]]])
-    assert neighbour_before(mean, modes).tolist() == [0, 1, 2, 2]
+    near = neighbours_before(mean, modes)
+    assert near.back[:, 0].tolist() == [0, 1, 2, 2] and not near.back[2:, 1].any()
+    modes[0, 3, 0] = 5  # half way between the second and the others
+    near = neighbours_before(mean, modes)
+    assert near.share[3].tolist() == [SHARES // 2, 0] and near.back[3, 1] in (1, 2, 3)
 
 
 @pytest.mark.parametrize("finest", [0.0, 25e-6])

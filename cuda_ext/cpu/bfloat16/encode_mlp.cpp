@@ -1,9 +1,9 @@
 // Hash grid and network in one pass on AVX-512 and AMX: bfloat16 between the layers, float32
 // tables, sums and gradients. The features of a tile of 16 points are kept for the backward pass as
 // the network reads them (V of network_amx.h).
-#include "../abi.h"
+#include "../../abi.h"
+#include "../hash_grid_wide.h"
 #include "amx_layers.h"
-#include "hash_grid_wide.h"
 
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
 

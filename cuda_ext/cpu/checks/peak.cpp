@@ -1,7 +1,7 @@
 // What this CPU can do at most: multiply-adds on vectors and on AMX tiles, random reads of a table. The
 // benchmark sets the kernels against these, measured in the same run.
-#include "../abi.h"
-#include "../math/common.h"
+#include "../../abi.h"
+#include "../../math/common.h"
 #if defined(__AMX_BF16__) && defined(__linux__)
 #include <cpuid.h>
 #include <immintrin.h>

@@ -1,4 +1,4 @@
 // Antialiasing in float64. Only gradient checks use it: it is to compile fast, not to run fast.
 // flags: -O0
 #define HEAD3D_F64
-#include "antialias.cpp"
+#include "../antialias.cpp"
