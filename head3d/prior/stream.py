@@ -3,8 +3,11 @@
 Which samples a step may see depends on its number alone, never on how fast the makers are: runs repeat exactly.
 """
 
+import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -14,6 +17,9 @@ from typing import Generic, TypeVar
 import torch
 
 T = TypeVar("T")
+
+PARENT_DIES = 1
+"""PR_SET_PDEATHSIG of Linux' prctl."""
 
 
 class SampleStream(Generic[T]):
@@ -36,7 +42,7 @@ class SampleStream(Generic[T]):
         self._ahead: deque[Future[T]] = deque()
         self._asked, self._due, self._lead = 0, float(first), max(8, 4 * workers)
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+        self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare)
 
     def __enter__(self) -> "SampleStream[T]":
         return self
@@ -57,7 +63,9 @@ class SampleStream(Generic[T]):
         return [self._kept[index] for index in chosen]
 
 
-def _one_thread() -> None:
-    """Makers share the cores with the training: one thread each."""
+def _prepare() -> None:
+    """Makers share the cores with the training, one thread each, and end with it, however it ends."""
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DIES, signal.SIGKILL)

@@ -78,7 +78,7 @@ def train_parsing(config: ParsingTraining, *, emit: Emit = ignore) -> dict[str, 
     maker = partial(synthetic_sample, data=config.data)
     seed = 1_000_000 * training.seed + 4 * training.step  # a resumed run meets new people
     kind, loss_sum, shown = fast_dtype(device), 0.0, time.monotonic()
-    with SampleStream(maker, seed=seed, first=64, capacity=800, fresh=2, workers=config.workers) as stream:
+    with SampleStream(maker, seed=seed, first=64, capacity=800, fresh=1, workers=config.workers) as stream:
         for step in training.steps():
             real = int(draw.binomial(config.batch, config.real_share)) if taught else 0
             chosen = stream.draw(config.batch - real, generator)
