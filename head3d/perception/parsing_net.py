@@ -12,8 +12,8 @@ from head3d.networks.files import load_network, shipped
 from head3d.networks.unet import UNet, fast_dtype
 from head3d.perception.types import Region
 
-SIDE_PX = 512
-"""Side of the window the net was made for, px."""
+SIDE_PX = 256
+"""Side of the window the net was made for, px: a face is some 60 px high. Edges are found again in the photo."""
 NAME = "parsing"
 
 
@@ -32,7 +32,7 @@ class Parsed:
 
 def make_parsing_net() -> UNet:
     """The architecture, untrained: logits of the regions, then that of the coverage."""
-    return UNet(3, len(Region) + 1, widths=(16, 40, 80, 144, 208), depths=(1, 1, 2, 2, 2), attention=True)
+    return UNet(3, len(Region) + 1, widths=(24, 48, 96, 160), depths=(1, 2, 2, 3), attention=True)
 
 
 @cache

@@ -49,8 +49,8 @@ def synthetic_sample(seed: int, *, data: Path) -> ParsingSample:
     K = camera.K.clone()
     zoom, right, down = torch.rand(3, generator=generator).tolist()
     K[:, :2, :2] *= 0.7 + 0.25 * zoom
-    K[:, 0, 2] += (right - 0.5) * 60
-    K[:, 1, 2] += (down - 0.5) * 60 - 30
+    K[:, 0, 2] += (right - 0.5) * 0.12 * SIDE_PX
+    K[:, 1, 2] += (down - 0.75) * 0.12 * SIDE_PX
     seen = pictures(person, Cameras(camera.c2w, K, camera.size), [draw_light(generator)])
     return ParsingSample(
         rgb_srgb=levels_from_linear(seen.rgb_linear[0].clamp(0, 1)),

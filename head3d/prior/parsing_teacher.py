@@ -22,6 +22,7 @@ from head3d.perception.regions import draw_features, flesh_parts
 from head3d.perception.types import Region
 from head3d.prior.parsing_data import UNKNOWN, ParsingSample
 
+TEACHER_PX = 512
 SURE, SURELY_NOT = 0.75, 0.12
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """The teacher was trained on pictures normalised by ImageNet's statistics."""
@@ -76,18 +77,18 @@ def teach(path: Path, teacher: Teacher, nets: FaceNets, *, most: int = 20) -> li
 
 def _label(pixels: UInt8[np.ndarray, "H W 3"], face: FacePoints, teacher: Teacher) -> ParsingSample:
     window = head_window(face, scale=ParsingConfig.window_faces)
-    cut = window.cut(pixels, SIDE_PX, border=cv2.BORDER_REPLICATE)
-    inside = window.cut(np.full(pixels.shape[:2], 255, np.uint8), SIDE_PX) > 250
+    cut = window.cut(pixels, TEACHER_PX, border=cv2.BORDER_REPLICATE)
+    inside = window.cut(np.full(pixels.shape[:2], 255, np.uint8), TEACHER_PX) > 250
     skin, cloth, hair = teacher(cut)
-    labels = np.full((SIDE_PX, SIDE_PX), UNKNOWN, np.uint8)
-    frame = frame_in_window(face, window, SIDE_PX)
-    parts = flesh_parts(frame, SIDE_PX)
+    labels = np.full((TEACHER_PX, TEACHER_PX), UNKNOWN, np.uint8)
+    frame = frame_in_window(face, window, TEACHER_PX)
+    parts = flesh_parts(frame, TEACHER_PX)
     parts[parts == 0] = Region.SKIN
     drawn = np.zeros_like(labels)
     draw_features(drawn, frame.points)
     # the teacher calls half of a beard hair: in the face below the eyes it is not asked about hair
-    height = -(np.mgrid[0:SIDE_PX, 0:SIDE_PX][0] - frame.points[topology.GLABELLA, 1])
-    beard = (frame.mesh_mask(SIDE_PX) > 0) & (height < -0.1 * frame.size)
+    height = -(np.mgrid[0:TEACHER_PX, 0:TEACHER_PX][0] - frame.points[topology.GLABELLA, 1])
+    beard = (frame.mesh_mask(TEACHER_PX) > 0) & (height < -0.1 * frame.size)
     labels[np.maximum(np.maximum(skin, cloth), hair) < SURELY_NOT] = Region.BACKGROUND
     labels[(cloth > SURE) & (cloth > np.maximum(skin, hair))] = Region.CLOTH
     labels[(hair > SURE) & (hair > np.maximum(skin, cloth)) & ~beard] = Region.HAIR
@@ -95,4 +96,6 @@ def _label(pixels: UInt8[np.ndarray, "H W 3"], face: FacePoints, teacher: Teache
     labels[flesh] = parts[flesh]
     labels[drawn > 0] = drawn[drawn > 0]
     labels[~inside] = UNKNOWN
-    return ParsingSample(cut, None, labels)
+    step = TEACHER_PX // SIDE_PX
+    small = cv2.resize(cut, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    return ParsingSample(small, None, np.ascontiguousarray(labels[step // 2 :: step, step // 2 :: step]))

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from head3d.prior.head_maps import HELD_OUT, HeadMap, artist_paths, map_lesson
 from head3d.prior.stream import SampleStream
 
 RIVAL = "discriminator"
-ALONE = 0.4
+ALONE = 0.3
 """First share of the first run without a discriminator: colours before texture."""
 CROP = 224
 """Side of the part that LPIPS looks at, px: the back of the head."""
@@ -88,7 +88,9 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
         for step in training.steps():
             lessons = stream.draw(config.batch, generator)
             truth, known, radius, there = _stacked(lessons, device, generator)
-            given, start = completion_input(truth, known, _smoothed(radius, known), generator=generator)
+            given, start = completion_input(
+                _filled(truth, known, generator), known, _smoothed(radius, known), generator=generator
+            )
             have = (known > SURE).float()[:, None]
             made = answer(net, given, start)
             aim = 2 * truth - 1
@@ -97,8 +99,9 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
             whole = torch.where(there[:, None] > 0, have * aim + (1 - have) * made, aim)
             side = torch.randint(0, made.shape[-1] - CROP + 1, (), generator=generator)
             part = np.s_[:, :, :, int(side) : int(side) + CROP]
+            some = np.s_[: (config.batch + 1) // 2]  # VGG takes as long as all the rest: half of the maps must do
             with torch.autocast(device.type, kind, enabled=kind != torch.float32):
-                seen = lpips(whole[part].clamp(-1, 1), aim[part])
+                seen = lpips(whole[part][some].clamp(-1, 1), aim[part][some])
             loss = color + config.lpips * seen.float().mean()
             opinion = torch.zeros(())
             if begun > 0 or training.progress > ALONE:
@@ -159,8 +162,22 @@ def _stacked(lessons: Sequence[HeadMap], device: torch.device, generator: torch.
         torch.stack([getattr(one, name) for one in lessons]).to(device)
         for name in ("albedo_srgb", "known", "radius_m", "there")
     )
-    sigma = 0.3 + 0.5 * float(torch.rand((), generator=generator))
+    sigma = 0.3 + 0.4 * float(torch.rand((), generator=generator))
     return _blurred(truth, sigma), known * there, radius, there
+
+
+def _filled(
+    truth: Float[Tensor, "N 3 H W"], known: Float[Tensor, "N H W"], generator: torch.Generator
+) -> Float[Tensor, "N 3 H W"]:
+    """A map whose gaps are as a field fills them: smooth, each thing in about its colour, borders about right."""
+    have = (known > SURE).float()[:, None]
+    sigma = 3.0 + 9.0 * float(torch.rand((), generator=generator))
+    soft = _blurred(_blurred(truth, sigma / 1.4), sigma / 1.4)
+    wave = torch.randn(len(truth), 3, 4, 8, generator=generator) * 0.03
+    wave = wave + torch.randn(len(truth), 1, 4, 8, generator=generator) * 0.06
+    wave = functional.interpolate(wave, truth.shape[-2:], mode="bicubic").to(truth)
+    near = functional.avg_pool2d(have, 25, 1, 12)  # beside the photos the colour is right
+    return have * truth + (1 - have) * (soft + wave * (1 - near)).clamp(0, 1)
 
 
 def _blurred(pictures: Float[Tensor, "N C H W"], sigma: float) -> Float[Tensor, "N C H W"]:
@@ -203,21 +220,27 @@ def measure(net: UNet, data: Path, *, count: int = 24) -> dict[str, Any]:
 MIDDLE = 256
 
 
+def lesson_map(head: HeadMap) -> HeadMap:
+    """A lesson with its gaps filled smoothly (always the same way)."""
+    known = head.known * head.there
+    filled = _filled(head.albedo_srgb[None], known[None], torch.Generator().manual_seed(1))[0]
+    return replace(head, albedo_srgb=filled, known=known)
+
+
 def completed(net: UNet, head: HeadMap) -> Float[Tensor, "3 H W"]:
     """A map with what is not known filled by the net; black where nothing is."""
-    smooth = _smoothed(head.radius_m[None], head.known[None])[0]
-    made = fill_map(net, head.albedo_srgb, head.known, smooth)
-    have = (head.known > SURE).float()
+    given = lesson_map(head)
+    smooth = _smoothed(head.radius_m[None], given.known[None])[0]
+    made = fill_map(net, given.albedo_srgb, given.known, smooth)
+    have = (given.known > SURE).float()
     return (have * head.albedo_srgb + (1 - have) * made) * head.there
 
 
 def unlearned(head: HeadMap) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 H W"]]:
     """What can be had without the net: the smooth fill, and that with the strands beside the gap mirrored into it."""
-    known = head.known * head.there
-    seen, start = completion_input(head.albedo_srgb[None], known[None], head.radius_m[None], generator=None)
-    have = (known > SURE).float()
-    smooth = have * head.albedo_srgb + (1 - have) * (seen[0, 3:6] + 1) / 2
-    return (smooth * head.there).clamp(0, 1), ((start[0] + 1) / 2 * head.there).clamp(0, 1)
+    given = lesson_map(head)
+    _, start = completion_input(given.albedo_srgb[None], given.known[None], head.radius_m[None], generator=None)
+    return given.albedo_srgb * head.there, ((start[0] + 1) / 2).clamp(0, 1) * head.there
 
 
 def contact_sheet(net: UNet, heads: Sequence[HeadMap]) -> UInt8[np.ndarray, "H W 3"]:

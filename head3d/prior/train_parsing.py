@@ -46,9 +46,9 @@ class ParsingTraining:
     """For how long."""
     batch: int = 8
     """Pictures a step."""
-    side: int = 320
-    """Side of a training picture, px; windows are 512."""
-    rate: float = 1e-3
+    side: int = 192
+    """Side of a training picture, px; windows are 256."""
+    rate: float = 1.5e-3
     """Learning rate."""
     seed: int = 1
     """Of everything random."""

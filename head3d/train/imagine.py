@@ -29,8 +29,6 @@ BAND_CELLS = 3.0
 """Nodes of the paint within this distance of the surface may count from now on."""
 SURE = (0.35, 0.75)
 """A place seen less than the first is imagined altogether, one seen more than the second not at all."""
-BLEND_LEVELS = 7
-"""Halvings of the map over which the difference at the border is carried on."""
 
 
 def imagine_unseen(state: TrainState, *, steps: int) -> None:
@@ -61,11 +59,11 @@ def met(
     """An imagined map moved to meet the given one at the border: their smooth difference is carried on and added."""
     weight = known.clamp(0, 1)[None, None]
     levels = [((given - made)[None] * weight, weight)]
-    for _ in range(BLEND_LEVELS):
+    while min(levels[-1][1].shape[-2:]) > 1:
         total, amount = levels[-1]
         levels.append((functional.avg_pool2d(total, 2), functional.avg_pool2d(amount, 2)))
-    smooth = levels[-1][0] / levels[-1][1].clamp_min(1e-4)
-    for total, amount in reversed(levels[:-1]):
+    smooth = levels[-1][0].mean((2, 3), keepdim=True) / levels[-1][1].mean().clamp_min(1e-4)
+    for total, amount in reversed(levels):
         smooth = functional.interpolate(smooth, total.shape[-2:], mode="bilinear", align_corners=False)
         have = (4 * amount).clamp(0, 1)
         smooth = have * total / amount.clamp_min(1e-4) + (1 - have) * smooth

@@ -1,0 +1,94 @@
+"""A ball whose back no photo saw gets the back the net imagines, and keeps its front."""
+
+import math
+
+import pytest
+import torch
+
+from head3d.field.completion_net import make_completion_net
+from head3d.field.encodings import GridConfig
+from head3d.field.from_mesh import base_volume
+from head3d.field.radiance import FieldConfig, RadianceField, field_from_state, field_state
+from head3d.field.volumes import Volume, box_grid
+from head3d.imaging.color import srgb_from_linear
+from head3d.train import imagine
+from head3d.train.config import TrainConfig
+from head3d.train.state import TrainState
+from tests.stages.ball import RADIUS_M, ball
+
+
+@pytest.fixture
+def state() -> TrainState:
+    """A grey ball; photos saw the half in front (z > 0)."""
+    shape = base_volume(ball())
+    top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
+    coarse, low = box_grid(shape.origin, top, 0.02)
+    traits = Volume(torch.stack([torch.full(coarse, 0.002), torch.ones(coarse)]), low, 0.02)
+    finer, low = box_grid(shape.origin, top, 0.004)
+    paint = Volume(torch.zeros(4, *finer), low, 0.004)
+    paint.values[3] = (paint.nodes()[:, 2] > 0).float().reshape(finer)
+    grid = GridConfig(levels=6, coarsest_cells=8, finest_cells=128, table_log2=14)
+    generator = torch.Generator().manual_seed(0)
+    config = FieldConfig(geometry=grid, color=grid, hidden=32)
+    field = RadianceField(config, shape=shape, traits=traits, paint=paint, sh=torch.zeros(1, 9, 3), generator=generator)
+    with torch.no_grad():
+        field.geometry_decoder.weight_out.zero_()
+    made = TrainState(field, config=TrainConfig())
+    made.cache.refresh(field)
+    return made
+
+
+def on_ball(azimuth_deg: float, height: float = 0.2, count: int = 64) -> torch.Tensor:
+    a = math.radians(azimuth_deg) + torch.linspace(-0.2, 0.2, count)
+    flat = (1 - height**2) ** 0.5
+    return RADIUS_M * torch.stack([flat * a.sin(), torch.full((count,), height), flat * a.cos()], dim=-1)
+
+
+def srgb_at(field: RadianceField, points: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return srgb_from_linear(field.surface_color(points)[0])
+
+
+class TestImagine:
+    def test_the_back_becomes_what_was_imagined_and_the_front_stays(self, state, monkeypatch):
+        colour = torch.tensor([0.3, 0.5, 0.7])
+        monkeypatch.setattr(imagine, "completion_net", make_completion_net)
+        monkeypatch.setattr(imagine, "fill_map", lambda net, given, known, radius: colour[:, None, None] + 0 * given)
+        monkeypatch.setattr(imagine, "met", lambda made, given, known: made)
+        front = srgb_at(state.field, on_ball(0))
+        imagine.imagine_unseen(state, steps=120)
+        back = srgb_at(state.field, on_ball(180))
+        assert float((back - colour).abs().mean()) < 0.03
+        assert float((srgb_at(state.field, on_ball(0)) - front).abs().mean()) < 0.02
+
+    def test_what_photos_saw_is_remembered(self, state, monkeypatch):
+        monkeypatch.setattr(imagine, "completion_net", make_completion_net)
+        monkeypatch.setattr(imagine, "fill_map", lambda net, given, known, radius: given)
+        imagine.imagine_unseen(state, steps=2)
+        assert float(state.field.seen(on_ball(180)).min()) > 0.99  # the colour grid counts there now,
+        assert float(state.field.photographed(on_ball(180)).max()) < 0.01  # but no photo was there
+        back = field_from_state(field_state(state.field))
+        assert torch.equal(back.glimpsed, state.field.glimpsed)
+
+    def test_without_weights_or_steps_nothing_changes(self, state, monkeypatch):
+        before = field_state(state.field)
+        monkeypatch.setattr(imagine, "completion_net", lambda: None)
+        imagine.imagine_unseen(state, steps=100)
+        monkeypatch.setattr(imagine, "completion_net", make_completion_net)
+        imagine.imagine_unseen(state, steps=0)
+        assert all(torch.equal(before[name], value) for name, value in field_state(state.field).items())
+
+
+class TestMet:
+    def test_an_offset_is_taken_off_everywhere(self):
+        given = torch.rand(3, 64, 128, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+        known = torch.zeros(64, 128)
+        known[:, :40] = 1
+        made = imagine.met(given - 0.1, given, known)
+        torch.testing.assert_close(made, given, rtol=0, atol=0.01)
+
+
+def test_a_field_of_before_the_net_takes_its_sight_from_the_paint(state):
+    kept = field_state(state.field)
+    del kept["glimpsed"]
+    assert torch.equal(field_from_state(kept).glimpsed, state.field.paint[3:])
