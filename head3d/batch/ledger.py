@@ -29,6 +29,8 @@ State = Literal["waiting", "done", "dead"]
 PHOTOS = frozenset({"InputError", "NoFaceFound", "ManyFaces", "PhotoUnusable", "TooFewPhotos", "FitFailed"})
 FINAL = PHOTOS | {"ConfigError", "ConsentMissing", "FormatTooNew", "WeightsMissing"}
 """Errors that come again with the same photos and options: another try would only cost time."""
+MOST_LOST = 5
+"""Machines that may vanish under one subject before it is held to be the reason."""
 BUSY = "SubjectBusy"
 """A worker that outlived its supervisor is still at it: no failure of this subject."""
 
@@ -73,7 +75,9 @@ class Entry:
         if outcome.ending == "stopped" or outcome.kind == BUSY:
             return same
         failures = (*self.failures, Failure(outcome.ending, outcome.kind, outcome.message))
-        final = len(failures) > retries or (outcome.ending == "failed" and outcome.kind in FINAL)
+        lost = sum(one.ending == "lost" for one in failures)
+        spent = len(failures) - lost > retries or lost > MOST_LOST
+        final = spent or (outcome.ending == "failed" and outcome.kind in FINAL)
         return replace(same, state="dead" if final else "waiting", failures=failures)
 
 

@@ -1,8 +1,8 @@
 """A batch on a Ray cluster: one task per subject, which starts and watches the same worker process as on one machine.
 
-Photos and results go through the batch's folder, which all nodes share; Ray carries nothing but names. A lost worker or
-node costs the subject one try, as a crash does; Ray itself repeats nothing (``max_retries=0``), so nothing is repeated
-for ever.
+Photos and results go through the batch's folder, which all nodes share; Ray carries nothing but names. A lost node
+is no failure of the subjects it had, up to a bound; Ray itself repeats nothing (``max_retries=0``), so nothing is
+repeated for ever.
 """
 
 import os
@@ -156,7 +156,7 @@ class _Driver:
         try:
             return self._ray.get(reference)
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
-            return Outcome("crashed", type(error).__name__, "the machine or Ray's worker was lost")
+            return Outcome("lost", type(error).__name__, "the machine or Ray's worker was lost")
         except errors.RayTaskError as error:  # our own code on that node: a folder that is not shared, a full disk
             return Outcome("crashed", type(error.cause).__name__, f"on its node: {error.cause}")
 

@@ -91,7 +91,7 @@ def read_plan(source: Path, *, overrides: Mapping[str, Any] | None = None) -> li
         InputError: No subject, or two of one name.
         ConsentMissing: Nobody agreed to a subject.
     """
-    given = {key: value for key, value in (overrides or {}).items() if value not in (None, "", (), [])}
+    given = {key: value for key, value in (overrides or {}).items() if value not in (None, "", (), [], {})}
     if source.is_dir():
         base, entries, top = source, _folders(source), {}
     else:

@@ -14,7 +14,7 @@ from head3d import store
 from head3d.events import Event
 from head3d.jobs.stream import Lines, read_line
 
-Ending = Literal["done", "failed", "crashed", "timeout", "memory", "stopped"]
+Ending = Literal["done", "failed", "crashed", "timeout", "memory", "stopped", "lost"]
 GRACE_S = 3.0
 """Between asking a process to end and ending it."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -40,7 +40,8 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        ending: ``failed``: it said why; ``crashed``: it did not, or a signal ended it; ``stopped``: by us.
+        ending: ``failed``: it said why; ``crashed``: it did not, or a signal ended it; ``stopped``: by us;
+            ``lost``: the machine it ran on is gone.
         kind: Class of the error, name of the signal, or "".
         message: One sentence.
         hint: What to do.
