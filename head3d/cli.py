@@ -73,6 +73,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "run": ("photos to head, headshots, contact sheet and report", make.run_command),
     "render": ("more headshots: other angles, lights, sizes", make.render_command),
     "batch": ("many people, side by side or on a cluster", many.batch),
+    "serve": ("an HTTP API with a queue", many.serve),
     "status": ("what is done in a subject folder", folder.status),
     "delete": ("erase a person", folder.delete),
     "doctor": ("what this machine offers, and what is missing", machine.doctor),

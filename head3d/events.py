@@ -79,10 +79,10 @@ class JobStart:
 
 @dataclass(frozen=True)
 class JobEnd:
-    """It ended. ``state``: done; dead (given up); waiting (to be tried again). ``why`` is a sentence unless done."""
+    """It ended. ``state``: done; dead (given up); waiting (to be tried again); cancelled. ``why``: a sentence."""
 
     job: str
-    state: Literal["done", "dead", "waiting"]
+    state: Literal["done", "dead", "waiting", "cancelled"]
     seconds: float
     peak_rss_mb: float = 0.0
     why: str = ""

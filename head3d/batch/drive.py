@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from head3d import store
-from head3d.batch.ledger import BUSY, Entry, Failure, Ledger
+from head3d.batch.ledger import Entry, Failure, Ledger
 from head3d.batch.plan import Item
 from head3d.console import write_json_line
 from head3d.events import Event, JobEnd, JobStart
 from head3d.jobs.pool import Command, Pool, worker_command
-from head3d.jobs.process import Limits, Outcome
+from head3d.jobs.process import BUSY, Limits, Outcome
 from head3d.jobs.slots import Slot
 from head3d.jobs.spec import write_spec
 

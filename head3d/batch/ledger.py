@@ -21,18 +21,13 @@ from typing import Any, Literal
 from head3d import store
 from head3d.batch.plan import Item
 from head3d.errors import CorruptPart
-from head3d.jobs.process import Outcome
+from head3d.jobs.process import BUSY, FINAL, Outcome
 from head3d.records import from_plain
 
 FORMAT_VERSION = 1
 State = Literal["waiting", "done", "dead"]
-PHOTOS = frozenset({"InputError", "NoFaceFound", "ManyFaces", "PhotoUnusable", "TooFewPhotos", "FitFailed"})
-FINAL = PHOTOS | {"ConfigError", "ConsentMissing", "FormatTooNew", "WeightsMissing"}
-"""Errors that come again with the same photos and options: another try would only cost time."""
 MOST_LOST = 5
 """Machines that may vanish under one subject before it is held to be the reason."""
-BUSY = "SubjectBusy"
-"""A worker that outlived its supervisor is still at it: no failure of this subject."""
 
 
 @dataclass(frozen=True)

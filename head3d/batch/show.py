@@ -80,7 +80,7 @@ class _Bars:
                 self._dead += state == "dead"
                 note = f"[red]{self._dead} given up[/]" if self._dead else ""
                 self.bars.update(self._all, advance=state != "waiting", note=note)
-                color = {"done": "green", "dead": "red", "waiting": "yellow"}[state]
+                color = {"done": "green", "dead": "red"}.get(state, "yellow")
                 self.bars.console.print(f"[{color}]{escape(line_of(event))}[/]", highlight=False)
             case StageStart(stage=stage, steps=steps):
                 self._update(name, stage, 0, steps or None)

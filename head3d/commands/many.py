@@ -1,4 +1,4 @@
-"""Commands for many subjects: batch."""
+"""Commands for many subjects: batch, serve."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from head3d.commands.options import parse
-from head3d.console import Mode, write_json_line
+from head3d.console import Mode, print_line, write_json_line
 from head3d.errors import ConfigError
 
 
@@ -138,3 +138,90 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"{word!r} is not KEY=VALUE.", hint="For example: train.steps=800")
         pairs[key] = value
     return pairs
+
+
+@dataclass(frozen=True)
+class Serve:
+    """An HTTP API for heads: /v1/openapi.json describes it. Needs tokens: head3d serve --folder DIR --new-token NAME.
+
+    Ctrl-C or SIGTERM ends it in an orderly way; jobs under way go on after the next start, also after a crash.
+    """
+
+    folder: Path = Path("server")
+    """Holds everything: subjects, the queue, the sha256 of tokens."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for all (behind TLS: a proxy, or --certificate)."""
+    port: int = 8765
+    """TCP port."""
+    certificate: Path | None = None
+    """PEM file for TLS."""
+    key: Path | None = None
+    """PEM file of the certificate's key."""
+    new_token: str = ""
+    """Make a token for a tenant, print it, and end. It is shown this once."""
+    quota: tuple[str, ...] = ()
+    """With --new-token: what the tenant may hold: subjects=50 waiting=4 storage_mb=20000."""
+    workers: int = 0
+    """Jobs side by side; 0: one per GPU, or one per four cores."""
+    threads: int = 0
+    """Cores for each; 0: an equal share."""
+    gpu_memory_gb: float = 0.0
+    """What one job needs of a GPU's memory, so that several fit; 0: a whole GPU."""
+    timeout: float = 3600.0
+    """Seconds a job may take; 0: no limit."""
+    memory_mb: float = 0.0
+    """Memory a job may take, MB; 0: no limit."""
+    retries: int = 1
+    """Tries of a job after the first."""
+    most_waiting: int = 64
+    """Jobs that may wait; more are turned away with 429."""
+    photo_mb: float = 30.0
+    """Largest photo, MB."""
+    megapixels: float = 60.0
+    """Most pixels of a photo."""
+    keep_days: float = 30.0
+    """Subjects nobody touched for so long are deleted; 0: never."""
+
+
+def serve(words: Sequence[str]) -> int:
+    from head3d.serve.auth import new_token
+    from head3d.serve.run import Listen
+    from head3d.serve.run import serve as run_server
+    from head3d.serve.settings import Settings
+
+    options = parse(Serve, "serve", words)
+    settings = Settings(
+        options.folder,
+        workers=options.workers,
+        threads=options.threads,
+        gpu_memory_gb=options.gpu_memory_gb,
+        timeout_s=options.timeout,
+        memory_mb=options.memory_mb,
+        retries=options.retries,
+        most_waiting=options.most_waiting,
+        photo_mb=options.photo_mb,
+        megapixels=options.megapixels,
+        keep_days=options.keep_days,
+    )
+    if options.new_token:
+        print(new_token(settings.tokens, options.new_token, quota=_quota(options.quota)))
+        return 0
+    if not settings.tokens.is_file():
+        hint = f"head3d serve --folder {options.folder} --new-token NAME"
+        raise ConfigError(f"{options.folder} has no tokens: nobody could ask for anything.", hint=hint)
+    print_line(f"http{'s' if options.certificate else ''}://{options.host}:{options.port}/v1", out=sys.stderr)
+    run_server(settings, Listen(options.host, options.port, options.certificate, options.key))
+    return 0
+
+
+def _quota(words: Sequence[str]) -> dict[str, int]:
+    from dataclasses import fields
+
+    from head3d.serve.settings import Quota
+
+    known = [one.name for one in fields(Quota)]
+    pairs = _pairs(words)
+    for key, value in pairs.items():
+        if key not in known or not value.isdigit():
+            raise ConfigError(f"{key}={value} is no quota.", hint=f"There are {', '.join(known)}, whole numbers.")
+    return {key: int(value) for key, value in pairs.items()}

@@ -18,6 +18,11 @@ Ending = Literal["done", "failed", "crashed", "timeout", "memory", "stopped", "l
 GRACE_S = 3.0
 """Between asking a process to end and ending it."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
+PHOTOS = frozenset({"InputError", "NoFaceFound", "ManyFaces", "PhotoUnusable", "TooFewPhotos", "FitFailed"})
+FINAL = PHOTOS | {"ConfigError", "ConsentMissing", "FormatTooNew", "WeightsMissing"}
+"""Errors that come again with the same photos and options: another try would only cost time."""
+BUSY = "SubjectBusy"
+"""A worker that outlived its supervisor is still at it: no failure of this subject."""
 
 
 @dataclass(frozen=True)

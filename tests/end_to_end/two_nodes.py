@@ -1,6 +1,6 @@
 """A cluster of two nodes on this machine, and a batch on it while its parts are killed. Run in a network of its own:
 
-    unshare -n sh -c 'ip link set lo up && python -m tests.end_to_end.two_nodes IN OUT --kill worker raylet driver'
+unshare -n sh -c 'ip link set lo up && python -m tests.end_to_end.two_nodes IN OUT --kill worker raylet driver'
 """
 
 import argparse
@@ -34,7 +34,8 @@ limits, policy = Limits(seconds=120.0 if real == "real" else 3.0, memory_mb=4000
 driver = ray_driver(address, limits=limits, policy=policy, threads=1, worker=own_worker if real == "real" else fake)
 consent = {"by": "Ada", "scope": "self"}
 preset = "test" if real == "real" else ""
-summary = run_batch(Path(source), Path(out), overrides={"consent": consent, "preset": preset}, driver=driver, mode="plain")
+overrides = {"consent": consent, "preset": preset}
+summary = run_batch(Path(source), Path(out), overrides=overrides, driver=driver, mode="plain")
 sys.exit(summary.exit_code)
 """
 
