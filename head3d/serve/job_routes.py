@@ -25,8 +25,14 @@ LOOK_S = 0.25
 """Between two looks at a job's events."""
 PING_S = 15.0
 """A comment so often, so that proxies do not hang up."""
+SSE_EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
+    "required": ["data", "event"],
+}
+"""One event on the wire; ``data`` is the JSON of what ``event`` names (see head3d.events), or of the job for "state"."""
 SHOWN = ("headshots/", "exports/")
-START = (401, 404, 409, 413, 422, 429, 503)
+START = (400, 401, 404, 409, 413, 422, 429, 503)
 
 
 @router.post("/subjects/{subject_id}/runs", status_code=202, responses=documented(*START))
@@ -103,7 +109,7 @@ async def cancel_job(server: The, tenant: Who, job: OwnJob) -> JobOut:
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Server-sent events."},
+        200: {"content": {"text/event-stream": {"itemSchema": SSE_EVENT}}, "description": "Server-sent events."},
         **documented(401, 404, 422),
     },
 )

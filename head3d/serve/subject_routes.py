@@ -29,7 +29,7 @@ ALL = (401, 404, 422)
 Photos = Annotated[list[UploadFile], File(min_length=1, max_length=100)]
 
 
-@router.post("", status_code=201, responses=documented(401, 403, 409, 413, 422, 503))
+@router.post("", status_code=201, responses=documented(400, 401, 403, 409, 413, 422, 503))
 async def create_subject(
     server: The, tenant: Who, body: SubjectIn, idempotency_key: IdempotencyKey = None
 ) -> SubjectOut:
