@@ -120,7 +120,7 @@ class Process:
         assert self._popen.stdout is not None
         os.set_blocking(self._popen.stdout.fileno(), False)
         if limits.nice:
-            os.setpriority(os.PRIO_PROCESS, self._popen.pid, limits.nice)
+            _be_nice(self._popen.pid, limits.nice)
 
     @property
     def pid(self) -> int:
@@ -213,6 +213,16 @@ class Process:
             return Outcome("failed", **said, **taken)
         kind = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Outcome("crashed", kind, f"the process ended with {kind}", "Its log may tell more.", **taken)
+
+
+def _be_nice(pid: int, nice: int) -> None:
+    """Lower a process that leads a session. Linux shares time between sessions first (sched(7), autogroups), and
+    niceness counts only within one: so the session is made nice, too."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+    except OSError:  # it has ended, or this system has no such thing
+        pass
 
 
 def resident_mb(pid: int) -> float:

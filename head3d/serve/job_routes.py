@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from head3d.jobs.spec import JobSpec, Picture
@@ -30,7 +30,7 @@ SSE_EVENT = {
     "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
     "required": ["data", "event"],
 }
-"""One event on the wire; ``data`` is the JSON of what ``event`` names (see head3d.events), or of the job for "state"."""
+"""One event on the wire; ``data`` is the JSON of what ``event`` names (see head3d.events); of the job for "state"."""
 SHOWN = ("headshots/", "exports/")
 START = (400, 401, 404, 409, 413, 422, 429, 503)
 
@@ -92,10 +92,11 @@ async def list_jobs(
     return JobPage(jobs=[job_out(row, server) for row in rows[:limit]], next=more)
 
 
-@router.get("/jobs/{job_id}", responses=documented(401, 404, 422))
-async def get_job(server: The, job: OwnJob) -> JobOut:
+@router.get("/jobs/{job_id}", response_model=JobOut, responses=documented(401, 404, 422))
+async def get_job(server: The, job: OwnJob) -> Response:
     """How a job stands."""
-    return job_out(job, server)
+    # asked more often than all else: what was just validated is not validated again
+    return Response(job_out(job, server).model_dump_json(), media_type="application/json")
 
 
 @router.post("/jobs/{job_id}/cancel", responses=documented(401, 404, 422))

@@ -23,7 +23,7 @@ from head3d.serve.settings import Settings
 
 LOOK_S = 0.2
 """Between two looks at the queue."""
-NICE = 10
+NICE = 5
 """Of jobs: requests are answered first."""
 HOUSEKEEPING_S = 600.0
 KEY_DAYS = 1.0
