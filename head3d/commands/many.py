@@ -173,6 +173,8 @@ class Serve:
     """Memory a job may take, MB; 0: no limit."""
     retries: int = 1
     """Tries of a job after the first."""
+    nice: int = 5
+    """Niceness of jobs: requests are answered first."""
     most_waiting: int = 64
     """Jobs that may wait; more are turned away with 429."""
     photo_mb: float = 30.0
@@ -198,6 +200,7 @@ def serve(words: Sequence[str]) -> int:
         timeout_s=options.timeout,
         memory_mb=options.memory_mb,
         retries=options.retries,
+        nice=options.nice,
         most_waiting=options.most_waiting,
         photo_mb=options.photo_mb,
         megapixels=options.megapixels,

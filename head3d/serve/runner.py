@@ -23,8 +23,6 @@ from head3d.serve.settings import Settings
 
 LOOK_S = 0.2
 """Between two looks at the queue."""
-NICE = 5
-"""Of jobs: requests are answered first."""
 HOUSEKEEPING_S = 600.0
 KEY_DAYS = 1.0
 
@@ -92,7 +90,7 @@ class Runner:
 
     def _run(self) -> None:
         ledger = Ledger(self._settings.database)  # SQLite: a connection for each thread
-        limits = Limits(self._settings.timeout_s, self._settings.memory_mb, NICE)
+        limits = Limits(self._settings.timeout_s, self._settings.memory_mb, self._settings.nice)
         pool = Pool(self._slots, limits=limits)
         kept_house = 0.0
         try:

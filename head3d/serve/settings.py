@@ -36,6 +36,8 @@ class Settings:
     """A job may use; 0: no limit."""
     retries: int = 1
     """Tries of a job after the first."""
+    nice: int = 5
+    """Added to the niceness of jobs: requests are answered first."""
     most_waiting: int = 64
     """Jobs that wait; more are turned away with 429."""
     photo_mb: float = 30.0

@@ -1,6 +1,6 @@
 """Clients that ask how a job stands, from a process of their own; prints how long they waited for the answers.
 
-    python -m tests.end_to_end.status_load URL TOKEN JOB --clients 200 --seconds 20
+python -m tests.end_to_end.status_load URL TOKEN JOB --clients 200 --seconds 20
 """
 
 import argparse
@@ -39,7 +39,9 @@ async def load(url: str, token: str, job: str, *, clients: int, seconds: float, 
     await asyncio.gather(*(client(address, request, until, period_s, waited) for _ in range(clients)))
     waited.sort()
     shares = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
-    told = {name: round(1000 * waited[min(int(share * len(waited)), len(waited) - 1)], 2) for name, share in shares.items()}
+    told = {
+        name: round(1000 * waited[min(int(share * len(waited)), len(waited) - 1)], 2) for name, share in shares.items()
+    }
     return {"requests": len(waited), "per_s": round(len(waited) / seconds, 1), **told}
 
 

@@ -25,7 +25,7 @@ MARK = "MARK-e4c1-planted"
 @contextmanager
 def server(folder: Path, port: int, token: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """``head3d serve`` until it answers; ended, if the test did not, the hard way."""
-    words = ["serve", "--folder", str(folder), "--port", str(port), "--workers", "1", "--threads", "1"]
+    words = ["serve", "--folder", str(folder), "--port", str(port), "--workers", "1", "--threads", "1", "--nice", "0"]
     with subprocess.Popen([sys.executable, "-m", "head3d.cli", *words], env=environment()) as process:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30.0) as client:
