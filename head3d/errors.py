@@ -79,9 +79,13 @@ class CorruptPart(FormatError):
 
 
 class StorageError(Head3DError):
-    """The disk is full or read-only, or another run holds the subject's lock."""
+    """The disk is full or read-only."""
 
     exit_code = 6
+
+
+class SubjectBusy(StorageError):
+    """Another process works on the subject; wait, or stop it."""
 
 
 class FitFailed(Head3DError):

@@ -69,7 +69,26 @@ class StageDone:
     fresh: bool = False
 
 
-Event = StageStart | Progress | TrainStep | EvalStep | Checkpoint | Notice | StageDone
+@dataclass(frozen=True)
+class JobStart:
+    """A subject of a batch, or a job of the server, starts in a process of its own. ``attempt`` counts from 1."""
+
+    job: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """It ended. ``state``: done; dead (given up); waiting (to be tried again); cancelled. ``why``: a sentence."""
+
+    job: str
+    state: Literal["done", "dead", "waiting", "cancelled"]
+    seconds: float
+    peak_rss_mb: float = 0.0
+    why: str = ""
+
+
+Event = StageStart | Progress | TrainStep | EvalStep | Checkpoint | Notice | StageDone | JobStart | JobEnd
 Emit = Callable[[Event], None]
 
 

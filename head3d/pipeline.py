@@ -1,5 +1,6 @@
 """From photos to the report: what each stage reads of the subject folder, which function it calls, what it writes."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from head3d.capture.photos import PHOTO_SUFFIXES
 from head3d.capture.types import Verdict
 from head3d.capture.video import VIDEO_SUFFIXES
 from head3d.config import Config, config_yaml
-from head3d.errors import CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
+from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
@@ -24,6 +25,7 @@ def run(
     *,
     config: Config | None = None,
     consent: Consent | None = None,
+    stages: Sequence[str] = (),
     emit: Emit = ignore,
 ) -> Subject:
     """Make a head and its headshots from photos of one person; run again, it redoes only what is stale.
@@ -33,8 +35,10 @@ def run(
         out: The subject folder.
         config: Options; the defaults if None.
         consent: Who agreed; a new subject without it is recorded as made by the person who runs this, of themselves.
+        stages: Only these, in the order of the pipeline; what they read must be there. All if empty.
         emit: Hears progress.
     """
+    chosen = choose_stages(stages)
     subject = Subject(Path(out))
     sources = tuple(Path(photo) for photo in photos)
     config = config or Config()
@@ -45,8 +49,33 @@ def run(
         subject.write_ledger(ledger)
         store.write_bytes(subject.path / "config.yaml", config_yaml(config).encode())
         job = Job(subject, subject.path, config, sources, emit)
-        run_stages(job, STAGES)
+        check_needs(chosen, ledger)
+        run_stages(job, chosen)
     return subject
+
+
+def choose_stages(names: Sequence[str]) -> tuple[Stage, ...]:
+    """Stages by name, in the order they run; all if none is named; ConfigError with the nearest name."""
+    known = [stage.name for stage in STAGES]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Perhaps you meant {near[0]}." if near else f"There are {', '.join(known)}."
+            raise ConfigError(f"There is no stage {name!r}.", hint=hint)
+    return tuple(stage for stage in STAGES if not names or stage.name in names)
+
+
+def check_needs(stages: Sequence[Stage], ledger: Ledger) -> None:
+    """ConfigError if a stage reads what neither an earlier run made nor this one will."""
+    there = set(ledger.stages)
+    for stage in stages:
+        missing = [need for need in stage.needs if need not in there]
+        if missing:
+            raise ConfigError(
+                f"Stage {stage.name} needs {missing[0]}, which this subject does not have.",
+                hint=f"Add {missing[0]} to the stages, or leave the choice of stages out.",
+            )
+        there.add(stage.name)
 
 
 def capture(job: Job) -> None:

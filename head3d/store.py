@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors import SafetensorError
 
-from head3d.errors import CorruptPart, FormatTooNew, StorageError
+from head3d.errors import CorruptPart, FormatTooNew, StorageError, SubjectBusy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -201,7 +201,7 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
     """Hold a folder's lock for this process; the kernel frees it however the process ends.
 
     Raises:
-        StorageError: Another process holds it; the message names its process id.
+        SubjectBusy: Another process holds it; the message names its process id.
     """
     make_folder(folder)
     path = folder / ".lock"
@@ -212,7 +212,7 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise StorageError(
+            raise SubjectBusy(
                 f"Another head3d (process {holder}) is working on {what}.", hint="Wait for it to end, or stop it first."
             ) from error
         with disk_errors(path):

@@ -86,6 +86,7 @@ def test_every_error_has_its_exit_code():
         "FormatTooNew": 6,
         "CorruptPart": 6,
         "StorageError": 6,
+        "SubjectBusy": 6,
         "FitFailed": 7,
         "TrainDiverged": 7,
     }

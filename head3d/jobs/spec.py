@@ -1,0 +1,82 @@
+"""What a job is: one subject through chosen stages, and further pictures of it. Plain data, as JSON can hold."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from head3d import store
+from head3d.records import from_plain, to_plain
+from head3d.subject import Consent
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Further pictures of a finished subject: the arguments of :func:`head3d.rendering.render`.
+
+    Attributes:
+        views: Named angles, or ``yaw/pitch`` in degrees.
+        light: See :func:`head3d.render.lights.choose_light`.
+        size: Height and width, px.
+        backdrop: Painted, #rrggbb or a picture's path; that of the run if empty.
+        expression: See :func:`head3d.morphable.expressions.find_expression`.
+        gaze: ``own`` or ``camera``.
+        distance_m: From the camera to the middle of the head.
+        focal_mm: 35 mm equivalent focal length; None: the head fills half of the height.
+        folder: Below exports/renders, for pictures that must not overwrite others; "" for that folder itself.
+    """
+
+    views: tuple[str, ...]
+    light: str = "soft-front"
+    size: int = 1024
+    backdrop: str = ""
+    expression: str = "neutral"
+    gaze: str = "own"
+    distance_m: float = 1.5
+    focal_mm: float | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job.
+
+    Attributes:
+        subject: The subject folder.
+        photos: Files and folders; empty to go on with those already in the subject.
+        preset: A preset's name or a yaml file.
+        options: As on the command line: ``("--train.steps", "800")``.
+        stages: Names, all if empty, no run at all if None.
+        consent: Who agreed; None keeps the subject's record.
+        pictures: To render afterwards.
+    """
+
+    subject: str
+    photos: tuple[str, ...] = ()
+    preset: str = "cpu"
+    options: tuple[str, ...] = ()
+    stages: tuple[str, ...] | None = ()
+    consent: Consent | None = None
+    pictures: tuple[Picture, ...] = field(default=())
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return to_plain(self)
+
+
+def write_spec(path: Path, spec: JobSpec) -> None:
+    """Write a job for the process that will do it."""
+    store.write_json(path, {"job": spec.plain()}, kind="head3d.job", version=FORMAT_VERSION)
+
+
+def read_spec(path: Path) -> JobSpec:
+    """Read what :func:`write_spec` wrote."""
+    payload = store.read_json(path, kind="head3d.job", version=FORMAT_VERSION)
+    return from_plain(JobSpec, payload.get("job"), where=str(path))
+
+
+def spec_from_text(text: str, *, where: str) -> JobSpec:
+    """A job from a column of a database, or wherever else its JSON was kept."""
+    return from_plain(JobSpec, json.loads(text), where=where)

@@ -1,0 +1,136 @@
+"""The server as it is started by hand: killed, ended, started again; no job is lost, and nothing deleted stays."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.end_to_end.conftest import environment, head3d
+from tests.unit.serve.service import photo, service
+
+MARK = "MARK-e4c1-planted"
+
+
+@contextmanager
+def server(folder: Path, port: int, token: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """``head3d serve`` until it answers; ended, if the test did not, the hard way."""
+    words = ["serve", "--folder", str(folder), "--port", str(port), "--workers", "1", "--threads", "1", "--nice", "0"]
+    with subprocess.Popen([sys.executable, "-m", "head3d.cli", *words], env=environment()) as process:
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30.0) as client:
+            try:
+                wait(lambda: answers(client), "the server does not answer")
+                yield process, client
+            finally:
+                process.kill()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait(done: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
+
+
+def follow(client: httpx.Client, job: str, until: str) -> None:
+    """Read the job's events until one of a kind comes."""
+    with client.stream("GET", f"/v1/jobs/{job}/events", timeout=120.0) as answer:
+        for line in answer.iter_lines():
+            if line == f"event: {until}":
+                return
+    raise AssertionError(f"no {until}")
+
+
+def places(folder: Path, needle: str) -> list[Path]:
+    """Files in whose content or name something stands."""
+    files = [one for one in folder.rglob("*") if one.is_file()]
+    return [one for one in files if needle in one.name or needle.encode() in one.read_bytes()]
+
+
+@pytest.mark.weights
+def test_kill_and_restart_lose_no_job_and_a_deletion_leaves_nothing(people: Path, tmp_path: Path):
+    folder = tmp_path / "server"
+    token = head3d("serve", "--folder", folder, "--new-token", "ada").stdout.strip()
+    assert (folder / "tokens.json").stat().st_mode & 0o077 == 0 and token not in (folder / "tokens.json").read_text()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    marked = tmp_path / "marked.jpg"
+    with Image.open(people / "P001" / "studio_portrait.jpg") as image:
+        image.save(marked, comment=MARK.encode())
+
+    with server(folder, port, token) as (process, client):
+        subject = client.post("/v1/subjects", json={"consent": {"by": MARK, "scope": "self"}}).json()["id"]
+        with marked.open("rb") as handle:
+            assert client.post(f"/v1/subjects/{subject}/photos", files={"photos": handle}).status_code == 201
+        body = {"preset": "test", "views": ["front"], "size": 96, "steps": 60}
+        job = client.post(f"/v1/subjects/{subject}/runs", json=body).json()["id"]
+        waiting = [client.post(f"/v1/subjects/{subject}/renders", json={"size": 64}).json()["id"]]
+        follow(client, job, "Progress")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    with server(folder, port, token) as (process, client):  # goes on by itself
+        follow(client, job, "Checkpoint")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+    with server(folder, port, token) as (process, client):
+        for one in [job, *waiting]:
+            wait(lambda one=one: client.get(f"/v1/jobs/{one}").json()["ended"] is not None, "no end", seconds=400.0)
+            found = client.get(f"/v1/jobs/{one}").json()
+            assert found["state"] == "done" and found["failures"] == 0, found
+        files = client.get(f"/v1/subjects/{subject}/files").json()
+        paths = [one["path"] for one in files]
+        assert "headshots/soft-front/front.png" in paths and any(path.startswith("exports/renders/") for path in paths)
+        assert client.get(f"/v1/subjects/{subject}/files/{paths[0]}").status_code == 200
+        assert places(folder, MARK) and places(folder, subject)
+        erased = client.delete(f"/v1/subjects/{subject}").json()
+        assert erased["verified"] is True
+        assert places(folder, MARK) == [] and places(folder, subject) == [] and places(folder, job) == []
+
+
+@pytest.mark.skipif(shutil.which("schemathesis", path=Path(sys.executable).parent) is None, reason="no schemathesis")
+def test_no_request_that_fits_the_schema_or_does_not_breaks_the_server(tmp_path: Path):
+    with service(tmp_path / "data", most_waiting=1000) as (ada, _):
+        subject, job = ada.made()
+        ada.add(subject, photo((4, 5, 6)))
+        config = tmp_path / "schemathesis.toml"
+        lines = [f'"path.subject_id" = "{subject}"', f'"path.job_id" = "{job["id"]}"', '"query.follow" = false']
+        config.write_text("\n".join(["[parameters]", *lines]))
+        checks = "not_a_server_error,status_code_conformance,response_schema_conformance,content_type_conformance"
+        command = [
+            str(Path(sys.executable).parent / "schemathesis"),
+            f"--config-file={config}",
+            "run",
+            f"{ada.http.base_url}/v1/openapi.json",
+            f"--header=Authorization: {ada.headers['Authorization']}",
+            f"--checks={checks}",
+            f"--max-examples={os.environ.get('HEAD3D_EXAMPLES', '4')}",
+            "--phases=coverage,fuzzing",
+            "--exclude-method=DELETE",  # it would take away what the other requests are about
+            "--no-color",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=500, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+        counts = ada.ask("GET", "/jobs", params={"limit": 200}).json()["jobs"]
+        assert len(counts) > 3, "the requests reached the queue"
+        assert json.loads(ada.http.get("/v1/openapi.json").text)["info"]["title"] == "head3d"

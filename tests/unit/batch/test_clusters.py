@@ -1,0 +1,72 @@
+"""Slurm through submitit, as processes of this machine; Ray on two nodes, in a network of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from head3d.batch.on_slurm import Shard, submit, without_options
+from head3d.errors import ConfigError
+from head3d.jobs.process import worker_environment
+from tests.unit.batch.test_drive import batch, photos
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_tasks_are_given_the_command_without_what_submits_them():
+    words = ["jobs.yaml", "--out", "o", "--slurm", "4", "--slurm-set", "a=1", "b=2", "--shard=0/1", "--retries", "2"]
+    removed = without_options(words, {"--slurm": 1, "--slurm-set": -1, "--shard": 1})
+    assert removed == ["jobs.yaml", "--out", "o", "--retries", "2"]
+    assert without_options(["--slurm=4", "jobs.yaml"], {"--slurm": 1}) == ["jobs.yaml"]
+
+
+def test_each_task_does_its_shard(tmp_path: Path):
+    pytest.importorskip("submitit")
+    source = photos(tmp_path / "in", ["a", "b"])
+    for name in ("a", "b"):
+        (source / name / "a.jpg").write_bytes(b"no picture")
+    words = [str(source), "--out", str(tmp_path / "out"), "--consent-by", "Ada", "--consent-scope", "self"]
+    jobs = submit(words, tasks=2, out=tmp_path / "out", parameters={"timeout_min": "5"}, cluster="local")
+    assert len(jobs) == 2
+    manifest = tmp_path / "out" / "manifest.json"
+    until = time.monotonic() + 200
+    while time.monotonic() < until:
+        if manifest.exists() and json.loads(manifest.read_text())["counts"]["dead"] == 2:
+            break
+        time.sleep(0.2)
+    told = json.loads(manifest.read_text())["subjects"]
+    assert {one["kind"] for one in told.values()} == {"PhotoUnusable"}
+
+
+def test_a_task_that_cannot_run_fails_for_slurm_to_see(tmp_path: Path):
+    with pytest.raises(RuntimeError, match="exit code 2"):
+        Shard([str(tmp_path / "none.yaml"), "--out", str(tmp_path), "--preset", "x", "--nonsense"], "0/1")()
+
+
+def test_unknown_parameters_are_told(tmp_path: Path):
+    pytest.importorskip("submitit")
+    with pytest.raises(ConfigError, match="submitit"):
+        submit([], tasks=1, out=tmp_path, parameters={"nonsense": "1"}, cluster="local")
+
+
+@pytest.mark.slow
+def test_ray_survives_the_loss_of_worker_node_and_driver(tmp_path: Path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-n", "true"], check=False).returncode:
+        pytest.skip("no right to make a network namespace (unshare -n)")
+    source = photos(tmp_path / "in", [*(f"slow-{index:02d}" for index in range(14)), "segfault-1", "hang-1"])
+    script = f"ip link set lo up && {sys.executable} -m tests.end_to_end.two_nodes {source} {tmp_path / 'out'}"
+    command = ["unshare", "-n", "sh", "-c", script + " --kill worker raylet driver"]
+    environment = {**worker_environment({}), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400, check=False)
+    assert '"code": 3' in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    batch(source, tmp_path / "calm")
+    told, calm = (json.loads((tmp_path / one / "manifest.json").read_text()) for one in ("out", "calm"))
+    assert told["counts"] == {"done": 14, "dead": 2, "waiting": 0}
+    assert {k: v for k, v in told["subjects"].items() if v["state"] == "done"} == {
+        k: v for k, v in calm["subjects"].items() if v["state"] == "done"
+    }

@@ -1,0 +1,102 @@
+"""From a yaml or folders to subjects: what is taken, what is refused, and when work counts as the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from head3d.batch.plan import Item, parse_shard, read_plan, shard_of
+from head3d.errors import ConfigError, ConsentMissing, Head3DError, InputError
+
+CONSENT = {"by": "Ada", "scope": "self"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("ada", "grace", "empty"):
+        (tmp_path / name).mkdir()
+    for name in ("ada/1.jpg", "ada/2.jpg", "grace/1.JPG"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def plan(folder: Path, text: str, **overrides: Any) -> list[Item]:
+    (folder / "jobs.yaml").write_text(text)
+    return read_plan(folder / "jobs.yaml", overrides=overrides)
+
+
+def test_a_folder_of_folders_takes_those_with_photos(folder: Path):
+    items = read_plan(folder, overrides={"consent": CONSENT})
+    assert [item.name for item in items] == ["ada", "grace"]
+    assert [path.name for path in items[0].files()] == ["1.jpg", "2.jpg"]
+
+
+def test_what_stands_at_the_top_holds_for_all_but_those_who_say_otherwise(folder: Path):
+    text = """
+preset: fast
+consent: {by: Studio, scope: directory, date: "2026-01-02"}
+views: [front, 30/-10]
+subjects:
+  - {name: ada, photos: [ada/*.jpg], options: {train: {steps: 7}}}
+  - {name: grace, photos: grace, preset: test, consent: {by: Grace, scope: self}, views: back}
+"""
+    ada, grace = plan(folder, text)
+    assert ada.job.preset == "fast" and grace.job.preset == "test"
+    assert ada.job.options == ("--train.steps", "7", "--views.names", "front", "30/-10")
+    assert grace.job.options == ("--views.names", "back")
+    assert ada.job.consent is not None and ada.job.consent.date == "2026-01-02"
+    assert grace.job.consent is not None and grace.job.consent.by == "Grace"
+    assert [Path(one).name for one in ada.job.photos] == ["1.jpg", "2.jpg"]
+    assert plan(folder, text, preset="cpu")[1].job.preset == "cpu"  # the command line has the last word
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("subjects: [{name: a, photos: [ada]}]", ConsentMissing, "nobody is named"),
+        ("subjects: [{name: a, photos: [ada], consent: {by: A}}]", ConsentMissing, "nobody is named"),
+        ("subjects: [{name: ../a, photos: [ada]}]", ConfigError, "'../a' cannot be a name"),
+        ("subjects: [{name: .a, photos: [ada]}]", ConfigError, "cannot be a name"),
+        ("subjects: [{name: a, fotos: [ada]}]", ConfigError, "there is no 'fotos'"),
+        ("subject: []", ConfigError, "no list `subjects`"),
+        ("subjects: {", ConfigError, "is not yaml"),
+        ("subjects: [1]", ConfigError, "subject 1 is not a mapping"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, photos: [no*.jpg]}]", InputError, "no file is called"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, stages: [fitt]}]", ConfigError, "no stage 'fitt'"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a}, {name: A}]", InputError, "two subjects are called"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, options: {train: {stps: 1}}}]", ConfigError, "stps"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{lihgt: x}]}]", ConfigError, "no 'lihgt'"),
+        ("consent: {by: A, scope: s}\nsubjects: []", InputError, "names no subject"),
+    ],
+)
+def test_mistakes_are_told_before_anything_starts(folder: Path, text: str, error: type[Head3DError], words: str):
+    with pytest.raises(error) as caught:
+        plan(folder, text)
+    assert words in caught.value.message
+
+
+def test_the_key_follows_contents_and_options_not_places(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+    text = "consent: {by: A, scope: s}\nsubjects: [{name: a, photos: [ada]}]"
+    key = plan(folder, text)[0].key()
+    assert plan(folder, text)[0].key() == key
+    assert plan(folder, text, views=["back"])[0].key() != key
+    assert plan(folder, text, consent={"by": "B", "scope": "s"})[0].key() != key
+    moved = tmp_path_factory.mktemp("moved")
+    (folder / "ada").rename(moved / "ada")
+    assert plan(moved, text)[0].key() == key
+    (moved / "ada" / "1.jpg").write_bytes(b"another")
+    assert plan(moved, text)[0].key() != key
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_are_all_of_it_and_nothing_twice(folder: Path, count: int):
+    items = read_plan(folder, overrides={"consent": CONSENT}) * 3
+    shards = [shard_of(items, f"{index}/{count}") for index in range(count)]
+    assert sorted(item.name for shard in shards for item in shard) == sorted(item.name for item in items)
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+@pytest.mark.parametrize("shard", ["1/1", "-1/2", "a/b", "1", "2/1", "0/0"])
+def test_shards_that_cannot_be(shard: str):
+    with pytest.raises(ConfigError):
+        parse_shard(shard)
