@@ -163,7 +163,7 @@ def render_rays(
         surface = canonical(surface, r)
     albedo_s, residual_s = trained.surface_color(surface, levels=color_levels)
     if mirror_unseen:
-        albedo_s = _fill_unseen(trained, surface, albedo_s)
+        albedo_s = mirrored_albedo(trained, surface, albedo_s)
     portion = share[r, k] + 1e-6
     total = torch.zeros_like(alpha).index_add(0, r, portion).clamp(min=1e-9)
     portion = (portion / total[r])[:, None]
@@ -184,7 +184,9 @@ def render_rays(
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
 
 
-def _fill_unseen(trained: RadianceField, points: Tensor, albedo: Tensor) -> Tensor:
+def mirrored_albedo(
+    trained: RadianceField, points: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]
+) -> Float[Tensor, "P 3"]:
     """Blend in the albedo of the mirrored place where only that one was seen."""
     mirror = points * torch.tensor([-1.0, 1.0, 1.0], device=points.device)
     need = (1 - trained.seen(points)) * trained.seen(mirror)
