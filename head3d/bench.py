@@ -85,7 +85,9 @@ def main(words: Sequence[str]) -> int:
         case ["-h" | "--help"]:
             sys.stdout.write(HELP)
             raise SystemExit(0)
-    raise ConfigError("head3d bench measures a subject, the kernels, rendering or an export.", hint=HELP.partition("\n")[0])
+    raise ConfigError(
+        "head3d bench measures a subject, the kernels, rendering or an export.", hint=HELP.partition("\n")[0]
+    )
 
 
 def _subject(words: Sequence[str]) -> int:

@@ -2,8 +2,8 @@
 
 import io
 import json
-import math
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +183,9 @@ def compare(
             }
         )
         if pictures is not None:
-            both_pictures = np.concatenate([(one.numpy() * 255).round().astype(np.uint8) for one in (of_glb, of_field)], 1)
+            both_pictures = np.concatenate(
+                [(one.numpy() * 255).round().astype(np.uint8) for one in (of_glb, of_field)], 1
+            )
             write_image(pictures / f"{view.name}.png", both_pictures)
         emit(Progress("bench", step + 1, angles, f"yaw {yaw:+.0f}"))
     return rows
@@ -198,12 +200,13 @@ def run(options: ExportBench, *, command: str = "", emit: Emit = ignore) -> dict
     subject = Subject(options.subject).require()
     start = origin(command)
     glb = options.glb or export(subject, "glb", ExportOptions(), emit=emit)[0]
+    started = time.monotonic()
     emit(StageStart("bench", options.angles))
     surfaces = read_glb(glb)
     rows = compare(
         surfaces, subject, angles=options.angles, size_px=options.size_px, pictures=options.pictures, emit=emit
     )
-    emit(StageDone("bench", math.nan))
+    emit(StageDone("bench", time.monotonic() - started))
     means = {name: short(sum(row[name] for row in rows) / len(rows)) for name in rows[0] if name != "yaw_deg"}
     facts = {"file_mb": short(glb.stat().st_size / 1e6), "triangles": sum(len(one.faces) for one in surfaces)}
     views = [{name: short(value) for name, value in row.items()} for row in rows]

@@ -47,7 +47,7 @@ class ExportOptions:
     spz_version: SpzVersion = 2
     """Of .spz files; 3 keeps rotations finer, and fewer programs read it."""
     light: str = "soft-front"
-    """What splats, videos, captures and layers show the head under, or the light to export; as `head3d render` takes it."""
+    """What splats, videos, captures and layers show the head under, or what to export; as `head3d render` takes it."""
     light_options: LightOptions = LightOptions()
     """How it is put up."""
     backdrop: str = ""

@@ -18,9 +18,9 @@ class Export:
     subject: tyro.conf.Positional[Path]
     """The subject folder."""
     format: Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light"] = "glb"
-    """glb: meshes, textures, 52 ARKit expressions; ply: one mesh with vertex colours; splat: 3D Gaussians (.ply); spz: the
-    same, packed; mp4, webm: a turntable; transforms: pictures, cameras, masks, depth for nerfstudio; exr: colour, albedo,
-    normal, depth of views; light: an HDR map and JSON."""
+    """glb: meshes, textures, 52 ARKit expressions; ply: one mesh with vertex colours; splat: 3D Gaussians (.ply); spz:
+    the same, packed; mp4, webm: a turntable; transforms: pictures, cameras, masks, depth for nerfstudio; exr: colour,
+    albedo, normal, depth of views; light: an HDR map and JSON."""
     out: Path | None = None
     """A file, or a folder for formats of several files; in the subject's exports if not given."""
     texture_px: int = 2048

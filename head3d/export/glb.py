@@ -45,7 +45,7 @@ ARKIT: tuple[str, ...] = (
 SHOULDERS_BELOW_M = -0.15
 SHOULDER_DENSITY, EYE_DENSITY = 0.55, 1.6
 """Texels a metre against the head's: clothes get fewer, irises more."""
-MUCOSA, TEETH = (0.24, 0.07, 0.06), (0.62, 0.57, 0.47)
+MUCOSA, TEETH = (0.12, 0.03, 0.025), (0.62, 0.57, 0.47)
 """Linear RGB of what no photo shows: the inside of lips and lids, and teeth."""
 MATERIALS = (
     Material("skin, hair, clothes", roughness=0.62, color_texture=0, normal_texture=1),

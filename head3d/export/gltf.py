@@ -1,4 +1,4 @@
-"""Meshes as one binary glTF 2.0 file (.glb): geometry, tangents, textures, morph targets (Khronos specification 2.0.1)."""
+"""Meshes as one binary glTF 2.0 file (.glb): geometry, tangents, textures, morph targets (Khronos, version 2.0.1)."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""3D Gaussians on the surface of a head (Kerbl et al. 2023): flat ones on skin and clothes, deep ones where hair is soft.
+"""3D Gaussians on the surface of a head (Kerbl et al. 2023): flat on skin and clothes, deep where hair is soft.
 
 They show the head under one light: splats carry no light of their own.
 """
@@ -23,8 +23,8 @@ from head3d.shapes import shaped
 
 SH0 = 0.5 / math.sqrt(math.pi)
 """First harmonic: a splat's colour is 0.5 + SH0 times its coefficient, in sRGB."""
-SPREAD = 0.75
-"""Standard deviation along the surface against the mean distance to the three nearest: neighbours overlap, edges stay."""
+SPREAD = 0.65
+"""Standard deviation along the surface against the mean distance to the three nearest: they overlap, edges stay."""
 FLATNESS = 0.15
 """Across against along."""
 OPACITY = 0.98
@@ -80,7 +80,9 @@ def head_splats(head: HeadMesh, trained: RadianceField, *, light: Lighting, coun
     depth = torch.randn(len(points), generator=generator).clamp(-2, 2) * blur * hairy
     across = torch.where(hairy, torch.maximum(0.7 * blur, FLATNESS * along), FLATNESS * along)
     sh = harmonics_of(light) * gain
-    shaded = shade_sh(look.albedo, normals, sh=sh[None], light=torch.zeros(len(points), dtype=torch.long), darkest=DARKEST)
+    shaded = shade_sh(
+        look.albedo, normals, sh=sh[None], light=torch.zeros(len(points), dtype=torch.long), darkest=DARKEST
+    )
     return Splats(
         points + normals * depth[:, None],
         torch.stack([along, along, across], dim=-1),
@@ -122,5 +124,3 @@ def _towards(normals: Float[Tensor, "P 3"]) -> Float[Tensor, "P 4"]:
     half = torch.tensor([0.0, 1.0, 0.0, 0.0])  # about X, where the normal is -Z
     turned = torch.where((z < -1 + 1e-6)[:, None], half, turned)
     return torch.nn.functional.normalize(turned, dim=-1)
-
-

@@ -1,7 +1,7 @@
 """Splats on the disk: the .ply of 3D Gaussian Splatting (Kerbl et al. 2023) and Niantic's .spz, versions 2 and 3.
 
-A .ply is written x right, y down, z forward, as trainers write what they learned from photos and viewers expect it; a .spz
-x right, y up, z back, as its specification says. Both show the head upright.
+A .ply is written x right, y down, z forward, as trainers write what they learned from photos and viewers expect it; a
+.spz x right, y up, z back, as its specification says. Both show the head upright.
 """
 
 import gzip

@@ -127,9 +127,7 @@ def tangent_frames(part: Unwrapped, normals: Float[Tensor, "V 3"]) -> Frames:
     return Frames(normals, torch.cat([tangent, torch.ones(len(tangent), 1)], dim=-1))
 
 
-def in_frames(
-    normal: Float[Tensor, "T 3"], texels: Texels, part: Unwrapped, frames: Frames
-) -> Float[Tensor, "T 3"]:
+def in_frames(normal: Float[Tensor, "T 3"], texels: Texels, part: Unwrapped, frames: Frames) -> Float[Tensor, "T 3"]:
     """Normals of the head frame in the frame of each texel: x along u, y along v, z outwards."""
     rows, columns = texels.row_column
     along = interpolate(frames.tangent[:, :3], part.mesh.faces, texels.seen)[rows, columns]
@@ -181,16 +179,14 @@ def eye_in_sight(texels: Texels, eye: Eyeball, skin: Mesh) -> Bool[Tensor, "T"]:
     return open_[y, x] & (far < front[y, x]) & ((texels.place - eye.centre)[:, 2] > 0)
 
 
-def picture_of(
-    parts: list[tuple[Texels, Float[Tensor, "T 3"]]], *, side_px: int
-) -> Float[Tensor, "H W 3"]:
-    """Values of texels as one picture, continued over its empty places so that seams do not show when it is filtered."""
+def picture_of(parts: list[tuple[Texels, Float[Tensor, "T 3"]]], *, side_px: int) -> Float[Tensor, "H W 3"]:
+    """Values of texels as one picture, continued over its empty places: seams do not show when it is filtered."""
     picture, filled = torch.zeros(side_px, side_px, 3), torch.zeros(side_px, side_px, dtype=torch.bool)
     for texels, values in parts:
         rows, columns = texels.row_column
         picture[rows, columns] = values.float()
         filled[rows, columns] = True
-    near = ndimage.distance_transform_edt(~filled.numpy(), return_distances=False, return_indices=True)
+    near = np.asarray(ndimage.distance_transform_edt(~filled.numpy(), return_distances=False, return_indices=True))
     return picture[torch.from_numpy(near[0]).long(), torch.from_numpy(near[1]).long()]
 
 
