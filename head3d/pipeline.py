@@ -1,13 +1,12 @@
 """From photos to the report: what each stage reads of the subject folder, which function it calls, what it writes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from head3d import store
-from head3d.capture.photos import PHOTO_SUFFIXES
 from head3d.capture.types import Verdict
-from head3d.capture.video import VIDEO_SUFFIXES
 from head3d.config import Config, config_yaml
 from head3d.errors import CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
@@ -15,6 +14,7 @@ from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
 if TYPE_CHECKING:
+    from head3d.geometry.cameras import Cameras
     from head3d.perception.types import Observation
 
 
@@ -82,7 +82,8 @@ def fit(job: Job) -> None:
     from head3d.parts import write_fit
 
     observations = split_held_out(job.subject.observations(), job.config)[0]
-    fitted = fit_head(observations, config=job.config.fit, emit=job.emit)
+    cameras = given_cameras(observations, emit=job.emit)
+    fitted = fit_head(observations, config=job.config.fit, cameras=cameras, emit=job.emit)
     write_fit(job.folder, fitted, photos=[one.photo.name for one in observations])
 
 
@@ -92,10 +93,14 @@ def field(job: Job) -> None:
     from head3d.parts import write_field
     from head3d.train.loop import train_field
 
+    observations = split_held_out(job.subject.observations(), job.config)[0]
+    train = job.config.train
+    if given_cameras(observations) is not None:
+        train = replace(train, refine_cameras=False)  # what was measured stays
     trained = train_field(
         job.subject.fit(),
-        split_held_out(job.subject.observations(), job.config)[0],
-        config=job.config.train,
+        observations,
+        config=train,
         emit=job.emit,
         checkpoints=job.folder / "checkpoints",
     )
@@ -187,6 +192,22 @@ def report(job: Job) -> None:
     write_report(job.folder, content)
 
 
+def given_cameras(observations: "Sequence[Observation]", *, emit: Emit = ignore) -> "list[Cameras] | None":
+    """Cameras that came with the photos, if they came with all of them."""
+    import torch
+
+    from head3d.geometry.cameras import Cameras
+
+    made = [
+        Cameras(torch.from_numpy(photo.c2w).float()[None], torch.from_numpy(photo.K).float()[None], photo.size)
+        for photo in (one.photo for one in observations)
+        if photo.c2w is not None and photo.K is not None
+    ]
+    if made and len(made) < len(observations):
+        emit(Notice("Some photos have no known camera: all cameras are fitted.", "warning"))
+    return made if made and len(made) == len(observations) else None
+
+
 def split_held_out(
     observations: "Sequence[Observation]", config: Config
 ) -> "tuple[list[Observation], list[Observation]]":
@@ -264,12 +285,11 @@ def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
 
 
 def _files_of(source: Path) -> list[Path]:
+    from head3d.capture.photos import capture_files
+
     try:
-        if not source.is_dir():
-            return [source]
-        wanted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
-        return sorted(one for one in source.iterdir() if one.suffix.lower() in wanted and one.is_file())
-    except OSError:
+        return capture_files(source)
+    except (OSError, InputError):
         return [source]  # capture says what is wrong with it
 
 

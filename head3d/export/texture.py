@@ -175,7 +175,8 @@ def eye_in_sight(texels: Texels, eye: Eyeball, skin: Mesh) -> Bool[Tensor, "T"]:
     at, far = project(texels.place, c2w, K)
     x, y = (at[:, k].long().clamp(0, LOOKS - 1) for k in (0, 1))
     hidden = (front < float((eye.centre - c2w[:3, 3]).norm())).numpy()
-    open_ = torch.from_numpy(~ndimage.binary_dilation(hidden, iterations=max(LOOKS // 100, 1)))
+    covered = np.asarray(ndimage.binary_dilation(hidden, iterations=LOOKS // 100), dtype=bool)
+    open_ = torch.from_numpy(~covered)
     return open_[y, x] & (far < front[y, x]) & ((texels.place - eye.centre)[:, 2] > 0)
 
 
