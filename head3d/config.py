@@ -20,6 +20,7 @@ import yaml
 
 from head3d.capture.photos import CaptureConfig
 from head3d.errors import ConfigError
+from head3d.export.signing import SigningConfig
 from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
@@ -73,6 +74,7 @@ class Config:
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    provenance: SigningConfig = field(default_factory=SigningConfig)
     hold_out_from: int = 10
     """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 

@@ -17,7 +17,8 @@ from head3d.errors import ConfigError
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
 from head3d.export.glb import GlbOptions, head_glb
 from head3d.export.mesh import HeadMesh, head_mesh
-from head3d.export.provenance import NOTE
+from head3d.export.provenance import NOTE, sign_file
+from head3d.export.signing import identity_of
 from head3d.export.splat import head_splats
 from head3d.export.splat_files import SpzVersion, write_splat_ply, write_spz
 from head3d.export.texture import surface_look
@@ -98,6 +99,12 @@ def export(
     started = time.monotonic()
     with torch.no_grad(), store.disk_errors(place):
         written = _WRITERS[format](source, place)
+        inside = [
+            one
+            for path in written
+            for one in (sorted(path.parent.rglob("*")) if path.name == "transforms.json" else [path])
+        ]
+        subject.record_deliveries([one for one in inside if one.is_file()])
     emit(StageDone("export", time.monotonic() - started))
     return written
 
@@ -199,7 +206,9 @@ def _video(source: _Source, place: Path) -> list[Path]:
             yield source.finished(view, source.picture(view))
             source.emit(Progress("export", step + 1, count, view.name))
 
-    return [write_video(place, frames(), fps=source.options.fps, comment=NOTE)]
+    path = write_video(place, frames(), fps=source.options.fps, comment=NOTE)
+    facts = {"view": "turntable", "light": source.light.name}
+    return [sign_file(path, identity_of(source.config.provenance), facts=facts)]
 
 
 def _transforms(source: _Source, place: Path) -> list[Path]:
@@ -214,7 +223,8 @@ def _transforms(source: _Source, place: Path) -> list[Path]:
         source.emit(Progress("export", step + 1, len(angles), view.name))
     points = scattered(source.mesh.part("skin").mesh, count=10_000, generator=torch.Generator().manual_seed(0))
     colors = srgb_from_linear(surface_look(source.field, points.vertices).albedo)
-    path = write_capture(place, frames, points, colors)
+    signer = identity_of(source.config.provenance)
+    path = write_capture(place, frames, points, colors, signer=signer)
     return [path]
 
 

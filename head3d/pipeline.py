@@ -142,6 +142,7 @@ def views(job: Job) -> None:
 def headshots(job: Job) -> None:
     """headshots/: finished pictures by light, and a contact sheet; mostly invented views are put aside in refused/."""
     from head3d.export.provenance import write_with_provenance
+    from head3d.export.signing import identity_of
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
@@ -159,6 +160,7 @@ def headshots(job: Job) -> None:
             job.emit(Notice(verdict.sentence, "warning"))
     kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
+    signer = identity_of(job.config.provenance)
     finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
@@ -170,10 +172,10 @@ def headshots(job: Job) -> None:
             facts["confidence"] = str(verdicts[shot.view].shares)
         path = job.folder / (place if shot.view in kept else f"refused/{place}")
         store.make_folder(path.parent)
-        write_with_provenance(path, shot.rgb_srgb, facts=facts)
+        write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer)
     write_headshots(job.folder, files, verdicts=verdicts)
     sheet = contact_sheet([shot for shot in finished if shot.view in kept])
-    write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
+    write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"}, signer=signer)
 
 
 def report(job: Job) -> None:
@@ -264,7 +266,7 @@ STAGES: tuple[Stage, ...] = (
         "headshots",
         2,
         ("views",),
-        lambda c: (c.finish, c.views.lighting.exposure, c.gate),
+        lambda c: (c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=backdrop_content,
     ),

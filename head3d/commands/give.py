@@ -1,5 +1,6 @@
-"""Commands that hand a head on: export."""
+"""Commands about what is handed on: export, verify."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,3 +77,41 @@ def export_command(words: Sequence[str]) -> int:
         written = export(asked.subject, asked.format, options, out=asked.out, emit=emit)
     print("\n".join(str(path) for path in written))
     return 0
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Check the content credentials (C2PA) of pictures and videos: unchanged since head3d made them, and by whom."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Pictures (.png .jpg .webp .avif) and videos (.mp4)."""
+    anchor: Path | None = None
+    """Certificates (PEM) of authorities to trust beside this machine's own."""
+    json: bool = False
+    """Print JSON."""
+
+
+def verify_command(words: Sequence[str]) -> int:
+    from head3d.errors import ConfigError
+    from head3d.export.provenance import read_provenance
+    from head3d.export.signing import verify
+    from head3d.records import to_plain
+
+    options = parse(Verify, "verify", words)
+    if not options.files:
+        raise ConfigError("No picture to verify.", hint="head3d verify PICTURE...")
+    try:
+        anchors = options.anchor.read_bytes() if options.anchor else b""
+    except OSError as error:
+        raise ConfigError(f"{options.anchor}: {error.strerror}.", hint="Check the path.") from error
+    verdicts = {str(path): verify(path, anchors=anchors) for path in options.files}
+    if options.json:
+        print(json.dumps({name: to_plain(one) for name, one in verdicts.items()}, indent=1))
+    for name, one in verdicts.items() if not options.json else ():
+        words_of = [one.state, *([f"signed by {one.signer}"] if one.signer else []), *one.problems]
+        if one.state == "unsigned" and read_provenance(Path(name)):
+            words_of.append("it says in plain text that it is synthetic, which anybody could have written or removed")
+        if one.source_type:
+            words_of.append(one.source_type.rpartition("/")[2])
+        print(f"{name}: {'; '.join(words_of)}")
+    return 0 if all(one.state in ("trusted", "valid") for one in verdicts.values()) else 6

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from head3d import store
 from head3d.errors import ConfigError
+from head3d.export.certificate import Identity
 from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.geometry.conventions import flip_camera_axes
 from head3d.geometry.mesh import Mesh, write_ply
@@ -47,7 +48,14 @@ def ring_angles(count: int) -> list[tuple[float, float]]:
     ]
 
 
-def write_capture(folder: Path, frames: Sequence[CaptureFrame], points: Mesh, colors: Float[Tensor, "V 3"]) -> Path:
+def write_capture(
+    folder: Path,
+    frames: Sequence[CaptureFrame],
+    points: Mesh,
+    colors: Float[Tensor, "V 3"],
+    *,
+    signer: Identity | None = None,
+) -> Path:
     """Write the set; returns the path of transforms.json, which is written last.
 
     Args:
@@ -55,11 +63,12 @@ def write_capture(folder: Path, frames: Sequence[CaptureFrame], points: Mesh, co
         frames: Head frame; cameras are written in OpenGL axes, the world is the head frame (m, Y up, face along +Z).
         points: Points of the surface, for methods that start from a point cloud; as sparse_pc.ply.
         colors: Of each of them, sRGB in [0, 1].
+        signer: Signs the pictures.
     """
     entries: list[dict[str, Any]] = []
     for number, frame in enumerate(frames):
         name = f"frame_{number:05d}.png"
-        write_with_provenance(_in(folder, "images", name), frame.rgb_srgb, facts=frame.facts)
+        write_with_provenance(_in(folder, "images", name), frame.rgb_srgb, facts=frame.facts, signer=signer)
         alpha = frame.output.alpha.numpy()
         store.write_png(_in(folder, "masks", name), (alpha > OPAQUE).astype(np.uint8) * 255)
         depth = np.where(alpha > OPAQUE, frame.output.depth_m.numpy(), 0.0)

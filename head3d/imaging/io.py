@@ -43,7 +43,15 @@ def encode_jpeg(
 def write_image(
     path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None, xmp: bytes = b""
 ) -> Path:
-    """Write a PNG or JPEG (by the suffix), whole or not at all.
+    """Write a PNG or JPEG, whole or not at all (see :func:`encode_image`)."""
+    store.write_bytes(path, encode_image(path, pixels, text=text, xmp=xmp))
+    return path
+
+
+def encode_image(
+    path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None, xmp: bytes = b""
+) -> bytes:
+    """PNG or JPEG bytes, by the suffix of a path.
 
     Args:
         text: For PNG one chunk per key; for JPEG the value of "Comment".
@@ -51,13 +59,11 @@ def write_image(
     """
     match path.suffix.lower():
         case ".png":
-            data = encode_png(pixels, text=text)
+            return encode_png(pixels, text=text)
         case ".jpg" | ".jpeg":
-            data = encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
+            return encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
         case suffix:
             raise ConfigError(f"Cannot write a picture as {suffix or path.name}.", hint="Use .png or .jpg.")
-    store.write_bytes(path, data)
-    return path
 
 
 def read_image(path: Path) -> Shaped[np.ndarray, "H W C"]:
