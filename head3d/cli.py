@@ -80,6 +80,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "delete": ("erase a person", folder.delete),
     "doctor": ("what this machine offers, and what is missing", machine.doctor),
     "weights": ("list or fetch the model files", machine.weights),
+    "licenses": ("licences of packages, model files and data", machine.licenses),
     "build": ("compile the kernels", machine.build),
     "bench": ("measure a head against truth; speed of kernels and pictures", machine.bench),
     "presets": ("list the presets", tryout.presets),
