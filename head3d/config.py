@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import tyro
 import yaml
 
+from head3d import store
 from head3d.capture.photos import CaptureConfig
 from head3d.errors import ConfigError
 from head3d.export.signing import SigningConfig
@@ -115,10 +116,10 @@ def load_config(source: str | Path = "", *overrides: str) -> Config:
 def arguments_from_yaml(text: str, *, where: str) -> list[str]:
     """The arguments a yaml of nested mappings stands for."""
     try:
-        content = yaml.safe_load(text)
+        content = store.plain_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"{where} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation."
+            f"{where} is not yaml: {(str(error).splitlines() or ['?'])[0]}.", hint="Check its indentation."
         ) from error
     if content is None:
         return []

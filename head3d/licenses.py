@@ -101,7 +101,9 @@ def _packages() -> Iterator[Entry]:
     for name in sorted(optional, key=lambda one: (one not in needed, one)):
         found = metadata.distribution(name)
         kind: Kind = "needed" if name in needed else "optional"
-        yield _entry(name, found.version, SAID_ELSEWHERE.get(name) or licence_of(found.metadata), kind, NOTES.get(name, ""))
+        yield _entry(
+            name, found.version, SAID_ELSEWHERE.get(name) or licence_of(found.metadata), kind, NOTES.get(name, "")
+        )
 
 
 def _closure(*, extra: str | None) -> set[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from head3d import __version__, store
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, CorruptPart
 from head3d.export.certificate import Identity
 from head3d.export.signing import MIME, signed
 from head3d.imaging.io import encode_image, read_text
@@ -90,7 +90,11 @@ def read_provenance(path: Path) -> dict[str, str]:
     """The facts in a picture that head3d wrote; empty if there are none."""
     text = read_text(path)
     if "head3d" in text:
-        return dict(json.loads(text["head3d"]))
+        try:
+            found = json.loads(text["head3d"])
+        except (ValueError, RecursionError) as error:
+            raise CorruptPart(f"{path}: its notes were edited.", hint="Make the picture again.") from error
+        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
     if text.get("Comment") == NOTE:
         return {"digital_source_type": DIGITAL_SOURCE_TYPE}
     return {}
