@@ -17,18 +17,19 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from head3d import bench_kernels, bench_render
+from head3d import bench_export, bench_kernels, bench_render
 from head3d.bench_run import BenchReport, as_plain, bench_subject
 from head3d.bench_truth import check_same_world, load_truth, pick_inputs
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
 
-HELP = """usage: head3d bench subject|kernels|render [OPTIONS]
+HELP = """usage: head3d bench subject|kernels|render|export [OPTIONS]
 
   subject TRUTH    how good a head is: pose, shape and pictures against truth
   kernels          how fast every op is, against plain torch and against what the machine can do
   render SUBJECT   how fast pictures of a finished subject are, fused and not, and how much they differ
+  export SUBJECT   how near a .glb's turntable is to the field's
 
 head3d bench WHAT --help tells the options.
 """
@@ -79,10 +80,14 @@ def main(words: Sequence[str]) -> int:
             return bench_kernels.main(words[1:])
         case ["render"]:
             return bench_render.main(words[1:])
+        case ["export"]:
+            return bench_export.main(words[1:])
         case ["-h" | "--help"]:
             sys.stdout.write(HELP)
             raise SystemExit(0)
-    raise ConfigError("head3d bench measures a subject, the kernels or rendering.", hint=HELP.partition("\n")[0])
+    raise ConfigError(
+        "head3d bench measures a subject, the kernels, rendering or an export.", hint=HELP.partition("\n")[0]
+    )
 
 
 def _subject(words: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, machine, make, many, training, tryout
+from head3d.commands import folder, give, machine, make, many, training, tryout
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -74,10 +74,15 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "render": ("more headshots: other angles, lights, sizes", make.render_command),
     "batch": ("many people, side by side or on a cluster", many.batch),
     "serve": ("an HTTP API with a queue", many.serve),
+    "export": ("GLB, splats, video, captures, EXR for other programs", give.export_command),
     "status": ("what is done in a subject folder", folder.status),
+    "verify": ("check the signatures of pictures", give.verify_command),
+    "lock": ("encrypt a subject folder", folder.lock_command),
+    "unlock": ("decrypt it again", folder.unlock_command),
     "delete": ("erase a person", folder.delete),
     "doctor": ("what this machine offers, and what is missing", machine.doctor),
     "weights": ("list or fetch the model files", machine.weights),
+    "licenses": ("licences of packages, model files and data", machine.licenses),
     "build": ("compile the kernels", machine.build),
     "bench": ("measure a head against truth; speed of kernels and pictures", machine.bench),
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),

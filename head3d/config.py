@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 import tyro
 import yaml
 
+from head3d import store
 from head3d.capture.photos import CaptureConfig
 from head3d.errors import ConfigError
+from head3d.export.signing import SigningConfig
 from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
@@ -73,6 +75,7 @@ class Config:
     render: RenderConfig = field(default_factory=RenderConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    provenance: SigningConfig = field(default_factory=SigningConfig)
     hold_out_from: int = 10
     """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 
@@ -113,10 +116,10 @@ def load_config(source: str | Path = "", *overrides: str) -> Config:
 def arguments_from_yaml(text: str, *, where: str) -> list[str]:
     """The arguments a yaml of nested mappings stands for."""
     try:
-        content = yaml.safe_load(text)
+        content = store.plain_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"{where} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation."
+            f"{where} is not yaml: {(str(error).splitlines() or ['?'])[0]}.", hint="Check its indentation."
         ) from error
     if content is None:
         return []

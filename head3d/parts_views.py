@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from head3d import store
+from head3d.errors import CorruptPart, ShapeError
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.parts import FORMAT_VERSION
 from head3d.quality.gate import SightVerdict
@@ -59,17 +60,24 @@ def read_view(folder: Path) -> tuple[RenderOutput, View]:
     """Read what :func:`write_view` wrote."""
     path = folder / "view.json"
     payload = store.read_json(path, kind="head3d.view", version=FORMAT_VERSION)
+    try:
+        return _view_of(folder, payload), from_plain(View, payload.get("view"), where=str(path))
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError, ShapeError) as error:
+        raise CorruptPart(f"{path} or its pictures were edited: {error}.", hint="Run `head3d run` again.") from error
+
+
+def _view_of(folder: Path, payload: Mapping[str, Any]) -> RenderOutput:
     color = _unit(store.read_png(folder / "color.png"))
     normal = _unit(store.read_png(folder / "normal.png")) * 2.0 - 1.0
     alpha = color[..., 3].contiguous()
-    output = RenderOutput(
-        rgb_linear=linear_from_srgb(color[..., :3]) / payload["exposure"],
+    return RenderOutput(
+        rgb_linear=linear_from_srgb(color[..., :3]) / float(payload["exposure"]),
         albedo=linear_from_srgb(_unit(store.read_png(folder / "albedo.png"))),
         normal=torch.nn.functional.normalize(normal, dim=-1) * (alpha > 0)[..., None],
         alpha=alpha,
-        depth_m=torch.from_numpy(store.read_png(folder / "depth.png").astype(np.float32)) * payload["depth_step_m"],
+        depth_m=torch.from_numpy(store.read_png(folder / "depth.png").astype(np.float32))
+        * float(payload["depth_step_m"]),
     )
-    return output, from_plain(View, payload.get("view"), where=str(path))
 
 
 def read_shares(folder: Path) -> Shares | None:

@@ -2,13 +2,12 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from head3d import store
-from head3d.capture.photos import PHOTO_SUFFIXES
 from head3d.capture.types import Verdict
-from head3d.capture.video import VIDEO_SUFFIXES
 from head3d.config import Config, config_yaml
 from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
@@ -16,6 +15,7 @@ from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
 if TYPE_CHECKING:
+    from head3d.geometry.cameras import Cameras
     from head3d.perception.types import Observation
 
 
@@ -111,7 +111,8 @@ def fit(job: Job) -> None:
     from head3d.parts import write_fit
 
     observations = split_held_out(job.subject.observations(), job.config)[0]
-    fitted = fit_head(observations, config=job.config.fit, emit=job.emit)
+    cameras = given_cameras(observations, emit=job.emit)
+    fitted = fit_head(observations, config=job.config.fit, cameras=cameras, emit=job.emit)
     write_fit(job.folder, fitted, photos=[one.photo.name for one in observations])
 
 
@@ -121,10 +122,14 @@ def field(job: Job) -> None:
     from head3d.parts import write_field
     from head3d.train.loop import train_field
 
+    observations = split_held_out(job.subject.observations(), job.config)[0]
+    train = job.config.train
+    if given_cameras(observations) is not None:
+        train = replace(train, refine_cameras=False)  # what was measured stays
     trained = train_field(
         job.subject.fit(),
-        split_held_out(job.subject.observations(), job.config)[0],
-        config=job.config.train,
+        observations,
+        config=train,
         emit=job.emit,
         checkpoints=job.folder / "checkpoints",
     )
@@ -166,6 +171,7 @@ def views(job: Job) -> None:
 def headshots(job: Job) -> None:
     """headshots/: finished pictures by light, and a contact sheet; mostly invented views are put aside in refused/."""
     from head3d.export.provenance import write_with_provenance
+    from head3d.export.signing import identity_of
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
@@ -183,6 +189,7 @@ def headshots(job: Job) -> None:
             job.emit(Notice(verdict.sentence, "warning"))
     kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
+    signer = identity_of(job.config.provenance)
     finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
@@ -194,10 +201,10 @@ def headshots(job: Job) -> None:
             facts["confidence"] = str(verdicts[shot.view].shares)
         path = job.folder / (place if shot.view in kept else f"refused/{place}")
         store.make_folder(path.parent)
-        write_with_provenance(path, shot.rgb_srgb, facts=facts)
+        write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer)
     write_headshots(job.folder, files, verdicts=verdicts)
     sheet = contact_sheet([shot for shot in finished if shot.view in kept])
-    write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"})
+    write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"}, signer=signer)
 
 
 def report(job: Job) -> None:
@@ -214,6 +221,22 @@ def report(job: Job) -> None:
         gate=job.config.gate,
     )
     write_report(job.folder, content)
+
+
+def given_cameras(observations: "Sequence[Observation]", *, emit: Emit = ignore) -> "list[Cameras] | None":
+    """Cameras that came with the photos, if they came with all of them."""
+    import torch
+
+    from head3d.geometry.cameras import Cameras
+
+    made = [
+        Cameras(torch.from_numpy(photo.c2w).float()[None], torch.from_numpy(photo.K).float()[None], photo.size)
+        for photo in (one.photo for one in observations)
+        if photo.c2w is not None and photo.K is not None
+    ]
+    if made and len(made) < len(observations):
+        emit(Notice("Some photos have no known camera: all cameras are fitted.", "warning"))
+    return made if made and len(made) == len(observations) else None
 
 
 def split_held_out(
@@ -272,7 +295,7 @@ STAGES: tuple[Stage, ...] = (
         "headshots",
         2,
         ("views",),
-        lambda c: (c.finish, c.views.lighting.exposure, c.gate),
+        lambda c: (c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=backdrop_content,
     ),
@@ -293,12 +316,11 @@ def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
 
 
 def _files_of(source: Path) -> list[Path]:
+    from head3d.capture.photos import capture_files
+
     try:
-        if not source.is_dir():
-            return [source]
-        wanted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
-        return sorted(one for one in source.iterdir() if one.suffix.lower() in wanted and one.is_file())
-    except OSError:
+        return capture_files(source)
+    except (OSError, InputError):
         return [source]  # capture says what is wrong with it
 
 

@@ -14,6 +14,7 @@ from head3d.config import Config, load_config
 from head3d.errors import ConfigError
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
+from head3d.export.signing import identity_of
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
@@ -185,6 +186,7 @@ def render(
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
     written = []
+    signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
     shots = finish_set(outputs, wanted, config=finish)
     for shot, view, belief in zip(shots, wanted, beliefs, strict=True):
@@ -193,8 +195,9 @@ def render(
         path = place / f"{'_'.join(words)}.png"
         with store.disk_errors(path):
             facts = {**shot.provenance, "confidence": str(belief.shares)}
-            written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts))
+            written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer))
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
+    subject.record_deliveries(written)
     emit(StageDone("render", time.monotonic() - started))
     return written

@@ -41,6 +41,9 @@ _DISK_TROUBLE = {
 }
 
 
+MOST_YAML = 1_000_000
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk says while ``path`` is written into a StorageError of one line."""
@@ -113,7 +116,7 @@ def read_json(
         payload = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise CorruptPart(f"{path} is missing.", hint="Run `head3d run` on the subject again to rebuild it.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CorruptPart(
             f"{path} is truncated or was edited: {error}.", hint="Run `head3d run` to rebuild it."
         ) from error
@@ -132,6 +135,20 @@ def read_json(
             )
         payload = {**step(payload), "format": kind, "version": payload["version"] + 1}
     return payload
+
+
+def plain_yaml(text: str) -> Any:
+    """Parse yaml of a sane size without aliases, which can make gigabytes of a few letters; YAMLError otherwise."""
+    import yaml
+
+    if len(text) > MOST_YAML:
+        raise yaml.YAMLError(f"it is longer than {MOST_YAML} letters")
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise yaml.YAMLError("it has aliases (*name), which are not read")
+        return yaml.safe_load(text)
+    except (RecursionError, ValueError, OverflowError) as error:  # dates and numbers that are none, nesting without end
+        raise yaml.YAMLError(str(error)) from error
 
 
 def write_png(path: Path, pixels: Shaped[np.ndarray, "..."]) -> None:
@@ -218,6 +235,19 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
         with disk_errors(path):
             os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def waiting_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock for this process, waiting for others that hold it for a moment."""
+    path = folder / ".lock"
+    with disk_errors(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -6,15 +6,16 @@ that was killed half-way is simply not in it. Reading a part needs no ledger.
 
 import getpass
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from head3d import store
-from head3d.errors import CorruptPart, InputError
+from head3d.errors import ConfigError, ConsentMissing, CorruptPart, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 FOLDERS = ("photos", "perception", "fit", "field", "views", "refined", "headshots", "report", "exports")
 """Everything head3d may write into, beside subject.json, config.yaml and .lock."""
-FILES = ("subject.json", "config.yaml", ".lock")
+DELIVERIES = "deliveries.json"
+"""Where copies went that lie outside the folder."""
+VAULT_FILES = ("subject.age", "key.age")
+"""What a locked subject is (see vault.py)."""
+FILES = ("subject.json", "config.yaml", DELIVERIES, ".lock", *VAULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,41 @@ class Consent:
     scope: str
 
 
-def consent_of(by: str = "", scope: str = "") -> Consent:
-    """A record dated today; without a name, of the person who runs the program, about themselves."""
-    return Consent(by=by or _login_name(), date=datetime.now(UTC).date().isoformat(), scope=scope or "self")
+def consent_of(by: str = "", scope: str = "", *, date: str = "") -> Consent:
+    """A record; without a name, of the person who runs the program, about themselves.
+
+    Args:
+        by: Who agreed.
+        scope: To what, in their words; needed with a name that is another's.
+        date: ISO; today if empty.
+
+    Raises:
+        ConsentMissing: Somebody else is named, and not what they agreed to.
+        ConfigError: The date is none, or not yet.
+    """
+    today = datetime.now(UTC).date()
+    if by and by != _login_name() and not scope.strip():
+        raise ConsentMissing(
+            f"It is not said what {by} agreed to.", hint='Add --consent-scope "...", in their words; or ask them first.'
+        )
+    try:
+        day = Date.fromisoformat(date) if date else today
+    except ValueError as error:
+        raise ConfigError(f"{date!r} is no date.", hint="Write it as 2026-01-31.") from error
+    if day > today:
+        raise ConfigError(f"Consent of {date} is not given yet.", hint="Give the day they agreed.")
+    return Consent(by=by or _login_name(), date=day.isoformat(), scope=scope or "self")
+
+
+def parse_consent(text: str) -> Consent:
+    """Read ``NAME, DATE, what they agreed to``."""
+    parts = [part.strip() for part in text.split(",", 2)]
+    if len(parts) < 3 or not all(parts):
+        raise ConsentMissing(
+            f"{text!r} is no record of consent.", hint='Write "NAME, 2026-01-31, what they agreed to".'
+        )
+    name, date, scope = parts
+    return consent_of(name, scope, date=date)
 
 
 @dataclass(frozen=True)
@@ -121,6 +158,8 @@ class Subject:
 
     def require(self) -> "Subject":
         """Itself, or InputError if there is no such subject."""
+        if not self.exists and all((self.path / name).is_file() for name in VAULT_FILES):
+            raise InputError(f"{self.path} is locked.", hint=f"head3d unlock {self.path}")
         if not self.exists:
             raise InputError(f"{self.path} is not a subject folder.", hint="Make one: head3d run PHOTO... --out FOLDER")
         return self
@@ -201,16 +240,29 @@ class Subject:
 
         return read_headshots(self.path / "headshots")
 
+    def record_deliveries(self, files: Sequence[Path]) -> None:
+        """Remember files of this person that were written outside the folder, so that they can be erased as well."""
+        outside = [one.resolve() for one in files if not one.resolve().is_relative_to(self.path.resolve())]
+        if not outside:
+            return
+        path = self.path / DELIVERIES
+        known = {}
+        if path.is_file():
+            known = store.read_json(path, kind="head3d.deliveries", version=FORMAT_VERSION).get("files", {})
+        known |= {str(one): store.sha256_file(one) for one in outside}
+        store.write_json(path, {"files": known}, kind="head3d.deliveries", version=FORMAT_VERSION)
+
     def delete(self) -> list[Path]:
         """Erase the person: every file head3d wrote, then the folder if nothing of the user's is left in it.
 
         Returns:
             What was left because head3d did not write it.
         """
-        self.require()
+        if not any((self.path / name).is_file() for name in VAULT_FILES):
+            self.require()
         with store.disk_errors(self.path):
-            for name in FOLDERS:
-                for folder in (self.path / name, self.path / f".{name}.draft"):
+            for name in (*FOLDERS, ".unlock"):
+                for folder in (self.path / name, self.path / f"{'' if name[0] == '.' else '.'}{name}.draft"):
                     if folder.is_dir():
                         shutil.rmtree(folder)
             for name in FILES:

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from head3d.capture.exif import Exposure, read_exposure
 from head3d.errors import PhotoUnusable
+from head3d.imaging.io import DAMAGE, first_line
 from head3d.shapes import shaped
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
@@ -37,18 +38,19 @@ def decode(data: bytes, *, max_side_px: int, max_pixels: int) -> Decoded:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow only warns at 89 megapixels; our own limit below is an error and comes before any decoding.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow only warns at 89 megapixels; our own limit below is an error and comes before any decoding. What it
+            # says of odd metadata concerns nobody: it is thrown away.
+            warnings.simplefilter("ignore")
             with _open(data) as image:
                 return _decode(image, max_side_px=max_side_px, max_pixels=max_pixels)
     except Image.DecompressionBombError as error:
         raise PhotoUnusable("the picture is far too large (more than 170 megapixels)") from error
     except UnidentifiedImageError as error:
         raise PhotoUnusable(_not_a_picture(data)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+    except DAMAGE as error:
         if "truncated" in str(error) or isinstance(error, EOFError):
             raise PhotoUnusable("the file is cut off: part of the picture is missing") from error
-        raise PhotoUnusable(f"the file is damaged ({error})") from error
+        raise PhotoUnusable(f"the file is damaged ({first_line(error)})") from error
 
 
 def _open(data: bytes) -> Image.Image:

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from head3d.capture.decode import decode
 from head3d.capture.duplicates import Fingerprint, fingerprint, is_near
+from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
+from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo, Verdict, refused
 from head3d.capture.video import VIDEO_SUFFIXES, VideoConfig, sharp_frames
 from head3d.errors import InputError, PhotoUnusable
@@ -49,6 +52,9 @@ class CaptureConfig:
     """Photos beyond this many are left out."""
     keep_duplicates: bool = False
     """Keep near duplicates: they add time, no information."""
+    cameras: Literal["auto", "ignore"] = "auto"
+    """auto: a folder with transforms.json (nerfstudio) or a COLMAP model tells its pictures' cameras, which are kept as
+    they are; ignore: they are fitted anew."""
     video: VideoConfig = field(default_factory=VideoConfig)
     """How frames are taken from videos."""
 
@@ -56,7 +62,7 @@ class CaptureConfig:
 def gather(
     paths: Sequence[Path], *, config: CaptureConfig = CaptureConfig(), emit: Emit = ignore
 ) -> tuple[list[Photo], list[Verdict]]:
-    """Read photos (files, folders of them, videos).
+    """Read photos (files, folders of them, videos, captures with known cameras).
 
     Returns:
         The usable photos, and a verdict on every file, in the order of the files. Frames of videos are candidates:
@@ -65,7 +71,9 @@ def gather(
     Raises:
         InputError: A path does not exist or may not be read, or there is no picture at all.
     """
-    files = _expand(paths)
+    sources = _expand(paths, config)
+    files = [(name, source.file) for name, source in sources]
+    cameras = {name: source for name, source in sources}
     emit(StageStart("capture", len(files)))
     photos: list[Photo] = []
     prints: list[Fingerprint] = []
@@ -76,7 +84,7 @@ def gather(
             photos += frames
             prints += [fingerprint(frame) for frame in frames]
         else:
-            photo, verdict = _read(path, name, config)
+            photo, verdict = _read(path, name, config, cameras[name])
             if photo is not None:
                 seen = fingerprint(photo)
                 verdict = _check_against(photo, seen, verdict, photos, prints, config)
@@ -90,7 +98,16 @@ def gather(
     return photos, verdicts
 
 
-def _read(path: Path, name: str, config: CaptureConfig) -> tuple[Photo | None, Verdict]:
+@dataclass(frozen=True)
+class _Source:
+    """A file, with its camera and the name of its capture where those are known."""
+
+    file: Path
+    camera: KnownCamera | None = None
+    capture: str = ""
+
+
+def _read(path: Path, name: str, config: CaptureConfig, source: _Source) -> tuple[Photo | None, Verdict]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -111,7 +128,13 @@ def _read(path: Path, name: str, config: CaptureConfig) -> tuple[Photo | None, V
         sha256=hashlib.sha256(data).hexdigest(),
         camera=decoded.exposure.camera,
         alpha=decoded.alpha,
+        video=source.capture,
     )
+    if source.camera is not None:
+        try:
+            photo = rectified(replace(photo, camera=photo.camera or source.capture), source.camera)
+        except PhotoUnusable as error:
+            return None, refused(name, error.message)
     return photo, Verdict(name, accepted=True, warnings=decoded.warnings)
 
 
@@ -145,20 +168,43 @@ def _check_against(
     return verdict
 
 
-def _expand(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+def _expand(paths: Iterable[Path], config: CaptureConfig) -> list[tuple[str, _Source]]:
     """Files with names to show: unique, and as short as the files' own."""
-    files: list[Path] = []
+    sources: list[_Source] = []
     for path in paths:
         try:
-            files += _files_of(path)
+            known = find_capture(path) if config.cameras == "auto" else None
+            if known is None:
+                sources += [_Source(file) for file in _files_of(path)]
+            else:
+                sources += _of_capture(known, config)
         except PermissionError as error:
             raise InputError(f"{path}: no permission to read it.", hint="Check who owns it: ls -ld.") from error
-    if not files:
+    if not sources:
         where = ", ".join(str(path) for path in paths) or "the command line"
         raise InputError(f"No photo found in {where}.", hint="Give photos, a folder of photos, or a video.")
-    files = list(dict.fromkeys(files))
-    names = [path.name for path in files]
-    return [(path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}", path) for path in files]
+    unique = {source.file: source for source in reversed(sources)}
+    files = list(dict.fromkeys(source.file for source in sources))
+    names = [file.name for file in files]
+    shown = [file.name if names.count(file.name) == 1 else f"{file.parent.name}/{file.name}" for file in files]
+    return [(name, unique[file]) for name, file in zip(shown, files, strict=True)]
+
+
+def _of_capture(known: Path, config: CaptureConfig) -> list[_Source]:
+    """A small capture is all photos; of a large one perception keeps frames that spread over head pose."""
+    frames = read_capture(known)
+    name = known.parent.name if known.is_file() else known.name
+    many = len(frames) > config.max_photos
+    return [_Source(one.file, one.camera, f"capture {name}" if many else "") for one in spread(frames)]
+
+
+def capture_files(path: Path) -> list[Path]:
+    """The files a source stands for, those that tell cameras included; nothing is decoded."""
+    known = find_capture(path)
+    if known is None:
+        return _files_of(path)
+    told = [known] if known.is_file() else sorted(one for one in known.iterdir() if one.stem in ("cameras", "images"))
+    return [*(one for one in told if one.is_file()), *(frame.file for frame in read_capture(known))]
 
 
 def _files_of(path: Path) -> list[Path]:

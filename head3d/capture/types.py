@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from head3d.shapes import shaped
 
@@ -21,7 +21,10 @@ class Photo:
         camera: Identifies the physical camera and lens ("Apple iPhone 13 26mm"), so that photos can share a focal
             length; "" if unknown.
         alpha: Coverage of a file with transparency (a render, a cut-out), 255 = opaque; None for plain photos.
-        video: Name of the video this is a frame of, "" for photos. Perception thins frames out by head pose.
+        video: Name of the video (or capture) this is a frame of, "" for photos. Perception thins frames out by head
+            pose.
+        c2w: Pose in the world of the capture it comes from (OpenCV axes, any unit), None if nobody knows it.
+        K: Intrinsics that go with the pose, px.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Photo:
     camera: str = ""
     alpha: UInt8[np.ndarray, "H W"] | None = None
     video: str = ""
+    c2w: Float[np.ndarray, "4 4"] | None = None
+    K: Float[np.ndarray, "3 3"] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Commands about the machine: doctor, weights, build, bench."""
+"""Commands about the machine: doctor, weights, licenses, build, bench."""
 
 import json
 from collections.abc import Sequence
@@ -76,3 +76,22 @@ def bench(words: Sequence[str]) -> int:
     from head3d import bench
 
     return bench.main(words)
+
+
+@dataclass(frozen=True)
+class Licenses:
+    """Licences of all packages, model files and data that head3d runs with."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def licenses(words: Sequence[str]) -> int:
+    from head3d.licenses import by_default, licenses_text
+    from head3d.licenses import licenses as list_licenses
+    from head3d.records import to_plain
+
+    options = parse(Licenses, "licenses", words)
+    entries = list_licenses()
+    print(json.dumps(to_plain(tuple(entries)), indent=1) if options.json else licenses_text(entries))
+    return 0 if all(one.commercial for one in by_default(entries)) else 1

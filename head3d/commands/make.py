@@ -15,7 +15,7 @@ from head3d.console import Mode, listen, write_json_line
 def run_command(words: Sequence[str]) -> int:
     from head3d.config import Config, load_config
     from head3d.pipeline import run
-    from head3d.subject import consent_of
+    from head3d.subject import consent_of, parse_consent
 
     @dataclass(frozen=True)
     class Run:
@@ -33,6 +33,8 @@ def run_command(words: Sequence[str]) -> int:
         """Who agreed to this: the name of the person in the photos. Empty: you, of yourself."""
         consent_scope: str = ""
         """What they agreed to, in their words."""
+        consent: str = ""
+        """All in one: "NAME, 2026-01-31, what they agreed to"."""
         log_json: bool = False
         """Progress as JSON lines on standard output."""
         quiet: bool = False
@@ -46,6 +48,8 @@ def run_command(words: Sequence[str]) -> int:
         config = replace(config, perception=replace(config.perception, face=options.face))
     given = options.consent_by or options.consent_scope
     consent = consent_of(options.consent_by, options.consent_scope) if given else None
+    if options.consent:
+        consent = parse_consent(options.consent)
     mode: Mode = "json" if options.log_json else "quiet" if options.quiet else "auto"
     with listen(mode) as emit:
         subject = run(options.photos, options.out, config=config, consent=consent, emit=emit)

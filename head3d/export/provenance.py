@@ -12,9 +12,11 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from jaxtyping import UInt8
 
-from head3d import __version__
-from head3d.errors import ConfigError
-from head3d.imaging.io import read_text, write_image
+from head3d import __version__, store
+from head3d.errors import ConfigError, CorruptPart
+from head3d.export.certificate import Identity
+from head3d.export.signing import MIME, signed
+from head3d.imaging.io import encode_image, read_text
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC: media created by an algorithm trained on samples."""
@@ -54,19 +56,45 @@ def xmp_packet(record: Mapping[str, str]) -> str:
     )
 
 
-def write_with_provenance(path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, facts: Mapping[str, str]) -> Path:
-    """Write a PNG or JPEG that says how it was made."""
+def write_with_provenance(
+    path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, facts: Mapping[str, str], signer: Identity | None = None
+) -> Path:
+    """Write a PNG or JPEG that says how it was made.
+
+    Args:
+        path: Its suffix says which.
+        pixels: sRGB.
+        facts: About the picture; keys of ``ALLOWED_FACTS``.
+        signer: Signs it (see signing.py); None: text alone.
+    """
     text = provenance_text(facts)
-    if path.suffix.lower() == ".png":
-        return write_image(path, pixels, text=text)
-    return write_image(path, pixels, text=text, xmp=text["XML:com.adobe.xmp"].encode())
+    xmp = b"" if path.suffix.lower() == ".png" else text["XML:com.adobe.xmp"].encode()
+    data = encode_image(path, pixels, text=text, xmp=xmp)
+    store.write_bytes(path, data if signer is None else _signed(data, path, facts, signer))
+    return path
+
+
+def sign_file(path: Path, signer: Identity | None, *, facts: Mapping[str, str]) -> Path:
+    """Sign a file that is complete (a video), if there is a signer and the kind of file can hold a signature."""
+    if signer is not None and path.suffix.lower() in MIME:
+        store.write_bytes(path, _signed(path.read_bytes(), path, facts, signer))
+    return path
+
+
+def _signed(data: bytes, path: Path, facts: Mapping[str, str], signer: Identity) -> bytes:
+    provenance_text(facts)  # refuses what could be personal
+    return signed(data, path.suffix, signer, source_type=DIGITAL_SOURCE_TYPE, facts=facts, title=path.name)
 
 
 def read_provenance(path: Path) -> dict[str, str]:
     """The facts in a picture that head3d wrote; empty if there are none."""
     text = read_text(path)
     if "head3d" in text:
-        return dict(json.loads(text["head3d"]))
+        try:
+            found = json.loads(text["head3d"])
+        except (ValueError, RecursionError) as error:
+            raise CorruptPart(f"{path}: its notes were edited.", hint="Make the picture again.") from error
+        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
     if text.get("Comment") == NOTE:
         return {"digital_source_type": DIGITAL_SOURCE_TYPE}
     return {}

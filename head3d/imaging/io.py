@@ -2,7 +2,11 @@
 
 import base64
 import io
-from collections.abc import Mapping
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,17 @@ from PIL import Image, PngImagePlugin
 
 from head3d import store
 from head3d.errors import ConfigError, CorruptPart
+
+DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
+    NotImplementedError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's readers raise on damaged files, found by fuzzing: a header's nonsense goes far before it is noticed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, for one line of a message."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def encode_png(pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None) -> bytes:
@@ -43,7 +58,15 @@ def encode_jpeg(
 def write_image(
     path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None, xmp: bytes = b""
 ) -> Path:
-    """Write a PNG or JPEG (by the suffix), whole or not at all.
+    """Write a PNG or JPEG, whole or not at all (see :func:`encode_image`)."""
+    store.write_bytes(path, encode_image(path, pixels, text=text, xmp=xmp))
+    return path
+
+
+def encode_image(
+    path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None, xmp: bytes = b""
+) -> bytes:
+    """PNG or JPEG bytes, by the suffix of a path.
 
     Args:
         text: For PNG one chunk per key; for JPEG the value of "Comment".
@@ -51,23 +74,20 @@ def write_image(
     """
     match path.suffix.lower():
         case ".png":
-            data = encode_png(pixels, text=text)
+            return encode_png(pixels, text=text)
         case ".jpg" | ".jpeg":
-            data = encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
+            return encode_jpeg(pixels, comment=(text or {}).get("Comment", ""), xmp=xmp)
         case suffix:
             raise ConfigError(f"Cannot write a picture as {suffix or path.name}.", hint="Use .png or .jpg.")
-    store.write_bytes(path, data)
-    return path
 
 
 def read_image(path: Path) -> Shaped[np.ndarray, "H W C"]:
     """Read a PNG or JPEG: RGB or RGBA as stored, grey as (H, W, 1), 16-bit grey as uint16."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            image.load()
+        with _opened(path) as image:
             kept = image if image.mode in ("RGB", "RGBA", "L") or image.mode[:1] == "I" else image.convert("RGB")
             pixels = np.array(kept)
-    except (OSError, SyntaxError) as error:
+    except DAMAGE as error:
         raise CorruptPart(f"{path}: not a readable picture.", hint="Run the stage that made it again.") from error
     pixels = pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
     return pixels[..., None] if pixels.ndim == 2 else pixels
@@ -75,13 +95,25 @@ def read_image(path: Path) -> Shaped[np.ndarray, "H W C"]:
 
 def read_text(path: Path) -> dict[str, str]:
     """The text chunks of a PNG, or {"Comment": ...} of a JPEG."""
-    with Image.open(path, formats=("PNG", "JPEG")) as image:
-        image.load()
-        found = {str(key): value for key, value in image.info.items() if isinstance(value, str)}
-        comment = image.info.get("comment")
+    try:
+        with _opened(path) as image:
+            found = {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+            comment = image.info.get("comment")
+    except DAMAGE as error:
+        raise CorruptPart(f"{path}: not a readable picture.", hint="It is damaged, or of another kind.") from error
     if isinstance(comment, bytes):
         found["Comment"] = comment.decode("utf-8", "replace")
     return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A PNG or JPEG, decoded; what Pillow would warn of is thrown away."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            image.load()
+            yield image
 
 
 def data_uri(pixels: UInt8[np.ndarray, "H W *C"], *, quality: int = 82) -> str:

@@ -101,13 +101,18 @@ def posed_skin(fit: HeadFit, units: Float[Tensor, "E"]) -> tuple[Mesh, Mesh]:
     """Outer skin of the fitted head without eyeballs and caps, neutral and with an expression; head frame, m."""
     neutral = fit.vertices().detach().float()
     moved = torch.einsum("e,evc->vc", units, fit.model.expression_basis)
-    y, z = fit.model.mean[:, 1], fit.model.mean[:, 2]
-    share = ((y - STILL_BELOW_M) / (MOVING_ABOVE_M - STILL_BELOW_M)).clamp(0, 1)
-    share = share * ((z - STILL_BEHIND_M) / (MOVING_BEFORE_M - STILL_BEHIND_M)).clamp(0, 1)
+    share = moving_share(fit.model)
     inside = torch.zeros(len(neutral), dtype=torch.bool)
     inside[fit.model.groups["skin"]] = True
     faces = fit.model.faces[inside[fit.model.faces].all(1)]
     return Mesh(neutral, faces), Mesh(neutral + moved * share[:, None], faces)
+
+
+def moving_share(model: HeadModel) -> Float[Tensor, "V"]:
+    """Part of a unit's displacement that each vertex takes: all of it in the face, nothing at back and shoulders."""
+    y, z = model.mean[:, 1], model.mean[:, 2]
+    share = ((y - STILL_BELOW_M) / (MOVING_ABOVE_M - STILL_BELOW_M)).clamp(0, 1)
+    return share * ((z - STILL_BEHIND_M) / (MOVING_BEFORE_M - STILL_BEHIND_M)).clamp(0, 1)
 
 
 def eyeballs(fit: HeadFit) -> tuple[Eyeball, Eyeball]:

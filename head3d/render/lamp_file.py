@@ -23,6 +23,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d import store
 from head3d.errors import ConfigError
 from head3d.geometry.lamps import Lamps, distant_lamps, joined
 from head3d.geometry.sh import Lighting, ambient
@@ -49,12 +50,12 @@ _MOST_PARTS = 3
 def read_lamps(path: Path, *, most_lamps: int) -> Lighting:
     """The light a file describes, head frame; ConfigError names the file, the lamp and the key."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = store.plain_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", hint="Check the path.") from error
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"{path} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation."
+            f"{path} is not yaml: {(str(error).splitlines() or ['?'])[0]}.", hint="Check its indentation."
         ) from error
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path} must hold keys and values.", hint="For example: lamps: [{kind: point, ...}]")

@@ -1,0 +1,67 @@
+"""A turntable as MP4 (H.264) or WebM (VP9), through the ffmpeg that imageio-ffmpeg brings."""
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from head3d import store
+from head3d.errors import ConfigError
+
+CODECS = {
+    ".mp4": ("libx264", ["-crf", "18", "-preset", "medium", "-movflags", "+faststart", "-pix_fmt", "yuv420p"]),
+    ".webm": ("libvpx-vp9", ["-crf", "28", "-b:v", "0", "-row-mt", "1", "-deadline", "good", "-cpu-used", "4"]),
+}
+"""By suffix; faststart: a page plays it before it is loaded to the end."""
+
+
+def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], *, fps: int, comment: str) -> Path:
+    """Write pictures as a video, whole or not at all.
+
+    Args:
+        path: Its suffix says which kind.
+        frames: sRGB, all of one size, of even height and width.
+        fps: Pictures a second.
+        comment: Written into the file's metadata.
+    """
+    try:
+        ffmpeg = importlib.import_module("imageio_ffmpeg")
+    except ImportError as error:
+        raise ConfigError(
+            f"{path}: to write videos one more package is needed.", hint="pip install imageio imageio-ffmpeg"
+        ) from error
+    if path.suffix.lower() not in CODECS:
+        raise ConfigError(f"Cannot write a video as {path.suffix or path.name}.", hint="Use .mp4 or .webm.")
+    codec, options = CODECS[path.suffix.lower()]
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise ConfigError("A video of no pictures was asked for.", hint="Use at least one.")
+    height, width = first.shape[:2]
+    if height % 2 or width % 2:
+        raise ConfigError(f"A video of {width} x {height} px cannot be coded.", hint="Use an even size.")
+    with store.atomic(path) as temporary:
+        draft = temporary.with_name(f"{temporary.name}{path.suffix}")  # ffmpeg tells the container by the suffix
+        writer = ffmpeg.write_frames(
+            str(draft),
+            (width, height),
+            fps=fps,
+            codec=codec,
+            quality=None,
+            macro_block_size=2,
+            output_params=[*options, "-metadata", f"comment={comment}"],
+            ffmpeg_log_level="error",
+        )
+        try:
+            writer.send(None)
+            writer.send(np.ascontiguousarray(first))
+            for frame in frames:
+                writer.send(np.ascontiguousarray(frame))
+            writer.close()
+            draft.replace(temporary)
+        finally:
+            writer.close()
+            draft.unlink(missing_ok=True)
+    return path

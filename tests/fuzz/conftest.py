@@ -1,0 +1,20 @@
+"""How many cases: a few with every test run; ``--hypothesis-profile=fuzz`` for thousands (.ci/fuzz)."""
+
+import hypothesis
+
+CALM = [
+    hypothesis.HealthCheck.too_slow,
+    hypothesis.HealthCheck.function_scoped_fixture,
+    hypothesis.HealthCheck.data_too_large,
+]
+
+hypothesis.settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=CALM)
+hypothesis.settings.register_profile(
+    "glance", max_examples=25, deadline=None, suppress_health_check=CALM, derandomize=True
+)
+
+
+def pytest_configure(config) -> None:
+    """The quick profile, unless another was asked for."""
+    if not config.getoption("--hypothesis-profile", default=None):
+        hypothesis.settings.load_profile("glance")

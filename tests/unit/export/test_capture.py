@@ -1,0 +1,81 @@
+"""A set of pictures with cameras, as nerfstudio's convention says and as our own truth reader reads it."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from head3d.bench_truth import load_truth
+from head3d.errors import ConfigError
+from head3d.export.nerfstudio import CaptureFrame, ring_angles, scattered, write_capture
+from head3d.geometry.cameras import project
+from head3d.render.types import View
+from head3d.render.views import named_view
+from head3d.render.volume import RenderConfig, render_view_torch
+from head3d.rendering import surface_cache
+from tests.unit.export.balls import RADIUS_M, ball, ball_field
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pictures of a ball."""
+    place = tmp_path_factory.mktemp("capture")
+    field = ball_field()
+    cache = surface_cache(field)
+    frames = []
+    for yaw, pitch in ((0.0, 0.0), (90.0, 0.0), (-40.0, 20.0)):
+        view: View = named_view(f"{yaw}", size=(48, 64), yaw_deg=yaw, pitch_deg=pitch, centre_m=(0.0, 0.0, 0.0))
+        output = render_view_torch(field, view, config=RenderConfig(), cache=cache)
+        pixels = (output.albedo.clamp(0, 1) * 255).numpy().astype(np.uint8)
+        frames.append(CaptureFrame(pixels, output, view, {"view": view.name}))
+    points = scattered(ball(), count=100, generator=torch.Generator().manual_seed(0))
+    write_capture(place, frames, points, torch.full((100, 3), 0.5))
+    return place
+
+
+def test_a_pixel_its_depth_and_its_camera_meet_on_the_surface(folder: Path):
+    meta = json.loads((folder / "transforms.json").read_text())
+    for entry in meta["frames"]:
+        depth = (
+            cv2.imread(str(folder / entry["depth_file_path"]), cv2.IMREAD_UNCHANGED) * meta["depth_unit_scale_factor"]
+        )
+        mask = cv2.imread(str(folder / entry["mask_path"]), cv2.IMREAD_UNCHANGED)
+        assert depth.shape == mask.shape == (entry["h"], entry["w"])
+        row, column = np.argwhere(mask == 255)[len(np.argwhere(mask == 255)) // 2]
+        z = depth[row, column]
+        # OpenGL: x right, y up, looking along -z
+        local = [
+            (column + 0.5 - entry["cx"]) / entry["fl_x"] * z,
+            -(row + 0.5 - entry["cy"]) / entry["fl_y"] * z,
+            -z,
+            1,
+        ]
+        point = np.array(entry["transform_matrix"]) @ local
+        assert np.linalg.norm(point[:3]) == pytest.approx(RADIUS_M, abs=1.5e-3)
+        assert np.all(depth[mask == 0] == 0)
+
+
+def test_our_own_reader_of_truth_reads_it(folder: Path):
+    truth = load_truth(folder)
+    assert [frame.camera.size for frame in truth.frames] == [(48, 64)] * 3
+    front = truth.frames[0].camera
+    pixels, depth = project(torch.tensor([[0.0, 0.05, 0.0]]), front.c2w[0], front.K[0])
+    assert float(pixels[0, 1]) < 24 and float(depth) == pytest.approx(1.5, abs=1e-4), "up is up"
+
+
+def test_points_are_a_cloud_with_colours(folder: Path):
+    cloud = trimesh.load(folder / "sparse_pc.ply")
+    assert isinstance(cloud, trimesh.PointCloud)
+    assert len(cloud.vertices) == 100 and np.asarray(cloud.colors)[0, :3].tolist() == [128] * 3
+
+
+@pytest.mark.parametrize("count", [3, 8, 72])
+def test_rings_are_complete_and_their_cameras_apart(count: int):
+    angles = ring_angles(count)
+    assert len(set(angles)) == count == len(angles)
+    with pytest.raises(ConfigError, match="none"):
+        ring_angles(2)

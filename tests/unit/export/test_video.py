@@ -1,0 +1,50 @@
+"""Videos as ffmpeg and OpenCV read them."""
+
+from pathlib import Path
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from head3d.errors import ConfigError
+from head3d.export.video import write_video
+
+
+def frames(count: int = 12):
+    """A grey ramp over time."""
+    for k in range(count):
+        yield np.full((64, 96, 3), 40 + 15 * k, np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_length_size_and_brightness(tmp_path: Path, suffix: str):
+    path = write_video(tmp_path / f"turn{suffix}", frames(), fps=12, comment="synthetic")
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert count == 12 and seconds == pytest.approx(1.0, abs=0.1)
+    capture = cv2.VideoCapture(str(path))
+    levels = []
+    while True:
+        good, frame = capture.read()
+        if not good:
+            break
+        assert frame.shape == (64, 96, 3)
+        levels.append(float(frame.mean()))
+    capture.release()
+    assert np.abs(np.array(levels) - (40 + 15 * np.arange(12))).max() < 6
+    assert [one.name for one in tmp_path.iterdir()] == [path.name], "no draft is left"
+
+
+def test_mp4_starts_with_its_index(tmp_path: Path):
+    data = write_video(tmp_path / "turn.mp4", frames(), fps=12, comment="synthetic").read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+    assert b"synthetic" in data
+
+
+def test_what_cannot_be_coded_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"as \.gif"):
+        write_video(tmp_path / "turn.gif", frames(), fps=12, comment="")
+    with pytest.raises(ConfigError, match="no pictures"):
+        write_video(tmp_path / "turn.mp4", frames(0), fps=12, comment="")
+    with pytest.raises(ConfigError, match="even size"):
+        write_video(tmp_path / "turn.mp4", iter([np.zeros((5, 6, 3), np.uint8)]), fps=12, comment="")
