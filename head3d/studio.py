@@ -1,8 +1,9 @@
 """A finished subject in memory, from which any look is made: by ``head3d render``, and by the viewer while one watches.
 
-Pictures are made in bands of rows, so that whoever waits for something else can stop one within a band.
+Pictures are made tile by tile, so that whoever waits for something else can stop one within a tile.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -35,10 +36,10 @@ from head3d.subject import Subject
 
 T = TypeVar("T")
 Turn = Callable[[], AbstractContextManager[None]]
-"""Entered for every band: may wait for its turn, or raise to stop."""
+"""Entered for every tile: may wait for its turn, or raise to stop."""
 
-BAND_PIXELS = 16384
-"""Pixels of a band: on two cores less than 0.1 s, which is how long a stop may take."""
+TILE_RAYS = 96 * 96
+"""Rays of a tile: on a busy core less than 0.1 s, which is how long a stop may take."""
 KEPT = 12
 """Expressions, gazes and lights that are kept ready."""
 OUTLINE_DIRECTIONS = 400
@@ -66,6 +67,7 @@ class Studio:
         self.cache = surface_cache(self.field)
         self.sight = photo_sight(subject, self.field, self.cache)
         self.outline = _outline(self.cache.surface_points(40000, generator=torch.Generator().manual_seed(0)), self)
+        self._preparing = threading.Lock()
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
         self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
@@ -81,9 +83,11 @@ class Studio:
             lambda: subject_light(look.light, options, field=self.field, photos=self.photos, finish=finish),
         )
 
-    def posed(self, look: Look) -> PosedHead:
-        """The head with the expression of a look."""
-        return _kept(self._posed, _manner(look), lambda: self._pose(look))
+    def prepare(self, look: Look) -> tuple[PosedHead, Deformation | None]:
+        """The head with the expression and gaze of a look: seconds for a new expression, then kept. Any thread may."""
+        with self._preparing:
+            posed = _kept(self._posed, _manner(look), lambda: self._pose(look))
+            return posed, self._deformation(posed, look)
 
     def view(self, look: Look, height_px: int) -> View:
         """Camera and light of a look; the width follows from its crop."""
@@ -121,17 +125,14 @@ class Studio:
             look: What.
             height_px: Of the picture.
             oversample: Rays per pixel along each side.
-            turn: Entered for every band and every longer preparation; what it raises ends the picture.
+            turn: Entered for every tile; what it raises ends the picture.
         """
         view = self.view(look, height_px)
-        with turn():
-            posed = self.posed(look)
-        with turn():
-            bent = self._deformation(posed, look, view)
+        posed, bent = self.prepare(look)
         options = replace(self.config.render, oversample=oversample)
         if look.gloss is not None:
             options = replace(options, relight=replace(options.relight, gloss=look.gloss))
-        output = self._in_bands(view, options, bent, turn)
+        output = self._in_tiles(view, options, bent, turn)
         volume = None if bent is None else bent.volume_of(0)
         if volume is not None:
             with turn():
@@ -162,8 +163,8 @@ class Studio:
             shown = replace(shown, units=shown.units + expression_vector(look.units, self.fitted.model))
         return PosedHead(self.field, self.fitted, shown)
 
-    def _deformation(self, posed: PosedHead, look: Look, view: View) -> Deformation | None:
-        at = view.camera.centre[0] if look.gaze == "camera" else None
+    def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
+        at = self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
         key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()))
 
         def make() -> Deformation | None:
@@ -172,21 +173,24 @@ class Studio:
 
         return _kept(self._bent, key, make)
 
-    def _in_bands(self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn) -> RenderOutput:
+    def _in_tiles(self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn) -> RenderOutput:
         height, width = view.camera.size
-        rows = max(8, BAND_PIXELS // (width * config.oversample**2))
-        bands: list[RenderOutput] = []
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            # pixels across an edge take the light of those beside them: a band sees a little of its neighbours
-            above, below = min(top, EDGE_PX + 1), min(height - bottom, EDGE_PX + 1)
-            size = (bottom - top + above + below, width)
-            part = replace(view, camera=view.camera.cropped(0, top - above, size))
-            with turn():
-                band = render_view(self.field, part, config=config, cache=self.cache, deformation=bent)
-            bands.append(RenderOutput(*(value[above : above + bottom - top] for value in vars(band).values())))
+        side = max(16, int((TILE_RAYS / config.oversample**2) ** 0.5))
         names = ("rgb_linear", "albedo", "normal", "alpha", "depth_m")
-        return RenderOutput(*(torch.cat([getattr(band, name) for band in bands]) for name in names))
+        rows: list[list[Tensor]] = []
+        for top in range(0, height, side):
+            row: list[list[Tensor]] = []
+            for left in range(0, width, side):
+                # pixels across an edge take the light of those beside them: a tile sees a little of its neighbours
+                y0, x0 = max(top - EDGE_PX - 1, 0), max(left - EDGE_PX - 1, 0)
+                y1, x1 = min(top + side + EDGE_PX + 1, height), min(left + side + EDGE_PX + 1, width)
+                part = replace(view, camera=view.camera.cropped(x0, y0, (y1 - y0, x1 - x0)))
+                with turn():
+                    tile = render_view(self.field, part, config=config, cache=self.cache, deformation=bent)
+                inner = slice(top - y0, min(top + side, height) - y0), slice(left - x0, min(left + side, width) - x0)
+                row.append([getattr(tile, name)[inner] for name in names])
+            rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
+        return RenderOutput(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
 
 def _outline(points: Float[Tensor, "P 3"], studio: Studio) -> Float[Tensor, "Q 3"]:
