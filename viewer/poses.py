@@ -1,7 +1,7 @@
 """Picks: looks a person keeps, as files in the subject's folder, so that a closed page or a killed server loses none.
 
 ``views/<id>.json`` is a look as ``head3d render --views`` reads it, with its place in the list beside it. Every change
-is written before it is answered; what it changed is written down first (``views/.undo.json``), so that it can be undone.
+is written before it is answered; what was before is written first (``views/.undo.json``), so that it can be undone.
 """
 
 import json

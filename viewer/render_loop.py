@@ -26,7 +26,9 @@ from head3d.render.confidence import EXTRAPOLATED, SEEN
 from head3d.studio import Picture, Studio
 
 STILL_S = 0.15
-DRAFT_PX, LEAST_PX, MOST_PX = 192, 128, 1024
+FIRST_DRAFT_PX, LEAST_PX, MOST_PX = 192, 128, 1024
+DRAFT_S = 0.25
+"""A draft is as large as can be made in this time: on a GPU it is the full picture."""
 PRIORITY = {"draft": 0, "full": 1, "thumb": 2, "refined": 3, "set": 2}
 """Who goes first at the next tile; among equals turns are taken."""
 JPEG_QUALITY = 90
@@ -102,6 +104,7 @@ class LookLoop:
         self.generation = 0
         self.stopped_ms: list[float] = []
         """How long each dropped picture went on after it was dropped."""
+        self.pixels_per_s = FIRST_DRAFT_PX**2 / DRAFT_S
         self._ask: Ask | None = None
         self._said = asyncio.Event()
         self._dropped = time.monotonic()
@@ -123,7 +126,7 @@ class LookLoop:
                 continue
             await asyncio.sleep(STILL_S)
             try:
-                for kind, height, oversample in steps(ask.height_px):
+                for kind, height, oversample in steps(ask.height_px, draft_px=self._draft_px()):
                     await self._one(ask, kind, height, oversample, generation, since)
             except Stopped:
                 self.stopped_ms.append(1000 * (time.monotonic() - self._dropped))
@@ -160,7 +163,12 @@ class LookLoop:
         }
         if stopped():
             raise Stopped
+        if kind != "refined":
+            self.pixels_per_s = picture.output.alpha.numel() / max(now - started, 1e-3)
         await self.send(header, jpeg)
+
+    def _draft_px(self) -> int:
+        return int((self.pixels_per_s * DRAFT_S) ** 0.5)
 
     def _make(
         self, ask: Ask, kind: str, height: int, oversample: int, stopped: Callable[[], bool]
@@ -181,10 +189,11 @@ class LookLoop:
             return picture, jpeg_of(pixels), facts
 
 
-def steps(height_px: int) -> list[tuple[str, int, int]]:
+def steps(height_px: int, *, draft_px: int = FIRST_DRAFT_PX) -> list[tuple[str, int, int]]:
     """Kinds of pictures with their height (px) and rays per pixel side, in the order they are made."""
     height = max(LEAST_PX, min(height_px, MOST_PX))
-    return [("draft", min(DRAFT_PX, height), 1), ("full", height, 1), ("refined", height, 2)]
+    draft = max(LEAST_PX, min(draft_px, height))
+    return [("draft", draft, 1), ("full", height, 1), ("refined", height, 2)]
 
 
 def marked(pixels: np.ndarray, confidence: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""Who is let in: asked over the network, as another program would."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.browser.conftest import Server
+
+
+@pytest.fixture(scope="module")
+def cookies(session: Any) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in session["cookies"]}
+
+
+def test_nothing_without_a_cookie(server: Server):
+    for path in ("/", "/api/state", "/api/picks", "/static/app.js", "/api/thumb.jpg?look={}"):
+        assert httpx.get(server.address + path).status_code == 401
+    assert httpx.get(f"{server.address}/enter?token=guess").status_code == 401
+
+
+def test_a_link_works_once(server: Server, session: Any):
+    again = httpx.get(server.link)
+    assert again.status_code == 401 and "set-cookie" not in again.headers
+
+
+def test_the_cookie_cannot_be_read_by_scripts_nor_sent_from_elsewhere(session: Any):
+    (cookie,) = session["cookies"]
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+
+
+def test_a_foreign_origin_is_refused(server: Server, cookies: dict[str, str]):
+    told = {"Origin": "http://evil.example"}
+    assert httpx.get(f"{server.address}/api/state", cookies=cookies).status_code == 200
+    assert httpx.get(f"{server.address}/api/state", cookies=cookies, headers=told).status_code == 403
+    assert httpx.post(f"{server.address}/api/undo", cookies=cookies, headers=told).status_code == 403
+    assert httpx.post(f"{server.address}/api/undo", cookies=cookies).status_code == 403
+    ours = {"Origin": server.address}
+    assert httpx.post(f"{server.address}/api/undo", cookies=cookies, headers=ours).status_code == 200
+
+
+def test_a_name_that_is_not_this_machines_is_refused(server: Server, cookies: dict[str, str]):
+    answer = httpx.get(f"{server.address}/api/state", cookies=cookies, headers={"Host": "evil.example"})
+    assert answer.status_code == 421
+
+
+@pytest.mark.parametrize("path", ["/api/live"])
+def test_sockets_are_guarded_alike(server: Server, cookies: dict[str, str], path: str):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    address = server.address.replace("http", "ws") + path
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    for headers, origin in (({}, server.address), ({"Cookie": cookie}, "http://evil.example"), ({"Cookie": cookie}, None)):
+        with pytest.raises(InvalidStatus) as refused, connect(address, origin=origin, additional_headers=headers):  # type: ignore[arg-type]
+            pass
+        assert refused.value.response.status_code == 403
+    with connect(address, origin=server.address, additional_headers={"Cookie": cookie}):  # type: ignore[arg-type]
+        pass
+
+
+def test_large_bodies_and_paths_are_refused(server: Server, cookies: dict[str, str]):
+    ours = {"Origin": server.address}
+    large = httpx.post(f"{server.address}/api/picks", cookies=cookies, headers=ours, content=b"x" * 400_000)
+    assert large.status_code == 413
+    for word in ({"light": "/etc/passwd.json"}, {"backdrop": "../x.png"}, {"expression": "/tmp/a.json"}, {"yaw_deg": 1e9}):
+        told = httpx.post(f"{server.address}/api/picks", cookies=cookies, headers=ours, json=word)
+        assert told.status_code == 400 and told.json()["error"]
+    for path in ("/static/../app.py", "/static/%2e%2e%2fapp.py", "/api/sets/..%2f..%2fsubject/x.png"):
+        assert httpx.get(server.address + path, cookies=cookies).status_code in (400, 404)
+
+
+def test_pages_may_load_nothing_from_elsewhere(server: Server, cookies: dict[str, str]):
+    headers = httpx.get(server.address, cookies=cookies).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
