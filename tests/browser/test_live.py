@@ -32,8 +32,8 @@ def test_the_pages_camera_is_the_servers(open_page: Callable[..., Any], change: 
     c2w, K, (height, width) = np.array(server["c2w"]), np.array(server["K"]), server["size"]
     assert np.abs(np.array(ours["rotation"]).reshape(3, 3) - c2w[:3, :3]).max() < 1e-5
     assert np.abs(np.array(ours["centre"]) - c2w[:3, 3]).max() < 1e-5
-    # the server's frame is whole pixels: one of 512
-    assert np.abs(np.array([ours["focal"], ours["cx"], ours["cy"]]) * height - [K[0, 0], K[0, 2], K[1, 2]]).max() < 1.5
+    # the server's frame is whole pixels, so its own are not quite square: 1 in 512
+    assert np.abs(np.array([ours["focal"], ours["cx"], ours["cy"]]) * height - [K[0, 0], K[0, 2], K[1, 2]]).max() < 2.5
     assert ours["aspect"] * height == pytest.approx(width, abs=0.6)
 
 
@@ -112,11 +112,11 @@ def test_an_hour_of_use_in_short_does_not_grow(open_page: Callable[..., Any]):
             )
             page.click(f"#lights [data-value={chance.choice(['soft-front', 'rembrandt', 'split', 'rim'])}]")
             page.click(f"#backdrops [data-value={chance.choice(['white', 'charcoal', 'blue'])}]")
-            page.wait_for_timeout(chance.choice([50, 250, 400]))
+            page.wait_for_timeout(chance.choice([20, 200, 400]))
         return page.evaluate("async () => (await (await fetch('/api/stats')).json()).rss_mb")
 
-    before = use(25)
-    after = use(25)
+    before = use(8)
+    after = use(8)
     other = open_page(viewport={"width": 700, "height": 600})
     until(other, "head3d.shown === 'full'")
     both = page.evaluate("async () => (await (await fetch('/api/stats')).json()).rss_mb")

@@ -48,7 +48,7 @@ def test_three_poses_under_another_light_become_a_zip(open_page: Callable[..., A
     assert sorted(archive.namelist()) == ["looks.json", "my-front-one.png", "my-left-20-one.png"]
     pixels = cv2.imdecode(np.frombuffer(archive.read("my-front-one.png"), np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None and pixels.shape == (512, 410, 3)
-    assert pixels[5, 5].max() < 60  # charcoal in the corner
+    assert pixels[5, 5].max() < 90  # charcoal in the corner
     refused = page.inner_text("#sets .refused")
     assert "Refused." in refused and "from behind" in refused
     looks = json.loads(archive.read("looks.json"))["looks"]
@@ -157,7 +157,7 @@ def test_everything_can_be_done_with_the_keyboard(open_page: Callable[..., Any])
     tab_to("#pick-list [data-action=delete]")
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#pick-list > li').length === 0")
-    assert page.evaluate("document.activeElement.id") == "undo"
+    until(page, "document.activeElement.id === 'undo'")
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#pick-list > li').length === 1")
 

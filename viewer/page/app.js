@@ -67,6 +67,7 @@ function show_proxy() {
 
 function request(moving) {
   page.number += 1;
+  if (page.shown !== "proxy") page.shown = "";
   times.asked = performance.now();
   live?.say({ type: "moving" });
   clearTimeout(still);
