@@ -118,16 +118,19 @@ class Studio:
         return finish_under(finish, LightOptions(exposure=look.light_exposure))
 
     @torch.no_grad()
-    def picture(self, look: Look, height_px: int, *, oversample: int = 1, turn: Turn = nullcontext) -> Picture:
+    def picture(
+        self, look: Look, height_px: int, *, oversample: int = 1, view: View | None = None, turn: Turn = nullcontext
+    ) -> Picture:
         """Render a look.
 
         Args:
             look: What.
             height_px: Of the picture.
             oversample: Rays per pixel along each side.
+            view: Another camera and light than the look's.
             turn: Entered for every tile; what it raises ends the picture.
         """
-        view = self.view(look, height_px)
+        view = view or self.view(look, height_px)
         posed, bent = self.prepare(look)
         options = replace(self.config.render, oversample=oversample)
         if look.gloss is not None:

@@ -1,6 +1,8 @@
 """The server of the viewer: pages, the API they use, and the live picture of each client."""
 
 import asyncio
+import gzip
+import importlib.util
 import json
 import logging
 import struct
@@ -28,7 +30,7 @@ from head3d.viewer.guard import App, BodyTooLarge, Guard, Keys
 from head3d.viewer.hub import Hub
 from head3d.viewer.panels import panel_of
 from head3d.viewer.poses import PickBook
-from head3d.viewer.proxy import bake, light_table
+from head3d.viewer.proxy import baked, light_table, packed
 from head3d.viewer.render_loop import PRIORITY, Ask, LookLoop, Turns, jpeg_of
 from head3d.viewer.sets import SetMaker
 
@@ -49,6 +51,7 @@ class Viewer:
         self.sets = SetMaker(subject.path / "exports" / "sets", self.turns, self.hub.emit)
         self.studio: Studio | None = None
         self.problem = ""
+        self.scene: Any = None
         self.new_token: Callable[[], str] | None = None
         """Of a link for another browser; the guard's."""
         self.loops: set[LookLoop] = set()
@@ -76,6 +79,18 @@ class Viewer:
             self.thumb.cache_clear()
             self.proxy.cache_clear()
 
+    def open_scene(self) -> Any:
+        """viser's scene, made when somebody first asks for it."""
+        if importlib.util.find_spec("viser") is None:
+            raise ConfigError("The 3D scene needs viser.", hint="pip install 'head3d[viewer]'")
+        from head3d.viewer.scene import Scene
+
+        studio = self.open()
+        with self._opening:
+            if self.scene is None:
+                self.scene = Scene(studio, self.picks, self.turns)
+            return self.scene
+
     def _thumb(self, text: str, size: int) -> bytes:
         studio, look = self.open(), look_of(text)
         picture = studio.picture(look, size, turn=lambda: self.turns.take(PRIORITY["thumb"]))
@@ -86,7 +101,7 @@ class Viewer:
     def _proxy(self, text: str) -> bytes:
         studio, look = self.open(), look_of(text)
         with self.turns.take(PRIORITY["draft"]):
-            return bake(studio, look)
+            return gzip.compress(packed(baked(studio, look)), compresslevel=1)
 
 
 def look_of(text: str) -> Look:
@@ -123,6 +138,8 @@ def create_app(viewer: Viewer) -> FastAPI:
             viewer.pool.submit(viewer.open)
         yield
         viewer.sets.cancel()
+        if viewer.scene is not None:
+            viewer.scene.close()
         viewer.pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(title="head3d viewer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
@@ -141,6 +158,10 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.get("/")
     async def page() -> Response:
         return _file("index.html")
+
+    @app.get("/3d")
+    async def three_d() -> Response:
+        return _file("scene.html")
 
     @app.get("/static/{name}")
     async def static(name: str) -> Response:
@@ -273,6 +294,18 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.get("/api/events")
     async def events() -> StreamingResponse:
         return StreamingResponse(viewer.hub.listen(), media_type="text/event-stream")
+
+    @app.get("/scene/{path:path}")
+    async def scene(path: str) -> Response:
+        from head3d.viewer.scene_proxy import fetch
+
+        return await fetch(await apart(viewer.open_scene), path)
+
+    @app.websocket("/scene/")
+    async def scene_socket(socket: WebSocket) -> None:
+        from head3d.viewer.scene_proxy import relay
+
+        await relay(await apart(viewer.open_scene), socket)
 
     @app.websocket("/api/live")
     async def live(socket: WebSocket) -> None:

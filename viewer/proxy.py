@@ -5,14 +5,14 @@ sky is there. The page lights it with the same harmonics and lamps, so that the 
 jump.
 """
 
-import gzip
 import json
 import struct
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.field.volumes import sample_values
@@ -27,39 +27,60 @@ STEP_M = 1e-5
 FACE_BOX_M = ((-0.085, -0.125, 0.02), (0.085, 0.085, 0.16))
 """Where the mesh is finer: eyes, nose and mouth."""
 FINER = 2
-PIXEL_M = 0.9e-3
 CHUNK = 65536
 INVERSE_STEPS = 6
 
 
-def bake(studio: Studio, look: Look) -> bytes:
-    """The mesh of a look's expression, gzip of: length of the header (uint32), header (json), arrays as it says.
+@dataclass(frozen=True)
+class BakedHead:
+    """The mesh of a look's expression.
+
+    Attributes:
+        vertices: Head frame, metres, with the expression.
+        normals: Unit, of the neutral head.
+        colors: Albedo, sRGB in [0, 1].
+        sky: Part of the soft light that arrives.
+        faces: Triangles; the first ``coarse`` are not of the face.
+        coarse: See ``faces``.
+    """
+
+    vertices: Float[Tensor, "V 3"]
+    normals: Float[Tensor, "V 3"]
+    colors: Float[Tensor, "V 3"]
+    sky: Float[Tensor, "V"]
+    faces: Int[Tensor, "F 3"]
+    coarse: int
+
+
+def baked(studio: Studio, look: Look) -> BakedHead:
+    """Bake the field of a subject."""
+    coarse, fine = _meshes(studio)
+    vertices = torch.cat([coarse[0], fine[0]])
+    faces = torch.cat([coarse[1], fine[1] + len(coarse[0])])
+    normals, colors, sky = _painted(studio, vertices)
+    return BakedHead(_posed(studio, look, vertices), normals, colors, sky, faces, len(coarse[1]))
+
+
+def packed(head: BakedHead) -> bytes:
+    """A mesh as the page reads it: length of the header (uint32), header (json), arrays.
 
     int16 position x 3 (``STEP_M``) and one of padding; int8 normal x 3 and one; uint8 sRGB albedo x 3 and openness;
     uint32 triangles.
     """
-    coarse, fine = _meshes(studio)
-    vertices = torch.cat([coarse[0], fine[0]])
-    faces = torch.cat([coarse[1], fine[1] + len(coarse[0])])
-    normal, color, sky = _painted(studio, vertices)
-    moved = _posed(studio, look, vertices)
-    place = np.zeros((len(vertices), 4), np.int16)
-    place[:, :3] = (moved / STEP_M).round().clamp(-32767, 32767).numpy()
-    turned = np.zeros((len(vertices), 4), np.int8)
-    turned[:, :3] = (normal * 127).round().numpy()
-    paint = (torch.cat([color, sky[:, None]], dim=-1) * 255).round().numpy().astype(np.uint8)
-    triangles = faces.numpy().astype(np.uint32)
-    header = {"vertices": len(vertices), "triangles": len(triangles), "coarse": len(coarse[1]), "step_m": STEP_M}
+    place = np.zeros((len(head.vertices), 4), np.int16)
+    place[:, :3] = (head.vertices / STEP_M).round().clamp(-32767, 32767).numpy()
+    turned = np.zeros((len(head.vertices), 4), np.int8)
+    turned[:, :3] = (head.normals * 127).round().numpy()
+    paint = (torch.cat([head.colors, head.sky[:, None]], dim=-1) * 255).round().numpy().astype(np.uint8)
+    header = {"vertices": len(place), "triangles": len(head.faces), "coarse": head.coarse, "step_m": STEP_M}
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 4) % 4)
     body = struct.pack("<I", len(text)) + text + place.tobytes() + turned.tobytes() + paint.tobytes()
-    return gzip.compress(body + triangles.tobytes(), compresslevel=1)
+    return body + head.faces.numpy().astype(np.uint32).tobytes()
 
 
 def light_table(studio: Studio, look: Look, *, step_deg: int = 15) -> dict[str, Any]:
     """Light of a look for yaws all round (a rig turns with the camera), as the page's shader takes it."""
-    from dataclasses import replace
-
     rows = []
     for yaw in range(-180, 181, step_deg):
         light = studio.view(replace(look, yaw_deg=float(yaw), roll_deg=0.0, crop="as-rendered"), 16).lighting
@@ -118,8 +139,6 @@ def _painted(studio: Studio, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Te
 
 def _posed(studio: Studio, look: Look, neutral: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
     """Vertices with the expression: the map p -> p + d(p) to the neutral head, inverted by fixed-point iteration."""
-    from dataclasses import replace
-
     _, bent = studio.prepare(replace(look, gaze="own"))
     volume = None if bent is None else bent.volume_of(0)
     if volume is None:

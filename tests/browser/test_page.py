@@ -171,7 +171,9 @@ def test_axe_finds_no_serious_fault(open_page: Callable[..., Any], phone: bool):
         keep(page, "something to look at")
     until(page, "head3d.shown === 'full'")
     page.evaluate(source)
-    found = page.evaluate("async () => (await axe.run()).violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html)])")
+    found = page.evaluate(
+        "async () => (await axe.run()).violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html)])"
+    )
     assert [one for one in found if one[0] in IMPACTS] == []
     say(f"axe: {[(one[0], one[1]) for one in found]} below serious")
 
