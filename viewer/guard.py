@@ -174,7 +174,8 @@ def _onwards() -> str:
     # a page that goes on by itself, not a redirect: after one from another site a strict cookie would not be sent
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>head3d</title>'
-        '<link rel="icon" href="data:,"><meta http-equiv="refresh" content="0;url=/"><p><a href="/">Open the viewer</a></p></html>'
+        '<link rel="icon" href="data:,"><meta http-equiv="refresh" content="0;url=/">'
+        '<p><a href="/">Open the viewer</a></p></html>'
     )
 
 

@@ -26,7 +26,7 @@ class Hub:
     def say(self, name: str, fields: dict[str, Any]) -> None:
         """Tell all pages something of our own: "Picks" for changed picks."""
         if self.loop is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._spread, {"event": name, **fields})
+            self.loop.call_soon_threadsafe(self._spread, {**fields, "event": name})
 
     def _spread(self, message: dict[str, Any]) -> None:
         for page in self._pages:

@@ -25,9 +25,10 @@ from head3d.geometry.cameras import Cameras, intrinsics
 from head3d.looks import Look
 from head3d.studio import Studio
 from head3d.train.cameras import refined_cameras
-from head3d.viewer.poses import PickBook
-from head3d.viewer.proxy import baked
-from head3d.viewer.render_loop import PRIORITY, STILL_S, Stopped, Turns
+
+from .poses import PickBook
+from .proxy import baked
+from .render_loop import PRIORITY, STILL_S, Stopped, Turns
 
 KEY_HEADER = "x-head3d-key"
 DRAFT_PX, FULL_PX = 192, 512

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from head3d.viewer.scene import KEY_HEADER, Scene
+from .scene import KEY_HEADER, Scene
 
 SHARE = b"ShareUrl"
 """Part of the type of every message about viser's public tunnel; types are plain text in msgpack."""

@@ -19,7 +19,8 @@ from head3d.events import Emit, Notice, Progress, StageDone, StageStart
 from head3d.looks import Look, write_looks
 from head3d.render_looks import Shot, shoot, stems, write_shot
 from head3d.studio import Studio
-from head3d.viewer.render_loop import PRIORITY, Stopped, Turns
+
+from .render_loop import PRIORITY, Stopped, Turns
 
 KIND, VERSION = "head3d.set", 1
 SIZES = (64, 2048)

@@ -20,7 +20,7 @@ class View:
     """A page in the browser: turn the head, choose light and backdrop, keep picks, get the finished set."""
 
     subject: tyro.conf.Positional[Path]
-    """The subject folder."""
+    """The subject folder; one that is not there yet is made on the page, from photos."""
     host: str = "127.0.0.1"
     """Where to listen; any other needs --allow-network. From another machine use ssh -L 8765:127.0.0.1:8765 SERVER."""
     port: int = 8765
@@ -46,12 +46,14 @@ def view(words: Sequence[str]) -> int:
             f"Listening on {options.host}: every machine that can reach this one may try. Whoever has a link sees and "
             "changes everything of this subject; nothing is encrypted. Prefer ssh -L."
         )
-    from head3d.subject import Subject
-    from head3d.viewer.app import serve
+    from head3d.subject import Subject, check_free
+    from head3d.viewer.serve import serve  # pyright: ignore[reportMissingImports]  # it lies beside the package
 
+    subject = Subject(options.subject)
+    check_free(subject.path)  # a folder that is not there yet is made from photos on the page
     port = free_port(options.host, options.port)
     serve(
-        Subject(options.subject).require(),
+        subject,
         host=options.host,
         port=port,
         open_browser=options.open,

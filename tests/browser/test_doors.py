@@ -88,16 +88,17 @@ def test_pages_may_load_nothing_from_elsewhere(server: Server, cookies: dict[str
 
 def test_a_share_request_is_refused(server: Server, cookies: dict[str, str]):
     viser = pytest.importorskip("viser")
-    spoken = f"viser-v{viser.__version__}"
     import msgspec
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.client import connect
+    from websockets.typing import Origin, Subprotocol
 
     address = server.address.replace("http", "ws") + "/scene/"
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    spoken = [Subprotocol(f"viser-v{viser.__version__}")]
     with connect(
-        address, origin=server.address, additional_headers=headers, open_timeout=60, subprotocols=[spoken]
-    ) as socket:  # type: ignore[arg-type]
+        address, origin=Origin(server.address), additional_headers=headers, open_timeout=60, subprotocols=spoken
+    ) as socket:
         socket.recv(timeout=30)  # viser greets: this is its own server
         socket.send(msgspec.msgpack.encode({"type": "ShareUrlRequest"}))
         with pytest.raises(ConnectionClosed) as closed:

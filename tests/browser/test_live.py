@@ -83,9 +83,8 @@ def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):
         frames = page.evaluate("head3d.frames")
         for kind in ("draft", "full"):
             one = frames[kind]
-            say(
-                f"{size} px: {kind} ({one['size'][0]} px) {one['ms']:.0f} ms after the last move, {one['made_ms']} of it work"
-            )
+            took = f"{one['ms']:.0f} ms after the last move, {one['made_ms']} of it work"
+            say(f"{size} px: {kind} ({one['size'][0]} px) {took}")
         assert frames["full"]["size"] == [size, size]
         assert frames["draft"]["ms"] <= frames["full"]["ms"]
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from head3d.looks import read_looks
 from tests.browser.conftest import Server, forget_picks, say, until
+from tests.end_to_end.conftest import head3d
 
 IMPACTS = ("serious", "critical")
 
@@ -28,7 +30,9 @@ def keep(page: Any, name: str) -> None:
     until(page, f"document.querySelectorAll('#pick-list > li').length === {before + 1}")
 
 
-def test_three_poses_under_another_light_become_a_zip(open_page: Callable[..., Any], subject_folder: Path):
+def test_three_poses_under_another_light_become_a_zip(
+    open_page: Callable[..., Any], subject_folder: Path, tmp_path: Path
+):
     page = open_page()
     forget_picks(page)
     page.click("#lights [data-value=rembrandt]")
@@ -64,6 +68,11 @@ def test_three_poses_under_another_light_become_a_zip(open_page: Callable[..., A
     for pick in picks_of(page):
         assert f"{pick['id']}.json" in command
         assert read_looks(subject_folder / "views" / f"{pick['id']}.json")[0].crop == "portrait-4x5"
+    out = tmp_path / "again"
+    done = head3d(*shlex.split(command)[1:], "--out", out)
+    assert done.returncode == 0, done.stderr
+    again = cv2.imread(str(out / "my-front-one_512.png"))
+    assert again is not None and np.abs(again.astype(int) - pixels).max() <= 1
 
 
 def test_picks_are_renamed_moved_deleted_brought_back_and_survive_a_reload(open_page: Callable[..., Any]):

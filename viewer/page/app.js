@@ -161,6 +161,7 @@ const picks = new Picks(page, (look) => { change({ ...look }); $("stage").focus(
 async function begin() {
   const state = await get("/api/state");
   $("subject").textContent = state.name; document.title = `${state.name} · head3d`;
+  if (!state.made) { location.replace("/capture"); return; }
   if (state.problem) throw new Error(state.problem);
   page.state = state;
   page.panel = await get("/api/panel");
