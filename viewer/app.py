@@ -20,8 +20,8 @@ from .guard import BodyTooLarge
 from .live import serve_live
 from .pages import page_file
 from .panels import panel_of
-from .proxy import light_table
-from .render_loop import jpeg_of
+from .proxy import lit_table
+from .render_loop import PRIORITY, jpeg_of
 from .state import Viewer, look_of, only
 
 THUMB_PX = (48, 256)
@@ -102,7 +102,7 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.get("/api/light")
     async def light(look: str) -> dict[str, Any]:
         studio, wanted = await apart(viewer.open), look_of(look)
-        return await apart(light_table, studio, wanted)
+        return await apart(lambda: lit_table(studio, wanted, turn=lambda: viewer.turns.take(PRIORITY["draft"])))
 
     @app.get("/api/camera")
     async def camera(look: str) -> dict[str, Any]:

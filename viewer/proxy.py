@@ -7,6 +7,7 @@ jump.
 
 import json
 import struct
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +21,15 @@ from head3d.geometry.surface_nets import surface_nets
 from head3d.imaging.color import srgb_from_linear
 from head3d.looks import Look
 from head3d.render.shadows import CONE_SHARE, broad_normal, cone_axes, openness
-from head3d.studio import Studio
+from head3d.studio import Studio, Turn
 
 STEP_M = 1e-5
 """Of a vertex' place in the file: 16 bits hold 0.33 m."""
 FACE_BOX_M = ((-0.085, -0.125, 0.02), (0.085, 0.085, 0.16))
 """Where the mesh is finer: eyes, nose and mouth."""
 FINER = 2
+METER_PX = 64
+"""Height of the picture that exposure is measured on."""
 CHUNK = 65536
 INVERSE_STEPS = 6
 
@@ -91,6 +94,12 @@ def light_table(studio: Studio, look: Look, *, step_deg: int = 15) -> dict[str, 
             lamps = torch.cat([own.position, own.color, own.facing, kind], dim=-1).tolist()
         rows.append({"yaw_deg": yaw, "sh": light.sh.flatten().tolist(), "lamps": lamps})
     return {"rows": rows}
+
+
+def lit_table(studio: Studio, look: Look, *, turn: Turn = nullcontext) -> dict[str, Any]:
+    """The table with the exposure a picture of this look would have."""
+    gain = studio.gain([studio.picture(replace(look, crop="as-rendered"), METER_PX, turn=turn)])
+    return {**light_table(studio, look), "gain": gain}
 
 
 def _meshes(studio: Studio) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

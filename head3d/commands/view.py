@@ -29,10 +29,21 @@ class View:
     """Let other machines in: whoever has a link sees this face, and what is sent is not encrypted."""
     open: bool = False
     """Open the browser."""
+    static: Path | None = None
+    """Serve nothing: write one html file with the head that anyone can turn offline."""
+    expression: str = "neutral"
+    """For --static: neutral, smile, photo:NAME, ... as in `head3d render`."""
 
 
 def view(words: Sequence[str]) -> int:
     options = parse(View, "view", words)
+    if options.static is not None:
+        from head3d.subject import Subject
+        from head3d.viewer.static import write_static  # pyright: ignore[reportMissingImports]  # beside the package
+
+        write_static(Subject(options.subject).require(), options.static, expression=options.expression)
+        print(options.static)
+        return 0
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"The viewer needs {', '.join(missing)}.", hint="pip install 'head3d[viewer]'")

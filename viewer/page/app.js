@@ -20,7 +20,7 @@ function status(text, bad = false) { const line = $("status"); if (line.textCont
 function change(values, { moving = false } = {}) {
   Object.assign(page.look, values);
   const b = page.panel.bounds;
-  page.look.yaw_deg = ((((page.look.yaw_deg + 180) % 360) + 360) % 360) - 180;
+  if (Math.abs(page.look.yaw_deg) > 180) page.look.yaw_deg = ((((page.look.yaw_deg + 180) % 360) + 360) % 360) - 180;
   for (const key of ["pitch_deg", "roll_deg", "distance_m"]) page.look[key] = Math.min(b[key][1], Math.max(b[key][0], page.look[key]));
   page.look.light_yaw_deg = ((((page.look.light_yaw_deg + 180) % 360) + 360) % 360) - 180;
   sessionStorage.setItem(MEMORY, JSON.stringify(page.look));
@@ -37,7 +37,7 @@ function prepare() {
   const wanted = JSON.stringify({ light: name, light_yaw_deg, light_frame, light_exposure, backdrop });
   if (light !== wanted) {
     light = wanted;
-    get(withLook("/api/light", page.look)).then((table) => { if (light === wanted) { stage.light = table; redraw(); } }).catch((e) => status(e.message, true));
+    get(withLook("/api/light", page.look)).then((table) => { if (light === wanted) { stage.light = table; stage.gain = table.gain; redraw(); } }).catch((e) => status(e.message, true));
   }
   const shape = JSON.stringify({ expression, units });
   if (mesh !== shape) {
