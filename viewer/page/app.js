@@ -78,6 +78,13 @@ function request(moving) {
 function onframe(header, body) {
   if (header.number !== page.number) return;
   if (header.type === "error") { status(header.text, true); return; }
+  if (header.kind === "draft" && stage.ready && header.size[0] < 0.5 * height()) {
+    // on a slow machine the mesh shows more than a small draft: keep it, with the draft's exposure
+    page.frames.draft = { ms: performance.now() - times.asked, ...header };
+    stage.gain = header.gain;
+    redraw();
+    return;
+  }
   const url = URL.createObjectURL(new Blob([body], { type: "image/jpeg" }));
   const image = new Image();
   image.src = url;
