@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, give, machine, make, many, training, tryout
+from head3d.commands import folder, give, machine, make, many, training, tryout, view
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -75,6 +75,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "batch": ("many people, side by side or on a cluster", many.batch),
     "serve": ("an HTTP API with a queue", many.serve),
     "export": ("GLB, splats, video, captures, EXR for other programs", give.export_command),
+    "view": ("turn the head in a browser, pick pictures, get the set", view.view),
     "status": ("what is done in a subject folder", folder.status),
     "verify": ("check the signatures of pictures", give.verify_command),
     "lock": ("encrypt a subject folder", folder.lock_command),

@@ -290,7 +290,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
     Stage("field", 2, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
-    Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content),
+    # *.json: picks of the viewer lie beside the views
+    Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
         2,

@@ -52,6 +52,7 @@ class Stage:
         run: Does it.
         extra: Other inputs, as what json can hold; None for a stage whose last result stays good without them.
         resumable: A folder in its draft that survives an interrupted run with the same inputs and options.
+        keeps: Pattern of the user's own files in its folder, which outlive a new result.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stage:
     extra: Callable[[Job], Any] = lambda job: ""
     resumable: str = ""
     folder: str = ""
+    keeps: str = ""
 
     def place(self, subject: Subject) -> Path:
         """Where its files lie."""
@@ -82,7 +84,7 @@ def run_stages(job: Job, stages: Sequence[Stage]) -> Ledger:
             job.emit(Notice(why, "warning"))
         draft, record = _run_one(stage, job, ledger, key)
         job.subject.write_ledger(ledger.without({stage.name}))  # from here to the next line the stage is in no state
-        _take_place(draft, stage.place(job.subject))
+        _take_place(draft, stage.place(job.subject), keeps=stage.keeps)
         ledger = ledger.with_stage(stage.name, record)
         job.subject.write_ledger(ledger)
         job.emit(StageDone(stage.name, record.seconds))
@@ -164,8 +166,11 @@ def _clear(stage: Stage, draft: Path, key: Key) -> None:
             store.write_bytes(mark, wanted.encode())
 
 
-def _take_place(draft: Path, place: Path) -> None:
+def _take_place(draft: Path, place: Path, *, keeps: str = "") -> None:
     with store.disk_errors(place):
+        for own in sorted(place.glob(keeps)) if keeps else ():
+            if not (draft / own.name).exists():
+                store.write_bytes(draft / own.name, own.read_bytes())
         if place.exists():
             shutil.rmtree(place)
         draft.rename(place)

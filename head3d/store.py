@@ -151,6 +151,15 @@ def plain_yaml(text: str) -> Any:
         raise yaml.YAMLError(str(error)) from error
 
 
+def read_json_kind(path: Path) -> str:
+    """What a versioned json says it is; empty if it cannot be told."""
+    try:
+        payload = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(payload.get("format", "")) if isinstance(payload, dict) else ""
+
+
 def write_png(path: Path, pixels: Shaped[np.ndarray, "..."]) -> None:
     """Write uint8 or uint16 pixels (H,W), (H,W,3) RGB or (H,W,4) RGBA as PNG, atomically."""
     if pixels.ndim == 3:

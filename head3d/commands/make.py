@@ -77,7 +77,8 @@ class Render:
     subject: tyro.conf.Positional[Path]
     """The subject folder."""
     views: str = "front"
-    """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10."""
+    """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10. Or files of looks
+    (.json, as the viewer keeps picks), which bring their own light, backdrop, expression and frame."""
     light: str = "soft-front"
     """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
     the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
@@ -108,15 +109,26 @@ class Render:
 
 
 def render_command(words: Sequence[str]) -> int:
+    from head3d.looks import read_looks
     from head3d.render.lights import LightOptions
+    from head3d.render_looks import render_looks
     from head3d.rendering import render
+    from head3d.subject import Subject
 
     options = parse(Render, "render", words)
-    names = [name.strip() for name in options.views.split(",") if name.strip()]
+    asked = [name.strip() for name in options.views.split(",") if name.strip()]
+    files = [Path(name) for name in asked if name.endswith(".json")]
+    names = [name for name in asked if not name.endswith(".json")]
+    looks = [look for file in files for look in read_looks(file)]
     put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
     same = ("light", "gloss", "backdrop", "size", "expression", "gaze", "distance_m", "focal_mm", "confidence", "out")
     others = {name: getattr(options, name) for name in same}
+    written = []
     with listen() as emit:
-        written = render(options.subject, names, light_options=put_up, emit=emit, **others)
+        if names or not files:
+            written += render(options.subject, names, light_options=put_up, emit=emit, **others)
+        if looks:
+            kept = {name: others[name] for name in ("size", "confidence", "out")}
+            written += render_looks(Subject(options.subject).require(), looks, emit=emit, **kept)
     print("\n".join(str(path) for path in written))
     return 0

@@ -36,7 +36,7 @@ class Bench:
         config = cast(Config, SimpleNamespace(number=self.number))
         stages = (
             Stage("double", self.version, (), lambda c: cast(Any, c).number, self._double, resumable="checkpoints"),
-            Stage("text", 1, ("double",), lambda c: None, self._text),
+            Stage("text", 1, ("double",), lambda c: None, self._text, keeps="*.json"),
         )
         run_stages(Job(self.subject, self.subject.path, config, emit=self.events.append), stages)
         return list(self.ran)
@@ -147,6 +147,16 @@ def test_old_files_of_a_stage_are_gone_after_it_ran_again(bench: Bench):
     stray.write_text("")
     bench.go(number=2)
     assert not stray.exists()
+
+
+def test_the_users_own_files_outlive_a_new_result(bench: Bench):
+    bench.go()
+    pick, stale = bench.subject.path / "text" / "pick.json", bench.subject.path / "text" / "stale"
+    pick.write_text("mine")
+    stale.write_text("not mine")
+    assert bench.go(number=2) == ["double", "text"]
+    assert pick.read_text() == "mine" and not stale.exists()
+    assert bench.go() == []
 
 
 def test_events_of_a_stage_carry_its_ledger_name(bench: Bench):

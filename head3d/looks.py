@@ -1,0 +1,147 @@
+"""A look: everything that says which picture of a head is meant, as a small file.
+
+The viewer keeps picks as such files (``views/<id>.json`` of a subject), ``head3d render --views FILE.json`` makes them.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from head3d import store
+from head3d.errors import ConfigError
+from head3d.finish.crops import CropName
+from head3d.render.views import ANGLES
+
+KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1
+NAME_LENGTH = 80
+BOUNDS: dict[str, tuple[float, float]] = {
+    "yaw_deg": (-180.0, 180.0),
+    "pitch_deg": (-85.0, 85.0),
+    "roll_deg": (-180.0, 180.0),
+    "distance_m": (0.4, 10.0),
+    "focal_mm": (10.0, 400.0),
+    "light_yaw_deg": (-360.0, 360.0),
+    "gloss": (0.0, 4.0),
+}
+"""Least and most of each number; the camera never stands inside the head's box."""
+MOST_UNIT = 1.5
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture of a head. Whoever reads it checks the words: a light or an expression belongs to a subject."""
+
+    name: str = "front"
+    """For people and, made safe, for file names."""
+    yaw_deg: float = 0.0
+    """Turn of the head to its own left."""
+    pitch_deg: float = 0.0
+    """Turn of the head up."""
+    roll_deg: float = 0.0
+    """Tilt of the head to its own right shoulder, as the camera sees it."""
+    distance_m: float = 1.5
+    """From the camera to the middle of the head."""
+    focal_mm: float | None = None
+    """35 mm equivalent; None: the head fills half of the height. Does nothing where a crop sets the frame."""
+    light: str = "soft-front"
+    """See :func:`head3d.render.lights.choose_light`."""
+    light_yaw_deg: float = 0.0
+    """The light carried round the head, > 0 towards the subject's left."""
+    light_frame: Literal["head", "camera"] = "head"
+    """What maps, lamps and photos' light keep to."""
+    light_exposure: str = "auto"
+    """auto, or stops."""
+    gloss: float | None = None
+    """Sheen of the skin; None: as the subject's options say."""
+    backdrop: str = ""
+    """See :func:`head3d.finish.apply.with_backdrop`; empty: as the subject's options say."""
+    expression: str = "neutral"
+    """See :func:`head3d.morphable.expressions.find_expression`."""
+    units: Mapping[str, float] = field(default_factory=dict)
+    """Weights of the head model's units on top of the expression."""
+    gaze: Literal["own", "camera"] = "own"
+    """camera: the eyes look into it."""
+    crop: CropName = "as-rendered"
+    """The frame; see ``head3d.finish.crops``."""
+
+
+def look_from(payload: Mapping[str, Any], *, where: str) -> Look:
+    """A look from what json holds, every value checked.
+
+    Args:
+        payload: Keys are fields of :class:`Look`; what is missing has its default.
+        where: Named in errors.
+
+    Raises:
+        ConfigError: An unknown key, a value of the wrong kind or out of range.
+    """
+    known = {one.name: one for one in dataclasses.fields(Look)}
+    found: dict[str, Any] = {}
+    for key, value in payload.items():
+        if key not in known:
+            raise ConfigError(f"{where}: a look has no {key!r}.", hint=f"There are {', '.join(known)}.")
+        found[key] = _checked(key, value, where)
+    return Look(**found)
+
+
+def look_payload(look: Look) -> dict[str, Any]:
+    """What :func:`look_from` reads."""
+    return {**dataclasses.asdict(look), "units": dict(look.units)}
+
+
+def read_looks(path: Path) -> list[Look]:
+    """The look of a file, or the looks of a list (``{"format": "head3d.looks", "version": 1, "looks": [{...}]}``)."""
+    listed = store.read_json_kind(path) == KINDS
+    payload = store.read_json(path, kind=KINDS if listed else KIND, version=VERSION)
+    ones = payload.get("looks") if listed else [payload.get("look")]
+    if not isinstance(ones, list) or not all(isinstance(one, Mapping) for one in ones):
+        raise ConfigError(f"{path} holds no look.", hint='It should read {"format": "head3d.look", "look": {...}}.')
+    return [look_from(one, where=str(path)) for one in ones]
+
+
+def write_looks(path: Path, looks: Sequence[Look]) -> None:
+    """Write several looks as one file."""
+    store.write_json(path, {"looks": [look_payload(one) for one in looks]}, kind=KINDS, version=VERSION)
+
+
+def named_look(name: str, **others: Any) -> Look:
+    """The look of a named angle."""
+    yaw, pitch = ANGLES[name]
+    return Look(name=name, yaw_deg=yaw, pitch_deg=pitch, **others)
+
+
+def file_stem(name: str) -> str:
+    """A name as part of a file's name: letters, digits and dashes only."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
+    return "-".join(part for part in kept.split("-") if part)[:60] or "look"
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    if key in BOUNDS:
+        if value is None and key in ("focal_mm", "gloss"):
+            return None
+        low, high = BOUNDS[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ConfigError(f"{where}: {key} is {value!r}.", hint=f"Use a number from {low:g} to {high:g}.")
+        return float(value)
+    if key == "units":
+        return _checked_units(value, where)
+    choices = {"light_frame": ("head", "camera"), "gaze": ("own", "camera"), "crop": get_args(CropName)}.get(key)
+    if not isinstance(value, str) or len(value) > 4096 or any(ord(c) < 32 for c in value):
+        raise ConfigError(f"{where}: {key} is no text of one line.", hint="Write it in quotes.")
+    if choices and value not in choices:
+        raise ConfigError(f"{where}: {key} is {value!r}.", hint=f"Use one of {', '.join(choices)}.")
+    return value.strip()[:NAME_LENGTH] or "look" if key == "name" else value
+
+
+def _checked_units(value: Any, where: str) -> dict[str, float]:
+    if not isinstance(value, Mapping) or len(value) > 200:
+        raise ConfigError(f"{where}: units are no weights by name.", hint='Write {"mouthSmileLeft": 0.5}.')
+    for name, weight in value.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
+        if not isinstance(name, str) or not number or abs(weight) > MOST_UNIT:
+            raise ConfigError(f"{where}: the unit {name} weighs {weight!r}.", hint=f"Use up to {MOST_UNIT:g}.")
+    return {name: float(weight) for name, weight in value.items() if weight}

@@ -1,0 +1,217 @@
+"""A finished subject in memory, from which any look is made: by ``head3d render``, and by the viewer while one watches.
+
+Pictures are made tile by tile, so that whoever waits for something else can stop one within a tile.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.config import Config, load_config
+from head3d.field.deform import Deformation
+from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
+from head3d.finish.crops import CROPS, aim
+from head3d.kernels.library import choose_device
+from head3d.kernels.render_field import FieldVolume
+from head3d.looks import Look
+from head3d.morphable.expressions import expression_vector, find_expression
+from head3d.quality.gate import SightVerdict, judge_sight
+from head3d.render.confidence import Confidence, view_confidence
+from head3d.render.lights import ChosenLight, LightOptions
+from head3d.render.mouth import darken_gap
+from head3d.render.posed import PosedHead
+from head3d.render.relight import EDGE_PX
+from head3d.render.types import RenderOutput, View
+from head3d.render.views import named_view
+from head3d.render.volume import RenderConfig, render_view
+from head3d.rendering import finish_under, photo_sight, subject_light, surface_cache
+from head3d.subject import Subject
+
+T = TypeVar("T")
+Turn = Callable[[], AbstractContextManager[None]]
+"""Entered for every tile: may wait for its turn, or raise to stop."""
+
+TILE_RAYS = 96 * 96
+"""Rays of a tile: on a busy core less than 0.1 s, which is how long a stop may take."""
+KEPT = 12
+"""Expressions, gazes and lights that are kept ready."""
+OUTLINE_DIRECTIONS = 400
+"""The head's outline is known by the places that lie farthest in this many directions."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A look as it was rendered; :meth:`Studio.finish` makes a headshot of it."""
+
+    look: Look
+    view: View
+    output: RenderOutput
+    displacement: FieldVolume | None
+
+
+class Studio:
+    """What every picture of one subject shares. Threads may take turns, not share it."""
+
+    def __init__(self, subject: Subject, *, config: Config | None = None) -> None:
+        self.subject = subject.require()
+        self.config = config or load_config(subject.path / "config.yaml")
+        self.fitted, self.photos = subject.fit(), subject.fitted_photos()
+        self.field = subject.field().to(choose_device(self.config.train.device))
+        self.cache = surface_cache(self.field)
+        self.sight = photo_sight(subject, self.field, self.cache)
+        self.outline = _outline(self.cache.surface_points(40000, generator=torch.Generator().manual_seed(0)), self)
+        self._preparing = threading.Lock()
+        self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
+        self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
+        self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
+
+    def light(self, look: Look) -> ChosenLight:
+        """The light of a look."""
+        options = LightOptions(look.light_yaw_deg, look.light_frame, look.light_exposure)
+        finish = self.finish_config(look) if look.light == "backdrop" else self.config.finish
+        key = (look.light, options, look.backdrop if look.light == "backdrop" else "")
+        return _kept(
+            self._lights,
+            key,
+            lambda: subject_light(look.light, options, field=self.field, photos=self.photos, finish=finish),
+        )
+
+    def prepare(self, look: Look) -> tuple[PosedHead, Deformation | None]:
+        """The head with the expression and gaze of a look: seconds for a new expression, then kept. Any thread may."""
+        with self._preparing:
+            posed = _kept(self._posed, _manner(look), lambda: self._pose(look))
+            return posed, self._deformation(posed, look)
+
+    def view(self, look: Look, height_px: int) -> View:
+        """Camera and light of a look; the width follows from its crop."""
+        view = named_view(
+            look.name,
+            size=(height_px, height_px),
+            light=self.light(look),
+            yaw_deg=look.yaw_deg,
+            pitch_deg=look.pitch_deg,
+            distance_m=look.distance_m,
+            focal_mm=look.focal_mm,
+        )
+        camera = view.camera
+        if look.roll_deg:
+            roll = torch.deg2rad(torch.tensor(look.roll_deg))
+            c, s = float(roll.cos()), float(roll.sin())
+            c2w = camera.c2w.clone()  # the camera turned one way is the head tilted the other
+            c2w[0, :3, :3] = c2w[0, :3, :3] @ torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+            camera = replace(camera, c2w=c2w)
+        if look.crop in CROPS:
+            camera = aim(camera, CROPS[look.crop], head_points_m=self.outline, height_px=height_px)
+        return replace(view, camera=camera)
+
+    def finish_config(self, look: Look, *, size: int = 1024) -> FinishConfig:
+        """How a look is finished; ``size`` is the longer side, px."""
+        finish = replace(self.config.finish, size=size)
+        finish = with_backdrop(finish, look.backdrop) if look.backdrop else finish
+        return finish_under(finish, LightOptions(exposure=look.light_exposure))
+
+    @torch.no_grad()
+    def picture(
+        self, look: Look, height_px: int, *, oversample: int = 1, view: View | None = None, turn: Turn = nullcontext
+    ) -> Picture:
+        """Render a look.
+
+        Args:
+            look: What.
+            height_px: Of the picture.
+            oversample: Rays per pixel along each side.
+            view: Another camera and light than the look's.
+            turn: Entered for every tile; what it raises ends the picture.
+        """
+        view = view or self.view(look, height_px)
+        posed, bent = self.prepare(look)
+        options = replace(self.config.render, oversample=oversample)
+        if look.gloss is not None:
+            options = replace(options, relight=replace(options.relight, gloss=look.gloss))
+        output = self._in_tiles(view, options, bent, turn)
+        volume = None if bent is None else bent.volume_of(0)
+        if volume is not None:
+            with turn():
+                output = darken_gap(output, view, volume, lips=posed.lips)
+        return Picture(look, view, output, volume)
+
+    def confidence(self, picture: Picture) -> Confidence:
+        """What photos saw of a picture."""
+        return view_confidence(self.sight, picture.output, picture.view, displacement=picture.displacement)
+
+    def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
+        """Whether a picture may be delivered."""
+        return judge_sight(picture.look.name, confidence.shares, config=self.config.gate)
+
+    def gain(self, pictures: Sequence[Picture]) -> float:
+        """One exposure for pictures under one light."""
+        config = self.finish_config(pictures[0].look)
+        return exposure_gain([one.output for one in pictures], [one.view for one in pictures], config=config)
+
+    def finish(self, picture: Picture, *, size: int, gain: float | None = None) -> Headshot:
+        """The headshot of a picture; ``size`` is its longer side, px."""
+        config = self.finish_config(picture.look, size=size)
+        return finish_headshot(picture.output, picture.view, config=config, gain=gain)
+
+    def _pose(self, look: Look) -> PosedHead:
+        shown = find_expression(look.expression, self.fitted, self.photos)
+        if look.units:
+            shown = replace(shown, units=shown.units + expression_vector(look.units, self.fitted.model))
+        return PosedHead(self.field, self.fitted, shown)
+
+    def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
+        at = self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
+        key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()))
+
+        def make() -> Deformation | None:
+            bent = posed.deformation(look_at_m=at)
+            return None if bent is None else bent.to(self.field.sd_m.device)
+
+        return _kept(self._bent, key, make)
+
+    def _in_tiles(self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn) -> RenderOutput:
+        height, width = view.camera.size
+        side = max(16, int((TILE_RAYS / config.oversample**2) ** 0.5))
+        names = ("rgb_linear", "albedo", "normal", "alpha", "depth_m")
+        rows: list[list[Tensor]] = []
+        for top in range(0, height, side):
+            row: list[list[Tensor]] = []
+            for left in range(0, width, side):
+                # pixels across an edge take the light of those beside them: a tile sees a little of its neighbours
+                y0, x0 = max(top - EDGE_PX - 1, 0), max(left - EDGE_PX - 1, 0)
+                y1, x1 = min(top + side + EDGE_PX + 1, height), min(left + side + EDGE_PX + 1, width)
+                part = replace(view, camera=view.camera.cropped(x0, y0, (y1 - y0, x1 - x0)))
+                with turn():
+                    tile = render_view(self.field, part, config=config, cache=self.cache, deformation=bent)
+                inner = slice(top - y0, min(top + side, height) - y0), slice(left - x0, min(left + side, width) - x0)
+                row.append([getattr(tile, name)[inner] for name in names])
+            rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
+        return RenderOutput(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+
+
+def _outline(points: Float[Tensor, "P 3"], studio: Studio) -> Float[Tensor, "Q 3"]:
+    """Places of the head that lie farthest out, head frame, metres; neck and shoulders left aside."""
+    face = studio.fitted.vertices()[studio.fitted.model.groups["face"]]
+    head = points.cpu()[points[:, 1].cpu() > float(face[:, 1].min())]
+    way = torch.randn(OUTLINE_DIRECTIONS, 3, generator=torch.Generator().manual_seed(0))
+    return torch.cat([head[(head @ way.T).argmax(0).unique()], face[(face @ way.T).argmax(0).unique()]])
+
+
+def _manner(look: Look) -> Hashable:
+    return look.expression, tuple(sorted(look.units.items()))
+
+
+def _kept(shelf: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
+    if key not in shelf:
+        shelf[key] = make()
+        while len(shelf) > KEPT:
+            shelf.popitem(last=False)
+    shelf.move_to_end(key)
+    return shelf[key]

@@ -1,0 +1,175 @@
+"""A browser, and a viewer started as a user starts it, on a subject that is made once."""
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import environment, finished, people, photo  # noqa: F401
+
+NEEDED = ("playwright", "fastapi", "uvicorn", "websockets", "httpx")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]  # fmt: skip
+"""A machine without a screen and a GPU, and nothing that calls home."""
+SECONDS = 120.0
+"""A tile that takes 0.1 s alone takes seconds where ten programs share two cores."""
+
+
+def chromium() -> str | None:
+    """Debian's browser."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip where there is no browser, and say so."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    reason = f"not installed: {', '.join(missing)}" if missing else ""
+    if chromium() is None:
+        reason = "no Chromium: apt-get install chromium"
+    for item in items:
+        if reason and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class Server:
+    """A viewer in a process of its own."""
+
+    def __init__(self, subject: Path, port: int = 0) -> None:
+        self.subject, self.port = subject, port
+        self.start()
+
+    def start(self) -> None:
+        """Start, or start again on the same port."""
+        command = [sys.executable, "-m", "head3d.cli", "view", str(self.subject), "--port", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/enter\?token=\S+", line)
+        assert found, f"no link: {line!r}"
+        self.link, self.port = found[0], int(found[1])
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._wait()
+
+    def _wait(self) -> None:
+        import httpx
+
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            try:
+                httpx.get(self.address, timeout=5)
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("the viewer does not answer")
+
+    def kill(self) -> None:
+        """As the power cut does it."""
+        self.process.send_signal(signal.SIGKILL)
+        self.close()
+
+    def close(self) -> None:
+        """End it, and leave nothing open."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def subject_folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """A copy that the browser may change."""
+    return Path(shutil.copytree(finished, tmp_path_factory.mktemp("browser") / "Ada & søn"))
+
+
+@pytest.fixture(scope="session")
+def server(subject_folder: Path) -> Iterator[Server]:
+    """The viewer all tests share; one that kills it starts it again."""
+    made = Server(subject_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def session(server: Server, browser: Any) -> Any:
+    """Cookies of somebody who opened the printed link."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.link)
+    page.wait_for_url(f"{server.address}/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def open_page(server: Server, browser: Any, session: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a context of its own; fails if anything was asked of another machine, or a script broke."""
+    contexts, asked, broken = [], [], []
+
+    def opening(**how: Any) -> Any:
+        context = browser.new_context(storage_state=session, **{"viewport": {"width": 1100, "height": 800}, **how})
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(server.address)
+        until(page, "Boolean(window.head3d && head3d.look && head3d.times.proxy)")
+        return page
+
+    yield opening
+    for context in contexts:
+        context.close()
+    foreign = [url for url in asked if not url.startswith((server.address, "blob:", "data:"))]
+    assert asked and foreign == []
+    assert broken == []
+
+
+def until(page: Any, expression: str, *, seconds: float = SECONDS) -> Any:
+    """Wait until an expression is true in the page (its policy forbids Playwright's own waiting, which uses eval)."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = page.evaluate(expression)
+        if found:
+            return found
+        page.wait_for_timeout(40)
+    raise AssertionError(f"never true: {expression}; the page says {page.inner_text('#status')!r}")
+
+
+def forget_picks(page: Any) -> None:
+    """Delete all picks through the page's own API."""
+    page.evaluate(
+        "async () => { for (const p of await (await fetch('/api/picks')).json())"
+        " await fetch(`/api/picks/${p.id}`, {method: 'DELETE'}); }"
+    )
+
+
+def say(text: str) -> None:
+    """A measured number, into the log of the tests."""
+    sys.stdout.write(f"\n[viewer] {text}\n")
+
+
+CORES = os.cpu_count() or 1

@@ -1,0 +1,79 @@
+"""From photos to the studio on the page alone."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import Server, say, until
+
+PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Server]:
+    """A viewer for a subject that is not there yet."""
+    made = Server(tmp_path / "new person")
+    yield made
+    made.close()
+
+
+def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Path, browser: Any, tmp_path: Path):
+    wall = tmp_path / "wall.jpg"
+    ramp = np.linspace(40, 200, 600).astype(np.uint8)
+    Image.fromarray(np.broadcast_to(ramp[None, :, None], (500, 600, 3)).copy()).save(wall)
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    page.goto(empty.link)
+    page.wait_for_url("**/capture")
+    page.set_input_files("#files", [photo, wall])
+    until(page, PICTURE.format(2))
+    assert "✓" in page.inner_text("#photos > li:not(.refused)")
+    assert "no face found" in page.inner_text("#photos > li.refused")
+    page.click("#start")
+    until(page, "document.querySelector('#status').textContent.includes('agrees')")
+    assert not (tmp_path / "new person").exists()
+    page.check("#consent")
+    page.fill("#by", "Ada")
+    page.evaluate("document.querySelector('#preset').add(new Option('Test', 'test'))")
+    page.select_option("#preset", "test")
+    page.click("#start")
+    # cancelled while it works, then on from where it was
+    until(page, "head3d.stages.get('capture')?.state === 'done'")
+    page.click("#cancel")
+    until(page, "!document.querySelector('#start').disabled")
+    page.click("#start")
+    until(page, "!document.querySelector('#studio').hidden", seconds=400)
+    assert page.evaluate("head3d.stages.get('capture').state") == "fresh"
+    page.click("#studio")
+    until(page, "window.head3d?.shown === 'full'")
+    say(f"from photos to the studio: {page.inner_text('#kind')}")
+    page.goto(f"{empty.address}/capture")
+    page.fill("#confirm", "somebody else")
+    page.click("#erase")
+    until(page, "document.querySelector('#status').classList.contains('bad')")
+    page.fill("#confirm", "new person")
+    page.click("#erase")
+    until(page, "document.querySelector('#status').textContent === 'Everything is deleted.'")
+    context.close()
+    assert not (tmp_path / "new person").exists() and not (tmp_path / ".new person.photos").exists()
+
+
+def test_files_that_are_no_photos_are_refused(empty: Server, browser: Any, tmp_path: Path):
+    (tmp_path / "x.html").write_text("<script>alert(1)</script>")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing more")
+    shutil.copy(tmp_path / "broken.jpg", tmp_path / "<img src=x onerror=alert(1)>.png")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(empty.link)
+    page.wait_for_url("**/capture")
+    page.set_input_files("#files", [tmp_path / "x.html"])
+    until(page, "document.querySelector('#status').textContent.includes('is no photo')")
+    page.set_input_files("#files", [tmp_path / "<img src=x onerror=alert(1)>.png"])
+    until(page, PICTURE.format(1))
+    assert "<img src=x" in page.inner_text("#photos") and page.locator("#photos img").count() == 1
+    context.close()

@@ -1,0 +1,48 @@
+"""Looks: what they hold comes back, what they cannot hold is named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from head3d.errors import ConfigError
+from head3d.looks import Look, file_stem, look_from, look_payload, named_look, read_looks, write_looks
+
+
+def test_a_look_comes_back_from_json():
+    look = Look(name="Ada, links", yaw_deg=-30, focal_mm=85.0, gloss=0.0, units={"jawOpen": 0.25}, gaze="camera")
+    assert look_from(json.loads(json.dumps(look_payload(look))), where="x") == look
+
+
+def test_a_list_of_looks_comes_back_in_its_order(tmp_path: Path):
+    looks = [named_look("profile-left", light="rim"), Look(name="own")]
+    write_looks(tmp_path / "set.json", looks)
+    assert read_looks(tmp_path / "set.json") == looks
+    assert looks[0].yaw_deg == 85
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        ({"yaw": 3}, "no 'yaw'"),
+        ({"yaw_deg": "3"}, "yaw_deg is '3'"),
+        ({"yaw_deg": float("nan")}, "yaw_deg is nan"),
+        ({"yaw_deg": True}, "yaw_deg is True"),
+        ({"distance_m": 0.1}, "distance_m is 0.1"),
+        ({"crop": "passport"}, "crop is 'passport'"),
+        ({"light": 3}, "light is no text"),
+        ({"name": "a\nb"}, "name is no text of one line"),
+        ({"units": {"jawOpen": 9}}, "jawOpen weighs 9"),
+        ({"units": [1]}, "units are no weights"),
+    ],
+)
+def test_what_is_wrong_is_named(payload: dict[str, Any], told: str):
+    with pytest.raises(ConfigError, match=told):
+        look_from(payload, where="file.json")
+
+
+def test_names_become_harmless_file_names():
+    assert file_stem("../../etc/passwd") == "etc-passwd"
+    assert file_stem("Müller & søn\x00") == "m-ller-s-n"
+    assert file_stem("…") == "look"

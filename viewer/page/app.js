@@ -1,0 +1,197 @@
+// The page: one look, shown as a proxy while it changes and as a picture when it rests.
+
+import { camera } from "/static/camera.js";
+import { Controls } from "/static/controls.js";
+import { Picks } from "/static/picks.js";
+import { Live, get, send, withLook, ask } from "/static/server.js";
+import { Stage } from "/static/stage.js";
+
+const $ = (id) => document.getElementById(id);
+const MEMORY = "head3d-look";
+const times = { opened: performance.now() };
+const page = { look: null, panel: null, number: 0, shown: "", moving: false, overlay: false, times, frames: {} };
+window.head3d = page; // for tests and for the curious
+const stage = new Stage($("proxy"));
+let live = null, light = "", mesh = "", still = 0;
+
+function status(text, bad = false) { const line = $("status"); if (line.textContent !== text) line.textContent = text; line.classList.toggle("bad", bad); }
+
+// everything that changes the look goes through here
+function change(values, { moving = false } = {}) {
+  Object.assign(page.look, values);
+  const b = page.panel.bounds;
+  if (Math.abs(page.look.yaw_deg) > 180) page.look.yaw_deg = ((((page.look.yaw_deg + 180) % 360) + 360) % 360) - 180;
+  for (const key of ["pitch_deg", "roll_deg", "distance_m"]) page.look[key] = Math.min(b[key][1], Math.max(b[key][0], page.look[key]));
+  page.look.light_yaw_deg = ((((page.look.light_yaw_deg + 180) % 360) + 360) % 360) - 180;
+  sessionStorage.setItem(MEMORY, JSON.stringify(page.look));
+  controls.show(page.look);
+  const backdrop = withLook("/api/backdrop.jpg", { backdrop: page.look.backdrop }, "&width=256&height=256");
+  if (page.backdrop !== backdrop) { page.backdrop = backdrop; $("window").style.backgroundImage = `url("${backdrop}")`; }
+  show_proxy();
+  prepare();
+  request(moving);
+}
+
+function prepare() {
+  const { light: name, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units } = page.look;
+  const wanted = JSON.stringify({ light: name, light_yaw_deg, light_frame, light_exposure, backdrop });
+  if (light !== wanted) {
+    light = wanted;
+    get(withLook("/api/light", page.look)).then((table) => { if (light === wanted) { stage.light = table; stage.gain = table.gain; redraw(); } }).catch((e) => status(e.message, true));
+  }
+  const shape = JSON.stringify({ expression, units });
+  if (mesh !== shape) {
+    mesh = shape;
+    ask(withLook("/api/proxy", { expression, units })).then((reply) => reply.arrayBuffer()).then((buffer) => {
+      if (mesh === shape) { stage.load(buffer); times.proxy ??= performance.now(); redraw(); }
+    }).catch((e) => status(e.message, true));
+  }
+}
+
+const ratio = () => Math.min(window.devicePixelRatio || 1, 2);
+const height = () => Math.max(128, Math.round($("window").clientHeight * ratio() / 16) * 16);
+
+function redraw() {
+  if (!page.look) return;
+  const cam = camera(page.look, page.panel.outline, page.panel.frames);
+  $("window").style.setProperty("--aspect", cam.aspect);
+  stage.draw(cam, page.look.yaw_deg, height());
+  if (stage.ready && stage.light) $("wait").hidden = true;
+}
+
+function show_proxy() {
+  page.moving = true;
+  if (stage.ready) { $("frame").hidden = true; page.shown = "proxy"; }
+  requestAnimationFrame(redraw);
+}
+
+function request(moving) {
+  page.number += 1;
+  if (page.shown !== "proxy") page.shown = "";
+  times.asked = performance.now();
+  live?.say({ type: "moving" });
+  clearTimeout(still);
+  // the server waits until the head has been still; while a finger is down it need not hear of every step
+  still = setTimeout(() => live?.say({ type: "look", number: page.number, look: page.look, height_px: Math.min(1024, height()), overlay: page.overlay }), moving ? 60 : 0);
+}
+
+function onframe(header, body) {
+  if (header.number !== page.number) return;
+  if (header.type === "error") { status(header.text, true); return; }
+  if (header.kind === "draft" && stage.ready && header.size[0] < 0.5 * height()) {
+    // on a slow machine the mesh shows more than a small draft: keep it, with the draft's exposure
+    page.frames.draft = { ms: performance.now() - times.asked, ...header };
+    stage.gain = header.gain;
+    redraw();
+    return;
+  }
+  const url = URL.createObjectURL(new Blob([body], { type: "image/jpeg" }));
+  const image = new Image();
+  image.src = url;
+  image.decode().then(() => {
+    if (header.number !== page.number) { URL.revokeObjectURL(url); return; }
+    const frame = $("frame"), old = frame.src;
+    frame.src = url; frame.hidden = false;
+    if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+    page.moving = false; page.shown = header.kind; stage.gain = header.gain;
+    $("wait").hidden = true;
+    const waited = performance.now() - times.asked;
+    page.frames[header.kind] = { ms: waited, ...header };
+    const words = { draft: "Draft", full: "Picture", refined: "Fine picture" };
+    $("kind").textContent = `${words[header.kind]}, ${(waited / 1000).toFixed(1)} s`;
+    $("frame").alt = describe(page.look);
+    const line = $("verdict");
+    line.hidden = header.level === "good"; line.classList.toggle("refused", header.level === "refused");
+    const said = header.sentence.replace(/^[^:]*: n/, "N");
+    if (line.textContent !== said) line.textContent = said;
+  });
+}
+
+export function describe(look) {
+  const side = Math.abs(look.yaw_deg) < 3 ? "seen from the front" : `turned ${Math.abs(Math.round(look.yaw_deg))}° to their ${look.yaw_deg > 0 ? "left" : "right"}`;
+  return `The head, ${side}, light ${look.light}`;
+}
+
+// Pointer, wheel and keys on the picture
+function gestures() {
+  const box = $("stage"), fingers = new Map();
+  let spread = 0;
+  box.addEventListener("pointerdown", (e) => { box.setPointerCapture(e.pointerId); fingers.set(e.pointerId, e); spread = 0; });
+  box.addEventListener("pointermove", (e) => {
+    const before = fingers.get(e.pointerId);
+    if (!before) return;
+    fingers.set(e.pointerId, e);
+    if (fingers.size === 2) {
+      const [a, b] = [...fingers.values()], now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+      if (spread) change({ distance_m: (page.look.distance_m * spread) / now, focal_mm: page.look.focal_mm || lens() }, { moving: true });
+      spread = now;
+      return;
+    }
+    const dx = e.clientX - before.clientX, dy = e.clientY - before.clientY;
+    if (!dx && !dy) return;
+    if (e.shiftKey) change({ light_yaw_deg: page.look.light_yaw_deg + dx * 0.5 }, { moving: true });
+    else change({ yaw_deg: page.look.yaw_deg + dx * 0.4, pitch_deg: page.look.pitch_deg - dy * 0.3 }, { moving: true });
+  });
+  for (const name of ["pointerup", "pointercancel"]) box.addEventListener(name, (e) => fingers.delete(e.pointerId));
+  box.addEventListener("wheel", (e) => {
+    e.preventDefault();
+    change({ distance_m: page.look.distance_m * Math.exp(e.deltaY * 0.001), focal_mm: page.look.focal_mm || lens() }, { moving: true });
+  }, { passive: false });
+  box.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target !== box) return;
+    const step = e.shiftKey ? 1 : 5, l = page.look;
+    const act = {
+      ArrowLeft: () => change({ yaw_deg: l.yaw_deg - step }), ArrowRight: () => change({ yaw_deg: l.yaw_deg + step }),
+      ArrowUp: () => change({ pitch_deg: l.pitch_deg + step }), ArrowDown: () => change({ pitch_deg: l.pitch_deg - step }),
+      "+": () => change({ distance_m: l.distance_m - 0.1 }), "=": () => change({ distance_m: l.distance_m - 0.1 }), "-": () => change({ distance_m: l.distance_m + 0.1 }),
+      "[": () => change({ roll_deg: l.roll_deg - step / 5 }), "]": () => change({ roll_deg: l.roll_deg + step / 5 }),
+      k: () => keep(), u: () => picks.undo(), Home: () => change({ yaw_deg: 0, pitch_deg: 0, roll_deg: 0 }),
+    }[e.key];
+    if (act) { e.preventDefault(); act(); }
+  });
+  new ResizeObserver(() => { if (page.look) { redraw(); request(true); } }).observe($("stage"));
+}
+
+// the lens that shows what is shown now, so that stepping back makes the head smaller
+const lens = () => Math.round((0.57 * page.look.distance_m) / 0.235 * 24);
+
+async function keep() {
+  const box = $("name"), nearest = controls.angleOf(page.look);
+  const name = box.value.trim() || `${nearest}, ${page.look.light.replace("photo:", "")}`;
+  try { await send("POST", "/api/picks", { ...page.look, name }); box.value = ""; status(`Kept “${name}”.`); } catch (e) { status(e.message, true); return; }
+  await picks.load();
+}
+
+const controls = new Controls(page, change, (on) => { page.overlay = on; request(false); });
+const picks = new Picks(page, (look) => { change({ ...look }); $("stage").focus({ preventScroll: false }); }, status);
+
+async function begin() {
+  const state = await get("/api/state");
+  $("subject").textContent = state.name; document.title = `${state.name} · head3d`;
+  if (!state.made) { location.replace("/capture"); return; }
+  if (state.problem) throw new Error(state.problem);
+  page.state = state;
+  page.panel = await get("/api/panel");
+  const kept = sessionStorage.getItem(MEMORY);
+  page.look = { ...page.panel.look, ...(kept ? JSON.parse(kept) : {}) };
+  controls.build(page.panel);
+  live = new Live({
+    onframe,
+    onstate: (on) => {
+      status(on ? "Ready." : "The connection is lost. Trying again…", !on);
+      if (on) { request(false); picks.load().catch(() => {}); controls.thumbs(); }
+    },
+  });
+  page.live = live;
+  gestures();
+  change({});
+  picks.begin();
+  times.ready = performance.now();
+}
+
+$("keep").addEventListener("click", keep);
+$("reset").addEventListener("click", () => change({ ...page.panel.look }));
+$("invite").addEventListener("click", async () => {
+  try { $("link").textContent = (await send("POST", "/api/link", {})).link; } catch (e) { status(e.message, true); }
+});
+begin().catch((e) => { status(e.message, true); $("wait").textContent = e.message; });
