@@ -125,7 +125,7 @@ def _meshes(studio: Studio) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor
 @torch.no_grad()
 def _painted(studio: Studio, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Tensor, Tensor]:
     """Normal, albedo (sRGB) and openness of vertices of the neutral head."""
-    from head3d.render.volume import _fill_unseen
+    from head3d.render.volume import mirrored_albedo
 
     field, cache = studio.field, studio.cache
     found = []
@@ -133,7 +133,7 @@ def _painted(studio: Studio, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Te
         surface = cache.onto_surface(points)
         normal = broad_normal(cache, surface, fallback=torch.nn.functional.normalize(surface, dim=-1))
         albedo, _ = field.surface_color(surface)
-        albedo = _fill_unseen(field, surface, albedo)
+        albedo = mirrored_albedo(field, surface, albedo)
         axes = cone_axes(normal)
         off = torch.full_like(surface[:, 0], 1e-3) + 5e-3 * (field.softness(surface) - 1).clamp(0, 1)
         seen = openness(cache, surface, axes, off_m=off, normal=normal)
