@@ -51,7 +51,7 @@ class CompletionTraining:
     """Of everything random."""
     lpips: float = 1.0
     """Weight of LPIPS."""
-    adversarial: float = 0.06
+    adversarial: float = 0.1
     """Weight of the discriminator's opinion."""
     penalty: float = 2.0
     """Weight of its gradient penalty, every eighth step."""
@@ -171,13 +171,13 @@ def _filled(
 ) -> Float[Tensor, "N 3 H W"]:
     """A map whose gaps are as a field fills them: smooth, each thing in about its colour, borders about right."""
     have = (known > SURE).float()[:, None]
-    sigma = 3.0 + 9.0 * float(torch.rand((), generator=generator))
+    sigma = 2.0 + 6.0 * float(torch.rand((), generator=generator))
     soft = _blurred(_blurred(truth, sigma / 1.4), sigma / 1.4)
-    wave = torch.randn(len(truth), 3, 4, 8, generator=generator) * 0.03
-    wave = wave + torch.randn(len(truth), 1, 4, 8, generator=generator) * 0.06
+    wave = torch.randn(len(truth), 3, 4, 8, generator=generator) * 0.02
+    wave = wave + torch.randn(len(truth), 1, 4, 8, generator=generator) * 0.08
     wave = functional.interpolate(wave, truth.shape[-2:], mode="bicubic").to(truth)
     near = functional.avg_pool2d(have, 25, 1, 12)  # beside the photos the colour is right
-    return have * truth + (1 - have) * (soft + wave * (1 - near)).clamp(0, 1)
+    return have * truth + (1 - have) * (soft * (1 + wave * (1 - near))).clamp(0, 1)
 
 
 def _blurred(pictures: Float[Tensor, "N C H W"], sigma: float) -> Float[Tensor, "N C H W"]:
