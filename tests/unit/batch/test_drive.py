@@ -39,7 +39,7 @@ def batch(source: Path, out: Path, *, policy: Policy = Policy(), shard: str = ""
         out,
         overrides={"consent": CONSENT},
         slots=SLOTS,
-        limits=Limits(seconds=2.0, memory_mb=200.0),
+        limits=Limits(seconds=6.0, memory_mb=200.0),
         policy=policy,
         command=fake_command,
         shard=shard,
@@ -154,7 +154,7 @@ from head3d.jobs.slots import Slot
 from tests.unit.jobs.workers import fake_command
 
 run_batch(Path(sys.argv[1]), Path(sys.argv[2]), overrides={"consent": {"by": "Ada", "scope": "self"}},
-          slots=tuple(Slot(i, 1) for i in range(4)), limits=Limits(seconds=2.0), command=fake_command, mode="quiet")
+          slots=tuple(Slot(i, 1) for i in range(4)), limits=Limits(seconds=6.0), command=fake_command, mode="quiet")
 """
 
 
