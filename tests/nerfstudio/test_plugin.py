@@ -63,7 +63,7 @@ def test_a_few_steps_lower_the_loss(subject: Path, tmp_path: Path):
     optimizer = torch.optim.Adam(params, lr=1e-3)
     losses = []
     for step in range(12):
-        _, loss, metrics = pipeline.get_train_loss_dict(step)
+        _, loss, _ = pipeline.get_train_loss_dict(step)
         total = sum(loss.values())
         optimizer.zero_grad()
         total.backward()
