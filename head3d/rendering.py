@@ -18,6 +18,8 @@ from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
 from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop
+from head3d.finish.framing import framed_views
+from head3d.finish.office import check_for_office, chosen_frame
 from head3d.geometry.sh import Lighting
 from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
@@ -30,6 +32,9 @@ from head3d.render.types import View
 from head3d.render.views import ANGLES, named_view
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
+
+DEFAULT_SIZE = 1024
+"""Height and width of a picture, px, unless somebody says otherwise."""
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
@@ -120,7 +125,8 @@ def render(
     light_options: LightOptions = LightOptions(),
     gloss: float | None = None,
     backdrop: str = "",
-    size: int = 1024,
+    crop: str = "",
+    size: int | None = None,
     expression: str = "neutral",
     gaze: Gaze = "own",
     distance_m: float = 1.5,
@@ -139,7 +145,8 @@ def render(
         light_options: How it is put up.
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
-        size: Height and width, px.
+        crop: A frame around the head: one of :func:`head3d.finish.crops.crop_names`, or a yaml; none if empty.
+        size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
         gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
         distance_m: From the camera to the middle of the head.
@@ -155,13 +162,15 @@ def render(
     """
     subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
     options = config or load_config(subject.path / "config.yaml")
-    if backdrop:
+    frame = chosen_frame(crop, size=size, focal_mm=focal_mm)
+    if backdrop := backdrop or (frame.backdrop if frame else ""):
         options = replace(options, finish=with_backdrop(options.finish, backdrop))
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
     chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
+    size = max(frame.size_px) if frame else size or DEFAULT_SIZE
     wanted = make_views(views, light=chosen, size_px=size, distance_m=distance_m, focal_mm=focal_mm)
     shown = find_expression(expression, fitted, photos)
     posed = PosedHead(field, fitted, shown)
@@ -172,7 +181,19 @@ def render(
     cache = surface_cache(field)
     sight = photo_sight(subject, field, cache)
     outputs, beliefs = [], []
+    vertices = fitted.model.vertices(fitted.identity, shown.units, shown.eyes) + fitted.offsets
     with torch.no_grad():
+        if frame:
+            wanted = framed_views(
+                wanted,
+                frame,
+                posed=posed,
+                trained=field,
+                model=fitted.model,
+                vertices=vertices,
+                config=options.render,
+                cache=cache,
+            )
         for step, view in enumerate(wanted):
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
@@ -187,14 +208,29 @@ def render(
     written = []
     finish = finish_under(replace(options.finish, size=size), light_options)
     shots = finish_set(outputs, wanted, config=finish)
-    for shot, view, belief in zip(shots, wanted, beliefs, strict=True):
+    for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(word.replace(":", "-") for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.png"
         with store.disk_errors(path):
             facts = {**shot.provenance, "confidence": str(belief.shares)}
+            if frame:
+                facts["crop"] = frame.name
             written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts))
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
+            if frame and frame.passport:
+                check_for_office(
+                    path,
+                    shot,
+                    output=output,
+                    view=view,
+                    frame=frame,
+                    model=fitted.model,
+                    vertices=vertices,
+                    shown=shown,
+                    emit=emit,
+                )
     emit(StageDone("render", time.monotonic() - started))
     return written

@@ -87,8 +87,11 @@ class Render:
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""
     """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
-    size: int = 1024
-    """Height and width, px."""
+    crop: str = ""
+    """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
+    yaml of yours. Passport and visa frames check the picture against the office's rules."""
+    size: int | None = None
+    """Height and width, px: 1024; of a crop the longer side, by default the crop's own."""
     expression: str = "neutral"
     """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
     gaze: Literal["own", "camera"] = "own"
@@ -104,15 +107,31 @@ class Render:
 
 
 def render_command(words: Sequence[str]) -> int:
+    from head3d.finish.passport import checklist, checks_path, read_checks
     from head3d.render.lights import LightOptions
     from head3d.rendering import render
 
     options = parse(Render, "render", words)
     names = [name.strip() for name in options.views.split(",") if name.strip()]
     put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
-    same = ("light", "gloss", "backdrop", "size", "expression", "gaze", "distance_m", "focal_mm", "confidence", "out")
+    same = (
+        "light",
+        "gloss",
+        "backdrop",
+        "crop",
+        "size",
+        "expression",
+        "gaze",
+        "distance_m",
+        "focal_mm",
+        "confidence",
+        "out",
+    )
     others = {name: getattr(options, name) for name in same}
     with listen() as emit:
         written = render(options.subject, names, light_options=put_up, emit=emit, **others)
-    print("\n".join(str(path) for path in written))
+    for path in written:
+        print(path)
+        if checks_path(path).exists() and options.crop:
+            print(checklist(read_checks(path)))
     return 0
