@@ -10,6 +10,7 @@ import tyro
 
 from head3d.commands.options import parse
 from head3d.console import Mode, listen, write_json_line
+from head3d.errors import ConfigError
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -87,6 +88,9 @@ class Render:
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""
     """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
+    match: str = ""
+    """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
+    backdrop for the look of the place behind the person."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""
@@ -102,6 +106,12 @@ class Render:
     """35 mm equivalent focal length; by default the head fills half of the picture's height."""
     confidence: bool = False
     """Write beside each picture which places photos saw (white) and which are invented (black)."""
+    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
+    """Of the files; tiff has 16 bits and needs `pip install tifffile`."""
+    exif: tuple[str, ...] = ()
+    """What to write as EXIF: "Copyright=Acme 2026" "Artist=Ada" (or ImageDescription, Software)."""
+    contact_sheet: bool = False
+    """Write contact_sheet.pdf too: all pictures on pages of A4."""
     out: Path | None = None
     """Folder for the pictures; the subject's exports/renders if not given."""
 
@@ -135,3 +145,13 @@ def render_command(words: Sequence[str]) -> int:
         if checks_path(path).exists() and options.crop:
             print(checklist(read_checks(path)))
     return 0
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"{word!r} says nothing about EXIF.", hint='Write it as "Copyright=Acme 2026".')
+        pairs[key.strip()] = value.strip()
+    return pairs
