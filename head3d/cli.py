@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, machine, make, training, tryout
+from head3d.commands import folder, machine, make, rate, training, tryout
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -72,6 +72,7 @@ def command(name: str) -> Callable[[Sequence[str]], int]:
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "run": ("photos to head, headshots, contact sheet and report", make.run_command),
     "render": ("more headshots: other angles, lights, sizes", make.render_command),
+    "rate": ("vote on headshots, rank them; tell photos and renders apart", rate.rate_command),
     "status": ("what is done in a subject folder", folder.status),
     "delete": ("erase a person", folder.delete),
     "doctor": ("what this machine offers, and what is missing", machine.doctor),

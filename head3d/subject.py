@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 FOLDERS = ("photos", "perception", "fit", "field", "views", "refined", "headshots", "report", "exports")
 """Everything head3d may write into, beside subject.json, config.yaml and .lock."""
-FILES = ("subject.json", "config.yaml", ".lock")
+FILES = (
+    "subject.json",
+    "config.yaml",
+    ".lock",
+    "ratings.jsonl",
+    "preference_likeness.json",
+    "preference_professionalism.json",
+    "preference_appeal.json",
+)
 
 
 @dataclass(frozen=True)

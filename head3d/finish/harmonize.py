@@ -1,7 +1,7 @@
 """One look for a set of pictures, taken from a reference or from the backdrop, while skin stays the skin it is.
 
 The look is a map of CIE Lab: the linear optimal transport between two clouds of colours (Pitie and Kokaram 2007, "The
-linear Monge-Kantorovitch linear colour mapping"). One map serves the whole set, so that its pictures stay of one session.
+linear Monge-Kantorovitch linear colour mapping"). One map serves the whole set: its pictures stay of one session.
 It acts on hair, clothes and backdrop; skin follows only as far as nobody sees it, the same way in every picture.
 """
 
@@ -20,8 +20,12 @@ from head3d.shapes import shaped
 
 SKIN_BUDGET = 0.7
 """Mean CIE76 difference that the skin of a set may move: below one, which trained eyes just see side by side."""
-GAIN_LIMITS = (0.6, 1.6)
-"""Of the map along each of its axes: beyond, noise and banding show before the look does."""
+GAIN_LIMITS = (0.75, 1.33)
+"""Of the map along each of its axes: beyond, it is other clothes and not another look, and noise and banding show."""
+MOST_SHIFT = (16.0, 12.0)
+"""Of the mean, lightness and chroma: two thirds of a stop and a strong cast. What is further off is another room."""
+FACE_WINDOW = (0.2, 0.8, 0.1, 0.85)
+"""Left, right, top, bottom of where a portrait's face is, as parts of the picture: a warm wall beside it is no skin."""
 SAMPLES = 60_000
 """Colours that a cloud is measured on: its mean to 0.1."""
 REFERENCE_PX = 384
@@ -30,6 +34,8 @@ SKIN_NEAR, SKIN_FAR = 1.8, 5.2
 """Distance of a pixel's albedo to the face's, over the spread: surely skin below, surely none above."""
 SKIN_SPREAD = (14.0, 5.0, 6.0)
 """Usual spread (standard deviation) of L*, a*, b* of one person's skin albedo."""
+SURELY = 0.9
+"""Likeness from which on a pixel counts wholly as skin."""
 SKIN_HUE_DEG, SKIN_CHROMA = (25.0, 80.0), (9.0, 45.0)
 """CIE Lab hue and chroma of human skin of every tone under white light: where a reference may show skin."""
 
@@ -89,11 +95,14 @@ def transport(source: Float[Tensor, "P 3"], target: Float[Tensor, "Q 3"]) -> Lab
     inverse = _power(s, -0.5)
     values, vectors = torch.linalg.eigh(inverse @ _power(root @ t @ root, 0.5) @ inverse)
     matrix = (vectors * values.clamp(*GAIN_LIMITS)) @ vectors.T
-    return LabMap(matrix.to(source), source.mean(0), target.mean(0))
+    middle, shift = source.mean(0), target.mean(0) - source.mean(0)
+    chroma = shift[1:] * (MOST_SHIFT[1] / shift[1:].norm().clamp_min(1e-6)).clamp_max(1.0)
+    shift = torch.cat([shift[:1].clamp(-MOST_SHIFT[0], MOST_SHIFT[0]), chroma])
+    return LabMap(matrix.to(source), middle, middle + shift)
 
 
 def skin_weight(albedo: Float[Tensor, "H W 3"], face: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-    """How surely each pixel is skin, 0 to 1: by its albedo's likeness to the bare face's, so light and shade say nothing.
+    """How surely each pixel is skin, 0 to 1: by its albedo's likeness to the bare face's; light and shade say nothing.
 
     Args:
         albedo: Linear RGB.
@@ -130,13 +139,12 @@ def find_look(
     rest, skin = [], []
     for rgb, alpha, likely in zip(people, alphas, skins, strict=True):
         rest.append(rgb[(alpha > 0.9) & (likely < 0.1)])
-        skin.append(rgb[(alpha > 0.9) & (likely > 0.9)])
+        skin.append(rgb[(alpha > 0.9) & (likely > SURELY)])
     if backdrop is not None:
-        bare = sum(float((alpha < 0.1).sum()) for alpha in alphas) / max(sum(len(one) for one in rest), 1)
-        many = max(sum(len(one) for one in rest), 1)
-        rest.append(_sample(backdrop.reshape(-1, 3), max(int(min(bare, 10.0) * many), 1)))
-    wanted = lab_from_linear(_sample(target.reshape(-1, 3), SAMPLES).clamp_min(0))
-    wanted = _without_skin(wanted) if backdrop is not None else wanted
+        bare = sum(int((alpha < 0.1).sum()) for alpha in alphas)
+        rest.append(_sample(backdrop.reshape(-1, 3), max(bare, 16)))
+    shown = lab_from_linear(target.clamp_min(0))
+    wanted = _sample(shown.reshape(-1, 3) if backdrop is None else _without_skin(shown), SAMPLES)
     ours = lab_from_linear(_sample(torch.cat(rest), SAMPLES).clamp_min(0))
     if len(ours) < 16:  # nothing but skin: there is nothing to change
         ours = wanted
@@ -151,13 +159,13 @@ def apply_look(
     lab = lab_from_linear(rgb_linear.clamp_min(0))
     changed = look.map(lab)
     if skin is not None:
-        changed = torch.lerp(changed, look.skin_map(lab), skin[..., None])
+        changed = torch.lerp(changed, look.skin_map(lab), (skin / SURELY).clamp(0, 1)[..., None])
     return linear_from_lab(changed).clamp_min(0)
 
 
 def skin_delta_e(first: Float[Tensor, "H W 3"], second: Float[Tensor, "H W 3"], skin: Float[Tensor, "H W"]) -> float:
     """Mean CIE76 difference of two pictures (linear RGB) over what is surely skin; 0 where there is none."""
-    mask = skin > 0.9
+    mask = skin > SURELY
     if not bool(mask.any()):
         return 0.0
     one, other = (lab_from_linear(picture[mask].clamp(0, 1)) for picture in (first, second))
@@ -184,17 +192,22 @@ def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"
 
 
 def _sample(colors: Float[Tensor, "P 3"], count: int) -> Float[Tensor, "Q 3"]:
-    """About ``count`` of the colours, evenly spread over the picture."""
-    return colors[:: max(len(colors) // count, 1)]
+    """About ``count`` of the colours, evenly spread over the picture; some of them more than once if it has fewer."""
+    if len(colors) <= 1:
+        return colors
+    return colors[torch.linspace(0, len(colors) - 1, count).long()]
 
 
-def _without_skin(lab: Float[Tensor, "P 3"]) -> Float[Tensor, "Q 3"]:
-    """Colours that are not those of skin; all of them if hardly any are left."""
-    hue = torch.rad2deg(torch.atan2(lab[:, 2], lab[:, 1]))
-    chroma = lab[:, 1:].norm(dim=-1)
+def _without_skin(lab: Float[Tensor, "h w 3"]) -> Float[Tensor, "Q 3"]:
+    """Colours of a portrait that are not those of skin; all of them if hardly any are left."""
+    height, width = lab.shape[:2]
+    y, x = (torch.arange(height) + 0.5)[:, None] / height, (torch.arange(width) + 0.5)[None] / width
+    left, right, top, bottom = FACE_WINDOW
+    hue = torch.rad2deg(torch.atan2(lab[..., 2], lab[..., 1]))
+    chroma = lab[..., 1:].norm(dim=-1)
     skin = (hue > SKIN_HUE_DEG[0]) & (hue < SKIN_HUE_DEG[1]) & (chroma > SKIN_CHROMA[0]) & (chroma < SKIN_CHROMA[1])
-    kept = lab[~skin]
-    return kept if len(kept) > len(lab) * 0.05 else lab
+    kept = lab[~(skin & (x > left) & (x < right) & (y > top) & (y < bottom))]
+    return kept if len(kept) > height * width * 0.05 else lab.reshape(-1, 3)
 
 
 def _within_budget(whole: LabMap, skin: Float[Tensor, "P 3"]) -> LabMap:
