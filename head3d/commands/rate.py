@@ -43,7 +43,7 @@ class Rate:
     best: int = 0
     """Copy so many of the best into exports/best."""
     blind: Path | None = None
-    """A folder of real photos and renders: are they told apart? Renders are known by the note head3d writes into them."""
+    """A folder of real photos and renders: are they told apart? Renders are known by the note that head3d writes."""
 
 
 def rate_command(words: Sequence[str]) -> int:

@@ -94,7 +94,7 @@ class TestSkin:
 
 
 def composite(seed: int) -> dict[str, Tensor]:
-    """One case: a person, a reference that shows somebody else in the same room by another camera, and what is wanted."""
+    """One case: a person, a reference that shows somebody else in the same room by another camera, and its truth."""
     lit, albedo, alpha, face, wall = portrait(seed)
     other_lit, _, other_alpha, _, _ = portrait(seed + 50 + seed // 5)
     reference = graded(over(other_lit.clamp(0, 1), other_alpha, wall), seed)
