@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, give, machine, make, many, training, tryout, view
+from head3d.commands import folder, give, machine, make, many, rate, training, tryout, view
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -76,6 +76,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "serve": ("an HTTP API with a queue", many.serve),
     "export": ("GLB, splats, video, captures, EXR for other programs", give.export_command),
     "view": ("turn the head in a browser, pick pictures, get the set", view.view),
+    "rate": ("vote on headshots, rank them; tell photos and renders apart", rate.rate_command),
     "status": ("what is done in a subject folder", folder.status),
     "verify": ("check the signatures of pictures", give.verify_command),
     "lock": ("encrypt a subject folder", folder.lock_command),
@@ -89,7 +90,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
     "train-refiner": ("train the net that sharpens and enlarges pictures", training.train_refiner),
-    "presets": ("list the presets", tryout.presets),
+    "presets": ("list the presets of runs and the frames of pictures", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }
 """Name, one line for the overview, and what it does."""

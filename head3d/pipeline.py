@@ -271,9 +271,10 @@ def light_content(job: Job) -> Any:
 
 
 def backdrop_content(job: Job) -> Any:
-    """The content of a picture of the user's that stands behind the person."""
-    image = job.config.finish.backdrop_image
-    return _content(Path(image)) if image else ""
+    """The content of pictures of the user's: what stands behind the person, whose look the set takes."""
+    image, match = job.config.finish.backdrop_image, job.config.finish.match
+    behind = _content(Path(image)) if image else ""
+    return [behind, _content(Path(match))] if match not in ("", "backdrop") else behind
 
 
 def head_model_version(job: Job) -> str:

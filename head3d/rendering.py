@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -13,13 +14,17 @@ from head3d import store
 from head3d.config import Config, load_config
 from head3d.errors import ConfigError
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
-from head3d.export.provenance import write_with_provenance
+from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import identity_of
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
-from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop
+from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop, with_match
+from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
+from head3d.finish.framing import framed_views
+from head3d.finish.office import check_for_office, chosen_frame
 from head3d.geometry.sh import Lighting
+from head3d.imaging.formats import PictureFormat, encode_pdf, exif_bytes
 from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.parts_views import confidence_levels
@@ -31,6 +36,9 @@ from head3d.render.types import View
 from head3d.render.views import ANGLES, named_view
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
+
+DEFAULT_SIZE = 1024
+"""Height and width of a picture, px, unless somebody says otherwise."""
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
@@ -121,12 +129,17 @@ def render(
     light_options: LightOptions = LightOptions(),
     gloss: float | None = None,
     backdrop: str = "",
-    size: int = 1024,
+    match: str = "",
+    crop: str = "",
+    size: int | None = None,
     expression: str = "neutral",
     gaze: Gaze = "own",
     distance_m: float = 1.5,
     focal_mm: float | None = None,
     confidence: bool = False,
+    format: PictureFormat = "png",
+    exif: Mapping[str, str] = MappingProxyType({}),
+    contact_sheet: bool = False,
     out: Path | None = None,
     config: Config | None = None,
     emit: Emit = ignore,
@@ -140,13 +153,18 @@ def render(
         light_options: How it is put up.
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
-        size: Height and width, px.
+        match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
+        crop: A frame around the head: one of :func:`head3d.finish.crops.crop_names`, or a yaml; none if empty.
+        size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
         gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
         confidence: Write ``NAME_confidence.png`` beside each picture: white where photos saw the place, black where
             it is invented.
+        format: Of the files; ``tiff`` has 16 bits.
+        exif: What is written as EXIF (see ``head3d.imaging.formats.EXIF_KEYS``); nothing by default.
+        contact_sheet: Write contact_sheet.pdf too, A4, and return its path last.
         out: Folder for the pictures; the subject's exports/renders if None.
         config: Options of rendering and finishing; those of the last run if None.
         emit: Hears progress.
@@ -156,13 +174,18 @@ def render(
     """
     subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
     options = config or load_config(subject.path / "config.yaml")
-    if backdrop:
+    exif_bytes(exif)  # what may not be written is told before an hour of rendering
+    frame = chosen_frame(crop, size=size, focal_mm=focal_mm)
+    if backdrop := backdrop or (frame.backdrop if frame else ""):
         options = replace(options, finish=with_backdrop(options.finish, backdrop))
+    if match:
+        options = replace(options, finish=with_match(options.finish, match))
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
     chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
+    size = max(frame.size_px) if frame else size or DEFAULT_SIZE
     wanted = make_views(views, light=chosen, size_px=size, distance_m=distance_m, focal_mm=focal_mm)
     shown = find_expression(expression, fitted, photos)
     posed = PosedHead(field, fitted, shown)
@@ -173,7 +196,19 @@ def render(
     cache = surface_cache(field)
     sight = photo_sight(subject, field, cache)
     outputs, beliefs = [], []
+    vertices = fitted.model.vertices(fitted.identity, shown.units, shown.eyes) + fitted.offsets
     with torch.no_grad():
+        if frame:
+            wanted = framed_views(
+                wanted,
+                frame,
+                posed=posed,
+                trained=field,
+                model=fitted.model,
+                vertices=vertices,
+                config=options.render,
+                cache=cache,
+            )
         for step, view in enumerate(wanted):
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
@@ -188,16 +223,38 @@ def render(
     written = []
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
-    shots = finish_set(outputs, wanted, config=finish)
-    for shot, view, belief in zip(shots, wanted, beliefs, strict=True):
+    shots = finish_set(outputs, wanted, config=finish, deep=format == "tiff")
+    for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(word.replace(":", "-") for word in manner if word), str(size)]
-        path = place / f"{'_'.join(words)}.png"
+        path = place / f"{'_'.join(words)}.{format}"
         with store.disk_errors(path):
             facts = {**shot.provenance, "confidence": str(belief.shares)}
-            written.append(write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer))
+            if frame:
+                facts["crop"] = frame.name
+            pixels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
+            dpi = frame.dpi if frame else 0
+            written.append(write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer))
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
+            if frame and frame.passport:
+                check_for_office(
+                    path,
+                    shot,
+                    output=output,
+                    view=view,
+                    frame=frame,
+                    model=fitted.model,
+                    vertices=vertices,
+                    shown=shown,
+                    emit=emit,
+                )
+    if contact_sheet:
+        data = encode_pdf(sheet_pages(shots), dpi=PAGE_DPI, title="Contact sheet", note=NOTE)
+        written.append(place / "contact_sheet.pdf")
+        with store.disk_errors(written[-1]):
+            store.write_bytes(written[-1], data)
     subject.record_deliveries(written)
     emit(StageDone("render", time.monotonic() - started))
     return written

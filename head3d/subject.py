@@ -33,7 +33,17 @@ DELIVERIES = "deliveries.json"
 """Where copies went that lie outside the folder."""
 VAULT_FILES = ("subject.age", "key.age")
 """What a locked subject is (see vault.py)."""
-FILES = ("subject.json", "config.yaml", DELIVERIES, ".lock", *VAULT_FILES)
+FILES = (
+    "subject.json",
+    "config.yaml",
+    DELIVERIES,
+    ".lock",
+    "ratings.jsonl",
+    "preference_likeness.json",
+    "preference_professionalism.json",
+    "preference_appeal.json",
+    *VAULT_FILES,
+)
 
 
 @dataclass(frozen=True)

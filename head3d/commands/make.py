@@ -10,6 +10,7 @@ import tyro
 
 from head3d.commands.options import parse
 from head3d.console import Mode, listen, write_json_line
+from head3d.errors import ConfigError
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -92,8 +93,14 @@ class Render:
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""
     """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
-    size: int = 1024
-    """Height and width, px."""
+    match: str = ""
+    """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
+    backdrop for the look of the place behind the person."""
+    crop: str = ""
+    """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
+    yaml of yours. Passport and visa frames check the picture against the office's rules."""
+    size: int | None = None
+    """Height and width, px: 1024; of a crop the longer side, by default the crop's own."""
     expression: str = "neutral"
     """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
     gaze: Literal["own", "camera"] = "own"
@@ -104,11 +111,18 @@ class Render:
     """35 mm equivalent focal length; by default the head fills half of the picture's height."""
     confidence: bool = False
     """Write beside each picture which places photos saw (white) and which are invented (black)."""
+    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
+    """Of the files; tiff has 16 bits and needs `pip install tifffile`."""
+    exif: tuple[str, ...] = ()
+    """What to write as EXIF: "Copyright=Acme 2026" "Artist=Ada" (or ImageDescription, Software)."""
+    contact_sheet: bool = False
+    """Write contact_sheet.pdf too: all pictures on pages of A4."""
     out: Path | None = None
     """Folder for the pictures; the subject's exports/renders if not given."""
 
 
 def render_command(words: Sequence[str]) -> int:
+    from head3d.finish.passport import checklist, checks_path, read_checks
     from head3d.looks import read_looks
     from head3d.render.lights import LightOptions
     from head3d.render_looks import render_looks
@@ -121,7 +135,19 @@ def render_command(words: Sequence[str]) -> int:
     names = [name for name in asked if not name.endswith(".json")]
     looks = [look for file in files for look in read_looks(file)]
     put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
-    same = ("light", "gloss", "backdrop", "size", "expression", "gaze", "distance_m", "focal_mm", "confidence", "out")
+    same = (
+        "light",
+        "gloss",
+        "backdrop",
+        "crop",
+        "size",
+        "expression",
+        "gaze",
+        "distance_m",
+        "focal_mm",
+        "confidence",
+        "out",
+    )
     others = {name: getattr(options, name) for name in same}
     written = []
     with listen() as emit:
@@ -130,5 +156,18 @@ def render_command(words: Sequence[str]) -> int:
         if looks:
             kept = {name: others[name] for name in ("size", "confidence", "out")}
             written += render_looks(Subject(options.subject).require(), looks, emit=emit, **kept)
-    print("\n".join(str(path) for path in written))
+    for path in written:
+        print(path)
+        if checks_path(path).exists() and options.crop:
+            print(checklist(read_checks(path)))
     return 0
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"{word!r} says nothing about EXIF.", hint='Write it as "Copyright=Acme 2026".')
+        pairs[key.strip()] = value.strip()
+    return pairs

@@ -12,9 +12,20 @@ from head3d.store import disk_errors
 
 def presets(words: Sequence[str]) -> int:
     from head3d.config import preset_names, preset_text
+    from head3d.finish.crops import crop_names, crop_text, load_crop
 
-    for name in words or preset_names():
+    if words:
+        for name in words:
+            text = crop_text(name) if name in crop_names() else preset_text(name)
+            print(f"{name}\n{_indented(text)}")
+        return 0
+    print("Of a run (head3d run --preset NAME):\n")
+    for name in preset_names():
         print(f"{name}\n{_indented(preset_text(name))}")
+    print("\nFrames of pictures (head3d render --crop NAME; head3d presets NAME shows one):\n")
+    for name in crop_names():
+        crop = load_crop(name)
+        print(f"  {name:<{max(map(len, crop_names()))}}  {crop.size_px[0]} x {crop.size_px[1]} px: {crop.title}")
     return 0
 
 

@@ -1,27 +1,33 @@
 """What a picture says about itself: made by head3d, synthetic, from which view and under which light. Nothing personal.
 
-The facts are written where common programs look: PNG text chunks and an XMP packet (iTXt "XML:com.adobe.xmp"), JPEG
-comment and XMP. The IPTC digital source type marks the picture as machine-made (EU AI Act, Article 50).
+The facts are written where common programs look: an XMP packet in every format, PNG text chunks, the JPEG comment.
+The IPTC digital source type marks the picture as machine-made (EU AI Act, Article 50).
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from head3d import __version__, store
 from head3d.errors import ConfigError, CorruptPart
 from head3d.export.certificate import Identity
 from head3d.export.signing import MIME, signed
-from head3d.imaging.io import encode_image, read_text
+from head3d.imaging.formats import encode_picture, format_of, read_xmp
+from head3d.imaging.io import read_text
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC: media created by an algorithm trained on samples."""
 
 NOTE = "AI-generated: rendered from a 3D head that was learned from photos."
+
+NAMESPACE = "urn:head3d:1"
+"""Of our own word in the XMP packet, which holds all facts."""
 
 ALLOWED_FACTS = frozenset({"generator", "view", "light", "backdrop", "crop", "exposure_gain", "refined", "confidence"})
 """Keys that may be written; anything else could carry personal data and is refused."""
@@ -51,26 +57,37 @@ def xmp_packet(record: Mapping[str, str]) -> str:
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
         'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
         f"xmp:CreatorTool={quoteattr(record['generator'])} photoshop:Instructions={quoteattr(description)} "
-        f"Iptc4xmpExt:DigitalSourceType={quoteattr(DIGITAL_SOURCE_TYPE)}/>"
+        f"Iptc4xmpExt:DigitalSourceType={quoteattr(DIGITAL_SOURCE_TYPE)} "
+        f'xmlns:head3d="{NAMESPACE}" head3d:Record={quoteattr(json.dumps(record, sort_keys=True))}/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
 
 
 def write_with_provenance(
-    path: Path, pixels: UInt8[np.ndarray, "H W *C"], *, facts: Mapping[str, str], signer: Identity | None = None
+    path: Path,
+    pixels: Shaped[np.ndarray, "H W 3"],
+    *,
+    facts: Mapping[str, str],
+    exif: Mapping[str, str] = MappingProxyType({}),
+    dpi: int = 0,
+    signer: Identity | None = None,
 ) -> Path:
-    """Write a PNG or JPEG that says how it was made.
+    """Write a picture that says how it was made, whole or not at all; the suffix chooses the format.
 
     Args:
-        path: Its suffix says which.
-        pixels: sRGB.
+        path: .png, .jpg, .webp, .avif or .tiff.
+        pixels: sRGB, uint8; for TIFF also uint16.
         facts: About the picture; keys of ``ALLOWED_FACTS``.
-        signer: Signs it (see signing.py); None: text alone.
+        exif: What the user chose to have written (see ``head3d.imaging.formats.EXIF_KEYS``).
+        dpi: Dots per inch; 0 says nothing.
+        signer: Signs it (see signing.py) if this kind of file can be signed; None: text alone.
     """
     text = provenance_text(facts)
-    xmp = b"" if path.suffix.lower() == ".png" else text["XML:com.adobe.xmp"].encode()
-    data = encode_image(path, pixels, text=text, xmp=xmp)
-    store.write_bytes(path, data if signer is None else _signed(data, path, facts, signer))
+    xmp = text["XML:com.adobe.xmp"].encode()
+    kind = format_of(path)
+    data = encode_picture(pixels, kind, xmp=xmp, text=text, exif=exif, dpi=dpi)
+    signs = signer is not None and path.suffix.lower() in MIME
+    store.write_bytes(path, _signed(data, path, facts, signer) if signs else data)
     return path
 
 
@@ -88,13 +105,26 @@ def _signed(data: bytes, path: Path, facts: Mapping[str, str], signer: Identity)
 
 def read_provenance(path: Path) -> dict[str, str]:
     """The facts in a picture that head3d wrote; empty if there are none."""
-    text = read_text(path)
-    if "head3d" in text:
-        try:
-            found = json.loads(text["head3d"])
-        except (ValueError, RecursionError) as error:
-            raise CorruptPart(f"{path}: its notes were edited.", hint="Make the picture again.") from error
-        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
-    if text.get("Comment") == NOTE:
-        return {"digital_source_type": DIGITAL_SOURCE_TYPE}
+    if path.suffix.lower() == ".png":
+        text = read_text(path)
+        return _record(text["head3d"], path) if "head3d" in text else {}
+    packet = read_xmp(path)
+    try:
+        tree = ElementTree.fromstring(packet.decode("utf-8", "replace").strip("\ufeff\0 ")) if packet else None
+    except ElementTree.ParseError:
+        return {}
+    if tree is None:
+        return {}
+    for node in tree.iter():
+        record = node.attrib.get(f"{{{NAMESPACE}}}Record")
+        if record is not None:
+            return _record(record, path)
     return {}
+
+
+def _record(text: str, path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptPart(f"{path}: its notes were edited.", hint="Make the picture again.") from error
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 from torch import Tensor
 
 from head3d import __version__
@@ -21,10 +21,12 @@ from head3d.finish.background import (
     parse_color,
     picture_backdrop,
 )
+from head3d.finish.harmonize import Look, apply_look, find_look, read_reference, skin_weight
 from head3d.geometry.reproject import backproject
-from head3d.imaging.color import levels_from_linear, luminance
+from head3d.imaging.color import levels_from_linear, luminance, srgb_from_linear
 from head3d.imaging.compose import over, resize_straight, spread_colors
 from head3d.imaging.panorama import MAP_SUFFIXES, read_linear, read_panorama
+from head3d.imaging.warp import resize
 from head3d.render.environment import wrapped_backdrop
 from head3d.render.types import RenderOutput, View
 from head3d.shapes import shaped
@@ -33,6 +35,8 @@ FACE_FRONT_M, FACE_FLOOR_M, FACE_TOP_M = 0.03, -0.11, 0.065
 """Head frame: the face lies in front of the ears, above the chin and below the hairline of most people."""
 FACE_PIXELS = 200
 """Fewer say nothing about exposure."""
+BACKDROP_SHARE = 0.35
+"""Part of the way that people go towards the colours of the place behind them: its air is on them, they are not it."""
 LIGHT_SKIN = 0.35
 """Luminance of the albedo of light skin, linear."""
 
@@ -57,6 +61,11 @@ class FinishConfig:
     """How much darker skin stays darker. 0: all are lifted to ``face_level``; 1: only the light sets the exposure."""
     shoulder: float = 0.75
     """Linear level above which highlights are rolled off instead of clipped, 0 to 1."""
+    match: str = ""
+    """Whose look the set takes: a portrait's (.jpg, .png), or ``backdrop`` for that of the place behind the person.
+    Hair, clothes and backdrop follow; skin stays."""
+    match_strength: float = 0.7
+    """How far, 0 to 1."""
     clean_rim: bool = True
     """Replace colours of thin coverage by those of the solid person next to them."""
 
@@ -70,6 +79,7 @@ class Headshot:
         rgb_srgb: Pixels.
         view: Name of the view.
         preset: Names the look: "studio-grey".
+        deep_srgb: The same with 16 bits, where somebody asked for them.
         provenance: Facts for the text chunks (see ``head3d.export.provenance``); nothing personal.
     """
 
@@ -77,6 +87,7 @@ class Headshot:
     view: str
     preset: str
     provenance: Mapping[str, str] = field(default_factory=dict)
+    deep_srgb: UInt16[np.ndarray, "H W 3"] | None = None
 
 
 def roll_off(rgb_linear: Float[Tensor, "*B 3"], *, shoulder: float) -> Float[Tensor, "*B 3"]:
@@ -156,41 +167,93 @@ def with_backdrop(config: FinishConfig, choice: str) -> FinishConfig:
     return replace(config, backdrop_image=choice)
 
 
-def finish_headshot(output: RenderOutput, view: View, *, config: FinishConfig, gain: float | None = None) -> Headshot:
+def with_match(config: FinishConfig, choice: str) -> FinishConfig:
+    """The options with the look of a portrait, or of the ``backdrop``; ConfigError if it cannot be read."""
+    if choice != "backdrop":
+        read_linear(Path(choice))
+    return replace(config, match=choice)
+
+
+def finish_headshot(
+    output: RenderOutput,
+    view: View,
+    *,
+    config: FinishConfig,
+    gain: float | None = None,
+    look: Look | None = None,
+    deep: bool = False,
+) -> Headshot:
     """Finish one render.
 
     Args:
         output: The render; its colours are straight (not premultiplied).
         view: What was rendered.
         gain: Exposure of the set from :func:`exposure_gain`; None measures this picture alone.
+        look: Of the set, from :func:`set_look`.
+        deep: Keep 16 bits beside the usual 8.
     """
     gain = exposure_gain([output], [view], config=config) if gain is None else gain
     rgb, alpha = output.rgb_linear.detach(), output.alpha.detach().clamp(0, 1)
     rgb = spread_colors(rgb, alpha) if config.clean_rim else rgb
     scale = config.size / max(alpha.shape)
     size = (round(alpha.shape[0] * scale), round(alpha.shape[1] * scale))
+    skin = skin_weight(output.albedo.detach(), face_mask(output, view)) if look else None
     rgb, alpha = resize_straight(rgb, alpha, size=size)
     lit = roll_off((rgb * gain).clamp_min(0), shoulder=config.shoulder)
-    picture = over(lit, alpha, backdrop_picture(config, size).to(lit))
-    look = "picture" if config.backdrop_image else config.backdrop_color or config.backdrop
+    behind = backdrop_picture(config, size).to(lit)
+    if look and skin is not None:
+        lit = roll_off(apply_look(lit, look, skin=resize(skin, size).clamp(0, 1)), shoulder=0.95)
+        behind = apply_look(behind, look).clamp_max(1) if look.on_backdrop else behind
+    picture = over(lit, alpha, behind)
+    preset = "picture" if config.backdrop_image else config.backdrop_color or config.backdrop
     facts = {
         "generator": f"head3d {__version__}",
         "view": view.name,
         "light": view.lighting_name,
-        "backdrop": look,
+        "backdrop": preset,
         "exposure_gain": f"{gain:.3f}",
     }
-    return Headshot(levels_from_linear(picture), view=view.name, preset=look, provenance=facts)
+    sixteen = None
+    if deep:
+        sixteen = (srgb_from_linear(picture).clamp(0, 1) * 65535 + 0.5).cpu().numpy().astype(np.uint16)
+    return Headshot(levels_from_linear(picture), view.name, preset, facts, sixteen)
 
 
-def finish_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: FinishConfig) -> list[Headshot]:
-    """Finish renders of one session: views under the same light share one exposure."""
+def set_look(
+    outputs: Sequence[RenderOutput], views: Sequence[View], gains: Sequence[float], *, config: FinishConfig
+) -> Look | None:
+    """One look for a set of renders; None if the options ask for none."""
+    if not config.match:
+        return None
+    people, alphas, skins = [], [], []
+    for output, view, gain in zip(outputs, views, gains, strict=True):
+        people.append(roll_off((output.rgb_linear.detach() * gain).clamp_min(0), shoulder=config.shoulder))
+        alphas.append(output.alpha.detach())
+        skins.append(skin_weight(output.albedo.detach(), face_mask(output, view)))
+    behind = backdrop_picture(config, (256, 256))
+    own = config.match == "backdrop"
+    return find_look(
+        people,
+        alphas,
+        skins,
+        target=behind if own else read_reference(Path(config.match)),
+        backdrop=None if own else behind,
+        strength=config.match_strength * (BACKDROP_SHARE if own else 1.0),
+    )
+
+
+def finish_set(
+    outputs: Sequence[RenderOutput], views: Sequence[View], *, config: FinishConfig, deep: bool = False
+) -> list[Headshot]:
+    """Finish renders of one session: views under the same light share one exposure, all of them one look."""
     lights = {view.lighting_name for view in views}
     gains = {}
     for light in lights:
         chosen = [(o, v) for o, v in zip(outputs, views, strict=True) if v.lighting_name == light]
         gains[light] = exposure_gain([o for o, _ in chosen], [v for _, v in chosen], config=config)
+    each = [gains[view.lighting_name] for view in views]
+    look = set_look(outputs, views, each, config=config)
     return [
-        finish_headshot(output, view, config=config, gain=gains[view.lighting_name])
-        for output, view in zip(outputs, views, strict=True)
+        finish_headshot(output, view, config=config, gain=gain, look=look, deep=deep)
+        for output, view, gain in zip(outputs, views, each, strict=True)
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from head3d import store
 from head3d.errors import ConfigError, CorruptPart
@@ -91,6 +91,17 @@ def read_image(path: Path) -> Shaped[np.ndarray, "H W C"]:
         raise CorruptPart(f"{path}: not a readable picture.", hint="Run the stage that made it again.") from error
     pixels = pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def read_photo(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """Any common picture of 8 bits as upright RGB, over white where it is transparent."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, SyntaxError) as error:
+        raise CorruptPart(f"{path}: not a readable picture.", hint="Leave it out, or make it again.") from error
+    paper = Image.new("RGBA", upright.size, (255, 255, 255, 255))
+    return np.array(Image.alpha_composite(paper, upright).convert("RGB"))
 
 
 def read_text(path: Path) -> dict[str, str]:

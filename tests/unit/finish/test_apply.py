@@ -15,7 +15,7 @@ from head3d.finish.apply import (
     with_backdrop,
 )
 from head3d.finish.background import BACKDROPS, paint_backdrop
-from head3d.finish.contact_sheet import contact_sheet
+from head3d.finish.contact_sheet import contact_sheet, sheet_pages
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import levels_from_linear, luminance
@@ -57,6 +57,11 @@ class TestFinishHeadshot:
         inside, outside = row[48], row[0]
         low, high = np.minimum(inside, outside) - 3, np.maximum(inside, outside) + 3
         assert ((row >= low) & (row <= high)).all()
+
+    def test_sixteen_bits_agree_with_eight(self):
+        shot = finish_headshot(ball(), view(), config=FinishConfig(size=96), deep=True)
+        assert shot.deep_srgb is not None and len(np.unique(shot.deep_srgb)) > len(np.unique(shot.rgb_srgb))
+        assert np.abs(shot.deep_srgb / 257.0 - shot.rgb_srgb).max() <= 0.51
 
     def test_as_lit_leaves_colours_below_the_shoulder_alone(self):
         output = ball(1.0)
@@ -149,6 +154,14 @@ class TestContactSheet:
         ]
         assert all(centre.max() > 100 for centre in centres)
 
+    def test_pages_for_print_hold_every_tile_on_a4(self):
+        shots = [finish_headshot(ball(), view(f"v{i}"), config=FinishConfig(size=64)) for i in range(14)]
+        pages = sheet_pages(shots)
+        assert len(pages) == 2 and pages[0].shape == pages[1].shape == (2338, 1654, 3)
+        filled = [int((page.min(-1) < 200).any(1).sum()) for page in pages]
+        assert filled[0] > 3 * filled[1] > 3 * 450 / 2  # four rows of balls and their names, and one
+
     def test_an_empty_set_is_refused(self):
-        with pytest.raises(ConfigError):
-            contact_sheet([])
+        for sheet in (contact_sheet, sheet_pages):
+            with pytest.raises(ConfigError):
+                sheet([])

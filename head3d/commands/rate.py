@@ -1,0 +1,256 @@
+"""The command rate: votes in the terminal, what they teach, and the blind test."""
+
+import getpass
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from head3d.commands.options import parse
+from head3d.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from head3d.quality.ratings import Rating
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+COLUMNS = 44
+"""Characters a picture is wide in the terminal."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Vote on a subject's headshots in the terminal, and rank them by what the votes teach."""
+
+    subject: tyro.conf.Positional[Path | None] = None
+    """The subject folder; its headshots and renders are shown, votes go to its ratings.jsonl."""
+    axis: Literal["likeness", "professionalism", "appeal"] = "likeness"
+    """What is asked."""
+    stars: bool = False
+    """Give each picture 1 to 5 instead of choosing from pairs."""
+    votes: int = 20
+    """How many to ask for; 0 only ranks by the votes there are."""
+    rater: str = ""
+    """Who votes; your login name if empty."""
+    weigh: tuple[str, ...] = ()
+    """Raters whose votes weigh more, as "ada=3": a photographer's, say."""
+    best: int = 0
+    """Copy so many of the best into exports/best."""
+    blind: Path | None = None
+    """A folder of real photos and renders: are they told apart? Renders are known by the note that head3d writes."""
+
+
+def rate_command(words: Sequence[str]) -> int:
+    options = parse(Rate, "rate", words)
+    if options.blind is not None:
+        return _blind(options.blind, options.rater or _login())
+    if options.subject is None:
+        raise ConfigError("Whose headshots?", hint="head3d rate FOLDER, or head3d rate --blind FOLDER")
+    return _rate(options)
+
+
+def _rate(options: Rate) -> int:
+    from head3d.quality.ratings import RATINGS, append_rating, new_rating, read_ratings
+    from head3d.subject import Subject
+
+    assert options.subject is not None
+    subject = Subject(options.subject).require()
+    pictures = _pictures(subject.path)
+    store_path = subject.path / RATINGS
+    before, spoiled = read_ratings(store_path)
+    if spoiled:
+        print(f"{spoiled} lines of {store_path} are no votes and are left out")
+    rater, given = options.rater or _login(), 0
+    asked = _stars(pictures, before, options) if options.stars else _pairs(pictures, before, options)
+    for items in asked:
+        if given >= options.votes:
+            break
+        _show([pictures[name] for name in items])
+        choice = _ask(items, options)
+        if choice == "quit":
+            break
+        if choice == "skip":
+            continue
+        kind = "stars" if options.stars else "pairwise"
+        answer = None if choice == "tie" else int(choice)
+        rating = new_rating(rater=rater, kind=kind, axis=options.axis, items=items, choice=answer)
+        append_rating(store_path, rating)
+        given += 1
+    return _rank(subject.path, pictures, options)
+
+
+def _rank(folder: Path, pictures: "Mapping[str, Path]", options: Rate) -> int:
+    from head3d.imaging.io import read_photo
+    from head3d.quality.picture_features import picture_embedding, picture_metrics
+    from head3d.quality.preference import LEAST_VOTES, features_of, fit_preference, write_model
+    from head3d.quality.ratings import RATINGS, pairs_of, read_ratings
+
+    pairs = pairs_of(read_ratings(folder / RATINGS)[0], options.axis)
+    known = [pair for pair in pairs if pair[0] in pictures and pair[1] in pictures]
+    if len(known) < LEAST_VOTES:
+        print(f"{len(known)} comparisons on {options.axis}; {LEAST_VOTES} are needed for a ranking")
+        return 0
+    features = {}
+    for name, path in pictures.items():
+        pixels = read_photo(path)
+        features[name] = features_of(picture_metrics(pixels), picture_embedding(pixels))
+    model = fit_preference(known, features, axis=options.axis, rater_weights=_weights(options.weigh))
+    write_model(folder / f"preference_{options.axis}.json", model)
+    ranked = model.ranked(features)
+    low, high = model.interval
+    print(f"{options.axis}, from {model.votes} comparisons; foretells {model.held_out:.0%} of those it was not shown")
+    print(f"(95 % interval {low:.0%} to {high:.0%}; guessing is 50 %)")
+    for place, name in enumerate(ranked):
+        print(f"{place + 1:4d}  {model.reward(features[name]):+.2f}  {name}")
+    if options.best:
+        target = folder / "exports" / "best"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for place, name in enumerate(ranked[: options.best]):
+            shutil.copyfile(pictures[name], target / f"{place + 1:02d}_{Path(name).name}")
+        print(target)
+    return 0
+
+
+def _blind(folder: Path, rater: str) -> int:
+    from head3d.export.provenance import read_provenance
+    from head3d.imaging.io import read_photo
+    from head3d.quality.blind import blind_text, score, shuffle
+    from head3d.records import to_plain
+    from head3d.store import write_json
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder.", hint="Put real photos and renders into one folder.")
+    found = sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES)
+    truth = {one.name: bool(read_provenance(one)) for one in found}
+    if len(set(truth.values())) < 2:
+        raise InputError(
+            f"{folder}: holds {'only renders' if any(truth.values()) else 'no renders'}.",
+            hint="Put real photos and renders into one folder.",
+        )
+    answers = {}
+    with tempfile.TemporaryDirectory(prefix="head3d_blind_") as hidden:
+        seed = int.from_bytes(rater.encode()[-6:], "big") % 2**31
+        key = shuffle({one.name: read_photo(one) for one in found}, Path(hidden), seed=seed)
+        print(f"{len(key)} pictures lie in {hidden}: look at them there.")
+        for shown, name in key.items():
+            answer = _line(f"{shown}: [p]hoto or [r]ender? ([s]kip, [q]uit) ", "prsq")
+            if answer == "q":
+                break
+            if answer != "s":
+                answers[name] = answer == "r"
+    result = score(answers, truth)
+    write_json(folder / "blind.json", {"rater": rater, **to_plain(result)}, kind="head3d.blind", version=1)
+    print(blind_text(result))
+    return 0
+
+
+def _pictures(folder: Path) -> dict[str, Path]:
+    """Headshots that were delivered, and renders, by their path within the subject folder."""
+    found = {}
+    for place in ("headshots", "exports/renders"):
+        for path in sorted((folder / place).rglob("*")):
+            inner = path.relative_to(folder)
+            shown = path.suffix.lower() in SUFFIXES and path.stem != "contact_sheet" and "refused" not in inner.parts
+            if shown and not path.stem.endswith("_confidence"):
+                found[inner.as_posix()] = path
+    if len(found) < 2:
+        raise InputError(f"{folder}: has no headshots to compare.", hint="Make some: head3d run, head3d render.")
+    return found
+
+
+def _pairs(pictures: Mapping[str, Path], before: "Sequence[Rating]", options: Rate) -> Iterator[tuple[str, str]]:
+    """Pairs of the pictures with the fewest votes so far, in a random order that votes before do not repeat."""
+    import numpy as np
+
+    draw = np.random.default_rng(len(before))
+    seen = {name: 0 for name in pictures}
+    for one in before:
+        for item in one.items:
+            if one.axis == options.axis and item in seen:
+                seen[item] += 1
+    while True:
+        order = sorted(seen, key=lambda name: (seen[name], draw.random()))
+        first, second = order[0], order[1 + int(draw.integers(min(3, len(order) - 1)))]
+        for name in (first, second):
+            seen[name] += 1
+        yield (first, second) if draw.random() < 0.5 else (second, first)
+
+
+def _stars(pictures: Mapping[str, Path], before: "Sequence[Rating]", options: Rate) -> Iterator[tuple[str, ...]]:
+    done = {one.items[0] for one in before if one.kind == "stars" and one.axis == options.axis}
+    yield from ((name,) for name in sorted(pictures, key=lambda name: (name in done, name)))
+
+
+def _ask(items: Sequence[str], options: Rate) -> str:
+    """ "0", "1", "tie", stars, "skip" or "quit"."""
+    words = {"likeness": "looks more like the person", "professionalism": "fits a company page better"}
+    if options.stars:
+        answer = _line(f"{items[0]}\n{options.axis}: 1 to 5? ([s]kip, [q]uit) ", "12345sq")
+    else:
+        asked = words.get(options.axis, "do you like better")
+        answer = _line(f"a: {items[0]}\nb: {items[1]}\nWhich {asked}? [a], [b], [=], [s]kip, [q]uit ", "ab=sq")
+    return {"a": "0", "b": "1", "=": "tie", "s": "skip", "q": "quit"}.get(answer, answer)
+
+
+def _line(question: str, allowed: str) -> str:
+    """One of the allowed letters; the end of the input is q."""
+    while True:
+        try:
+            answer = input(question).strip().lower()[:1]
+        except EOFError:
+            return "q"
+        if answer and answer in allowed:
+            return answer
+
+
+def _show(paths: Sequence[Path]) -> None:
+    """Pictures side by side as half blocks of colour; nothing where nobody looks."""
+    if not sys.stdout.isatty():
+        return
+    from head3d.imaging.io import read_photo
+
+    small = [_blocks(read_photo(path)) for path in paths]
+    for row in range(max(len(one) for one in small)):
+        print("  ".join(one[row] if row < len(one) else " " * COLUMNS for one in small))
+
+
+def _blocks(pixels: "np.ndarray") -> list[str]:
+    from PIL import Image
+
+    height = max(round(COLUMNS * pixels.shape[0] / pixels.shape[1] / 2) * 2, 2)
+    small = Image.fromarray(pixels).resize((COLUMNS, height))
+    lines = []
+    for y in range(0, height, 2):
+        cells = []
+        for x in range(COLUMNS):
+            upper, lower = (";".join(map(str, small.getpixel((x, y + step)))) for step in (0, 1))  # type: ignore[arg-type]
+            cells.append(f"\x1b[38;2;{upper};48;2;{lower}m▀")
+        lines.append("".join(cells) + "\x1b[0m")
+    return lines
+
+
+def _weights(words: Sequence[str]) -> dict[str, float]:
+    weights = {}
+    for word in words:
+        name, _, value = word.rpartition("=")
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            weights[name] = -1.0
+        if not name or not 0 < weights[name] < 1000:
+            raise ConfigError(f"{word!r} is no rater's weight.", hint='Write it as "ada=3".')
+    return weights
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "me"
