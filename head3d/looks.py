@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from head3d import store
 from head3d.errors import ConfigError
-from head3d.finish.crops import CropName
+from head3d.finish.windows import CropName
 from head3d.render.views import ANGLES
 
 KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1

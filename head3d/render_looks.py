@@ -10,7 +10,7 @@ from head3d import store
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
 from head3d.finish.apply import Headshot
-from head3d.finish.crops import CROPS
+from head3d.finish.windows import CROPS
 from head3d.looks import Look, file_stem
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import SightVerdict

@@ -17,7 +17,7 @@ from torch import Tensor
 from head3d.config import Config, load_config
 from head3d.field.deform import Deformation
 from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
-from head3d.finish.crops import CROPS, aim
+from head3d.finish.windows import CROPS, aim
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume
 from head3d.looks import Look

@@ -3,7 +3,7 @@
 from typing import Any
 
 from head3d.finish.background import BACKDROPS
-from head3d.finish.crops import CROPS
+from head3d.finish.windows import CROPS
 from head3d.looks import BOUNDS, Look, look_payload
 from head3d.render.rigs import LIGHTS
 from head3d.render.views import ANGLES

@@ -2,7 +2,8 @@
 
 ``ratings.jsonl`` in a subject folder; the terminal and the viewer write the same lines:
 ``{"time": "2026-01-02T10:00:00+00:00", "rater": "ada", "kind": "pairwise", "axis": "likeness",
-"items": ["a.png", "b.png"], "choice": 0}``. ``choice`` is the index of the better item (pairwise; null for a tie), or 1 to 5 (stars, one item).
+"items": ["a.png", "b.png"], "choice": 0}``. ``choice`` is the index of the better item (pairwise; null for a tie), or 1
+to 5 (stars, one item).
 """
 
 import json

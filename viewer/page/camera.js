@@ -1,4 +1,4 @@
-// The camera of a look, as the server makes it (head3d/studio.py, head3d/render/views.py, head3d/finish/crops.py):
+// The camera of a look, as the server makes it (head3d/studio.py, head3d/render/views.py, head3d/finish/windows.py):
 // camera to head frame, OpenCV axes; focal length and principal point in heights of the picture.
 
 export const HEAD = { share: 0.57, height: 0.235, centre: [0, -0.008, 0.015], format: 24 };
