@@ -128,6 +128,7 @@ def render_command(words: Sequence[str]) -> int:
         "light",
         "gloss",
         "backdrop",
+        "match",
         "crop",
         "size",
         "expression",
@@ -135,9 +136,11 @@ def render_command(words: Sequence[str]) -> int:
         "distance_m",
         "focal_mm",
         "confidence",
+        "format",
+        "contact_sheet",
         "out",
     )
-    others = {name: getattr(options, name) for name in same}
+    others = {name: getattr(options, name) for name in same} | {"exif": _pairs(options.exif)}
     with listen() as emit:
         written = render(options.subject, names, light_options=put_up, emit=emit, **others)
     for path in written:
