@@ -139,6 +139,7 @@ def render_command(words: Sequence[str]) -> int:
         "light",
         "gloss",
         "backdrop",
+        "match",
         "crop",
         "size",
         "expression",
@@ -146,9 +147,11 @@ def render_command(words: Sequence[str]) -> int:
         "distance_m",
         "focal_mm",
         "confidence",
+        "format",
+        "contact_sheet",
         "out",
     )
-    others = {name: getattr(options, name) for name in same}
+    others = {name: getattr(options, name) for name in same} | {"exif": _pairs(options.exif)}
     written = []
     with listen() as emit:
         if names or not files:

@@ -1,9 +1,8 @@
 """What raters like, as a number for every picture: Bradley-Terry over metrics and an embedding, trained in a second.
 
 P(a better than b) = sigmoid(w . (x_a - x_b)), x the standardised features of a picture (Bradley and Terry 1952, with
-covariates as in Springall 1973). The weights have a Gaussian prior, whose width is chosen by the likelihood of
-votes that were left out; Newton's method finds the one optimum. Raters of a trade (a photographer with a checklist) may
-weigh more.
+covariates as in Springall 1973). The weights have a Gaussian prior, whose width is chosen by the likelihood of votes
+that were left out; Newton's method finds the one optimum. Raters of a trade (a photographer, say) may weigh more.
 """
 
 from collections.abc import Mapping, Sequence

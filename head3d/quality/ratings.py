@@ -1,9 +1,11 @@
 """What people think of pictures: votes as JSON lines, one appended and synced at a time, so that no crash takes them.
 
-``ratings.jsonl`` in a subject folder; the terminal and the viewer write the same lines:
-``{"time": "2026-01-02T10:00:00+00:00", "rater": "ada", "kind": "pairwise", "axis": "likeness",
-"items": ["a.png", "b.png"], "choice": 0}``. ``choice`` is the index of the better item (pairwise; null for a tie), or 1
-to 5 (stars, one item).
+``ratings.jsonl`` lies in a subject folder; the terminal and the viewer write the same lines::
+
+    {"time": "2026-01-02T10:00:00+00:00", "rater": "ada", "kind": "pairwise", "axis": "likeness",
+     "items": ["headshots/soft-front/front.png", "headshots/rim/front.png"], "choice": 0}
+
+(each on one line). ``choice`` is the index of the better item of a pair (null for a tie), or 1 to 5 (stars, one item).
 """
 
 import json

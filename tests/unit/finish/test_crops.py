@@ -93,6 +93,11 @@ def test_frames_of_offices_lie_within_their_own_rules():
     assert [n / us.dpi for n in us.size_px] == [2.0, 2.0]
 
 
+def test_the_lower_edge_of_the_bust_is_in_no_frame():
+    for crop in map(load_crop, crop_names()):
+        assert (1 - crop.eyes) / (crop.head_least or crop.head) < 1.28  # it ends 1.3 heads below the eyes
+
+
 def test_another_size_keeps_the_shape():
     assert load_crop("portrait-3x4").resized(640).size_px == (480, 640)
 
