@@ -68,7 +68,7 @@ match kind:
 content = f"a head of {subject.name}".encode()
 (subject / "head.bin").write_bytes(content)
 files = {"head.bin": {"sha256": hashlib.sha256(content).hexdigest()}}
-if job["photos"]:
+if job["photos"] and subject.name == "subject":
     (subject / "headshots").mkdir(exist_ok=True)
     (subject / "headshots" / "front.png").write_bytes(Path(job["photos"][0]).read_bytes())
     files["headshots/front.png"] = {"pixels_sha256": ""}
