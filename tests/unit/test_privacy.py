@@ -1,5 +1,8 @@
 """Consent, erasure and encryption of a subject folder."""
 
+# pyrage is compiled: its names cannot be seen without running it
+# pyright: reportAttributeAccessIssue=false
+
 import datetime
 import json
 import re

@@ -40,21 +40,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_pixel_its_depth_and_its_camera_meet_on_the_surface(folder: Path):
     meta = json.loads((folder / "transforms.json").read_text())
     for entry in meta["frames"]:
-        depth = (
-            cv2.imread(str(folder / entry["depth_file_path"]), cv2.IMREAD_UNCHANGED) * meta["depth_unit_scale_factor"]
-        )
+        levels = cv2.imread(str(folder / entry["depth_file_path"]), cv2.IMREAD_UNCHANGED)
         mask = cv2.imread(str(folder / entry["mask_path"]), cv2.IMREAD_UNCHANGED)
+        assert levels is not None and mask is not None
+        depth = levels * meta["depth_unit_scale_factor"]
         assert depth.shape == mask.shape == (entry["h"], entry["w"])
         row, column = np.argwhere(mask == 255)[len(np.argwhere(mask == 255)) // 2]
         z = depth[row, column]
         # OpenGL: x right, y up, looking along -z
-        local = [
-            (column + 0.5 - entry["cx"]) / entry["fl_x"] * z,
-            -(row + 0.5 - entry["cy"]) / entry["fl_y"] * z,
-            -z,
-            1,
-        ]
-        point = np.array(entry["transform_matrix"]) @ local
+        x, y = (column + 0.5 - entry["cx"]) / entry["fl_x"] * z, (row + 0.5 - entry["cy"]) / entry["fl_y"] * z
+        point = np.array(entry["transform_matrix"]) @ [x, -y, -z, 1.0]
         assert np.linalg.norm(point[:3]) == pytest.approx(RADIUS_M, abs=1.5e-3)
         assert np.all(depth[mask == 0] == 0)
 
