@@ -111,7 +111,8 @@ class Scene:
         c2w = camera.c2w[0].double().numpy()
         made = self.server.scene.add_camera_frustum(
             name, fov=float(2 * np.arctan(height / 2 / float(camera.K[0, 1, 1]))), aspect=width / height,
-            scale=FRUSTUM_M, thickness=LINE_M, color=color, image=image, wxyz=SO3.from_matrix(c2w[:3, :3]).wxyz, position=c2w[:3, 3],
+            scale=FRUSTUM_M, thickness=LINE_M, color=color, image=image,
+            wxyz=SO3.from_matrix(c2w[:3, :3]).wxyz, position=c2w[:3, 3],
         )  # fmt: skip
 
         @made.on_click
