@@ -96,8 +96,9 @@ def read_looks(path: Path) -> list[Look]:
     """The look of a file, or the looks of a list (``{"format": "head3d.looks", "version": 1, "looks": [{...}]}``)."""
     listed = store.read_json_kind(path) == KINDS
     payload = store.read_json(path, kind=KINDS if listed else KIND, version=VERSION)
-    ones = payload.get("looks") if listed else [payload.get("look")]
-    if not isinstance(ones, list) or not all(isinstance(one, Mapping) for one in ones):
+    found = payload.get("looks") if listed else [payload.get("look")]
+    ones = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    if not isinstance(found, list) or len(ones) != len(found):
         raise ConfigError(f"{path} holds no look.", hint='It should read {"format": "head3d.look", "look": {...}}.')
     return [look_from(one, where=str(path)) for one in ones]
 

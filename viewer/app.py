@@ -202,6 +202,7 @@ def create_app(viewer: Viewer) -> FastAPI:
 
         return await fetch(await apart(viewer.open_scene), path)
 
+    @app.websocket("/scene")  # what its client makes of the address
     @app.websocket("/scene/")
     async def scene_socket(socket: WebSocket) -> None:
         from .scene_proxy import relay

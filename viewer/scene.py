@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import trimesh
 import viser
 import websockets.asyncio.server
 from viser.transforms import SO3
@@ -32,7 +33,7 @@ from .render_loop import PRIORITY, STILL_S, Stopped, Turns
 
 KEY_HEADER = "x-head3d-key"
 DRAFT_PX, FULL_PX = 192, 512
-FRUSTUM_M = 0.06
+FRUSTUM_M, LINE_M = 0.05, 0.0012
 START_M = (0.25, 0.1, 0.9)
 
 
@@ -59,14 +60,19 @@ class Scene:
         self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
         self._clients: dict[int, _Client] = {}
         mesh = baked(studio, Look())
-        self.head = (mesh.vertices.numpy(), mesh.faces.numpy(), (mesh.colors.numpy() * 255).round().astype(np.uint8))
+        paint = (mesh.colors.numpy() * 255).round().astype(np.uint8)
+        self.head = trimesh.Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), vertex_colors=paint, process=False)
+        # its own lights are far too bright for colours that were measured
+        self.server.scene.configure_default_lights(False)
+        self.server.scene.configure_environment_map(None)
+        self.server.scene.add_light_ambient("/light", intensity=3.0)
         self.show_photos = self.server.gui.add_checkbox("Photos' cameras", True)
         self.show_picks = self.server.gui.add_checkbox("Picks", True)
         self.light = self.server.gui.add_dropdown("Light", ("soft-front", "rembrandt", "split", "rim"))
         self._add_photos()
         self.refresh_picks()
         self.server.on_client_connect(self._come)
-        self.server.on_client_disconnect(lambda client: self._clients.pop(client.client_id).close())
+        self.server.on_client_disconnect(self._go)
 
     def close(self) -> None:
         """End the server."""
@@ -105,13 +111,19 @@ class Scene:
         c2w = camera.c2w[0].double().numpy()
         made = self.server.scene.add_camera_frustum(
             name, fov=float(2 * np.arctan(height / 2 / float(camera.K[0, 1, 1]))), aspect=width / height,
-            scale=FRUSTUM_M, color=color, image=image, wxyz=SO3.from_matrix(c2w[:3, :3]).wxyz, position=c2w[:3, 3],
+            scale=FRUSTUM_M, thickness=LINE_M, color=color, image=image,
+            wxyz=SO3.from_matrix(c2w[:3, :3]).wxyz, position=c2w[:3, 3],
         )  # fmt: skip
 
         @made.on_click
         def _(event: Any) -> None:  # a little behind it, so that the frustum is not about one's own eye
             event.client.camera.position = c2w[:3, 3] + 0.02 * c2w[:3, 2]
             event.client.camera.look_at = c2w[:3, 3] + c2w[:3, 2] * max(float(np.linalg.norm(c2w[:3, 3])), 0.3)
+
+    def _go(self, client: viser.ClientHandle) -> None:
+        gone = self._clients.pop(client.client_id, None)
+        if gone is not None:
+            gone.close()
 
     def _come(self, client: viser.ClientHandle) -> None:
         self._clients[client.client_id] = _Client(self, client)
@@ -124,10 +136,7 @@ class _Client:
         self.scene, self.client = scene, client
         self.generation, self._ended = 0, False
         self._moved = threading.Event()
-        vertices, faces, colors = scene.head
-        self.mesh = client.scene.add_mesh_simple(
-            "/head", vertices, faces, color=colors, material="standard", cast_shadow=False, receive_shadow=False
-        )
+        self.mesh = client.scene.add_mesh_trimesh("/head", scene.head, cast_shadow=False, receive_shadow=False)
         client.camera.on_update(lambda camera: self._move())
         scene.light.on_update(lambda event: self._move())
         threading.Thread(target=self._run, name=f"scene {client.client_id}", daemon=True).start()

@@ -93,7 +93,7 @@ def test_a_share_request_is_refused(server: Server, cookies: dict[str, str]):
     from websockets.sync.client import connect
     from websockets.typing import Origin, Subprotocol
 
-    address = server.address.replace("http", "ws") + "/scene/"
+    address = server.address.replace("http", "ws") + "/scene"
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     spoken = [Subprotocol(f"viser-v{viser.__version__}")]
     with connect(

@@ -46,3 +46,10 @@ def test_names_become_harmless_file_names():
     assert file_stem("../../etc/passwd") == "etc-passwd"
     assert file_stem("Müller & søn\x00") == "m-ller-s-n"
     assert file_stem("…") == "look"
+
+
+def test_a_file_that_holds_no_look_is_named(tmp_path: Path):
+    for content in ('{"format": "head3d.look", "version": 1, "look": 3}', '{"format": "head3d.looks", "version": 1}'):
+        (tmp_path / "x.json").write_text(content)
+        with pytest.raises(ConfigError, match="holds no look"):
+            read_looks(tmp_path / "x.json")

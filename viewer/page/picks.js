@@ -89,22 +89,25 @@ export class Picks {
     await this.attempt(async () => { await send("POST", "/api/order", ids); await this.load(); });
   }
 
+  // the gate's sentence without the name, which stands beside it
+  reason(shot) { const text = shot.sentence.startsWith(`${shot.name}: `) ? shot.sentence.slice(shot.name.length + 2) : shot.sentence; return text.charAt(0).toUpperCase() + text.slice(1); }
+
   async sets() {
     const words = { done: "finished", cancelled: "cancelled", interrupted: "interrupted", failed: "failed", working: "being made" };
     const all = await get("/api/sets");
     $("sets").replaceChildren(...all.slice(0, 5).map((set) => {
       const box = element("div", { className: "set" }), good = set.shots.filter((s) => s.level !== "refused");
-      const title = element("div", { className: "title-row" }, element("h3", {}, `Set of ${set.id.slice(0, 13).replace("-", " ")}: ${good.length} of ${set.count} ${set.count === 1 ? "picture" : "pictures"}, ${words[set.state]}`));
+      const title = element("div", { className: "title-row" }, element("h3", {}, `Set of ${set.id.replace(/^(....)(..)(..)-(..)(..).*/, "$1-$2-$3 $4:$5")}: ${good.length} of ${set.count} ${set.count === 1 ? "picture" : "pictures"}, ${words[set.state]}`));
       if (good.length) title.append(element("a", { className: "button", href: `/api/sets/${set.id}.zip`, download: "" }, "Download all (zip)"));
       const list = element("ol", { className: "cards" }, ...set.shots.map((shot) => {
         const path = `/api/sets/${set.id}/${encodeURIComponent(shot.file)}`, refused = shot.level === "refused";
         const card = element("li", { className: refused ? "refused" : "" }, element("img", { src: path, alt: shot.name, loading: "lazy" }), element("div", {}, shot.name));
-        if (refused) card.append(element("p", { className: "reason" }, `Refused. ${shot.sentence}`));
+        if (refused) card.append(element("p", { className: "reason" }, `Refused. ${this.reason(shot)}`));
         else {
           const link = element("a", { href: `${path}?save=1`, download: shot.file }, "Download");
           link.setAttribute("aria-label", `Download ${shot.name}`);
           card.append(link);
-          if (shot.sentence) card.append(element("p", { className: "reason" }, shot.sentence));
+          if (shot.sentence) card.append(element("p", { className: "reason" }, this.reason(shot)));
         }
         return card;
       }));

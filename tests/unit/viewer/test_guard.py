@@ -100,7 +100,7 @@ def test_old_cookies_and_links_end(keys: Keys, monkeypatch: pytest.MonkeyPatch):
         ({"host": "["}, 421),
     ],
 )
-def test_only_our_own_page_under_our_own_name(keys: Keys, headers: dict[str, str], status: int):
+def test_only_our_own_page_under_our_own_name(keys: Keys, headers: dict[str, Any], status: int):
     assert ask(keys, cookie=enter(keys), **headers)[0] == status
 
 
