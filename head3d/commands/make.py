@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -151,14 +151,16 @@ def render_command(words: Sequence[str]) -> int:
         "contact_sheet",
         "out",
     )
-    others = {name: getattr(options, name) for name in same} | {"exif": _pairs(options.exif)}
+    others: dict[str, Any] = {name: getattr(options, name) for name in same} | {"exif": _pairs(options.exif)}
     written = []
     with listen() as emit:
         if names or not files:
             written += render(options.subject, names, light_options=put_up, emit=emit, **others)
         if looks:
-            kept = {name: others[name] for name in ("size", "confidence", "out")}
-            written += render_looks(Subject(options.subject).require(), looks, emit=emit, **kept)
+            subject, size = Subject(options.subject).require(), options.size or 1024
+            written += render_looks(
+                subject, looks, size=size, confidence=options.confidence, out=options.out, emit=emit
+            )
     for path in written:
         print(path)
         if checks_path(path).exists() and options.crop:

@@ -86,8 +86,9 @@ def write_with_provenance(
     xmp = text["XML:com.adobe.xmp"].encode()
     kind = format_of(path)
     data = encode_picture(pixels, kind, xmp=xmp, text=text, exif=exif, dpi=dpi)
-    signs = signer is not None and path.suffix.lower() in MIME
-    store.write_bytes(path, _signed(data, path, facts, signer) if signs else data)
+    if signer is not None and path.suffix.lower() in MIME:
+        data = _signed(data, path, facts, signer)
+    store.write_bytes(path, data)
     return path
 
 

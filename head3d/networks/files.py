@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from head3d import store
 from head3d.errors import FormatError
+from head3d.networks.unet import channels_last
 
 FOLDER = Path(__file__).with_name("data")
 
@@ -54,4 +55,4 @@ def load_network(net: nn.Module, path: Path) -> nn.Module:
         net.load_state_dict({key: value.float() for key, value in kept.items()})
     except RuntimeError as error:
         raise FormatError(f"{path} holds another network.", hint="Reinstall head3d, or train it again.") from error
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return channels_last(net.eval().requires_grad_(False))

@@ -7,6 +7,7 @@ normalisation between. What a block adds to its input is scaled by a learned gai
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -28,8 +29,10 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         """x + gain * f(x)."""
         inner = nn.functional.leaky_relu(self.first(nn.functional.leaky_relu(x, 0.1)), 0.1)
-        weight, bias = self.second.weight * self.gain, self.second.bias * self.gain  # cheaper than scaling pictures
-        return x + nn.functional.conv2d(inner, weight, bias, padding=1)
+        bias = self.second.bias
+        assert bias is not None
+        # the weights scaled, not the pictures: cheaper
+        return x + nn.functional.conv2d(inner, self.second.weight * self.gain, bias * self.gain, padding=1)
 
 
 class GlobalAttention(nn.Module):
@@ -112,6 +115,17 @@ class UNet(nn.Module):
         made = self.shuffle(self.head(x))
         times = made.shape[-1] // (width + right)
         return made[..., : height * times, : width * times]
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def channels_last(net: Net) -> Net:
+    """The net with its weights laid out as matrix units want them, in place."""
+    for parameter in net.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:

@@ -25,5 +25,6 @@ def photograph(
     levels = np.clip(made * 255 + 0.5, 0, 255).astype(np.uint8)
     if draw.random() < 0.5:
         done, packed = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(draw.integers(35, 96))])
-        levels = cv2.imdecode(packed, cv2.IMREAD_COLOR) if done else levels
+        stored = cv2.imdecode(packed, cv2.IMREAD_COLOR) if done else None
+        return levels if stored is None else stored.astype(np.uint8)
     return levels

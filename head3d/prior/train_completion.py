@@ -22,7 +22,7 @@ from head3d.imaging.perceptual import load_lpips
 from head3d.networks.discriminator import PatchDiscriminator, gradient_penalty, hinge
 from head3d.networks.files import write_network
 from head3d.networks.training import Training
-from head3d.networks.unet import UNet, fast_dtype
+from head3d.networks.unet import UNet, channels_last, fast_dtype
 from head3d.prior.head_maps import HELD_OUT, HeadMap, artist_paths, map_lesson
 from head3d.prior.stream import SampleStream
 
@@ -68,8 +68,8 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
     device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
     device = device if config.device == "auto" else torch.device(config.device)
     torch.manual_seed(config.seed)
-    net = make_completion_net().to(device, memory_format=torch.channels_last)
-    rival = PatchDiscriminator(4).to(device, memory_format=torch.channels_last)
+    net = channels_last(make_completion_net().to(device))
+    rival = channels_last(PatchDiscriminator(4).to(device))
     training = Training(
         {NAME: net, RIVAL: rival},
         config.out,

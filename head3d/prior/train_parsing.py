@@ -18,7 +18,7 @@ from head3d.errors import InputError
 from head3d.events import Emit, Notice, TrainStep, ignore
 from head3d.networks.files import write_network
 from head3d.networks.training import Training
-from head3d.networks.unet import UNet, fast_dtype
+from head3d.networks.unet import UNet, channels_last, fast_dtype
 from head3d.perception.nets import load_face_nets
 from head3d.perception.parsing_net import NAME, SIDE_PX, make_parsing_net, net_input
 from head3d.perception.types import Region
@@ -67,7 +67,7 @@ def train_parsing(config: ParsingTraining, *, emit: Emit = ignore) -> dict[str, 
     device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
     device = device if config.device == "auto" else torch.device(config.device)
     torch.manual_seed(config.seed)
-    net = make_parsing_net().to(device, memory_format=torch.channels_last)
+    net = channels_last(make_parsing_net().to(device))
     training = Training(
         {NAME: net}, config.out, minutes=config.minutes, rate=config.rate, seed=config.seed, averaged=(NAME,)
     )

@@ -29,8 +29,8 @@ class Refiner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = UNet(3, 3, widths=(48, 96, 160, 208), depths=(2, 2, 2, 3), fold=1, attention=False, unfold=MOST)
-        nn.init.zeros_(self.net.head.weight)  # begins as plain enlarging
-        nn.init.zeros_(self.net.head.bias)
+        for parameter in self.net.head.parameters():  # begins as plain enlarging
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "N 3 H W"], factor: Factor = 4) -> Float[Tensor, "N 3 H2 W2"]:
         """Pictures in [-1, 1] (sRGB), ``factor`` times as large."""

@@ -92,7 +92,8 @@ def degraded(sharp: UInt8[np.ndarray, "S S 3"], draw: np.random.Generator, *, fa
     levels = np.clip(made + 0.5, 0, 255).astype(np.uint8)
     if draw.random() < 0.25:
         done, packed = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(draw.integers(70, 98))])
-        levels = cv2.imdecode(packed, cv2.IMREAD_COLOR) if done else levels
+        stored = cv2.imdecode(packed, cv2.IMREAD_COLOR) if done else None
+        return levels if stored is None else stored.astype(np.uint8)
     return levels
 
 

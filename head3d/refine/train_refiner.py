@@ -18,7 +18,7 @@ from head3d.imaging.perceptual import load_lpips
 from head3d.networks.discriminator import PatchDiscriminator, gradient_penalty, hinge
 from head3d.networks.files import write_network
 from head3d.networks.training import Training
-from head3d.networks.unet import fast_dtype
+from head3d.networks.unet import channels_last, fast_dtype
 from head3d.refine.generator import NAME, Factor, Refiner, refine
 from head3d.refine.lessons import draw_pairs, load_album
 
@@ -63,8 +63,8 @@ def train_refiner(config: RefinerTraining, *, emit: Emit = ignore) -> dict[str, 
     device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
     device = device if config.device == "auto" else torch.device(config.device)
     torch.manual_seed(config.seed)
-    net = Refiner().to(device, memory_format=torch.channels_last)
-    rival = PatchDiscriminator(6, width=40).to(device, memory_format=torch.channels_last)
+    net = channels_last(Refiner().to(device))
+    rival = channels_last(PatchDiscriminator(6, width=40).to(device))
     training = Training(
         {NAME: net, RIVAL: rival},
         config.out,

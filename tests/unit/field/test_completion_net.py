@@ -53,8 +53,8 @@ class TestNet:
         net = make_completion_net().eval()
         known, radius = half_known(64, 128), torch.full((1, 64, 128), 0.1)
         albedo = torch.rand(1, 3, 64, 128)
-        torch.nn.init.zeros_(net.head.weight)
-        torch.nn.init.zeros_(net.head.bias)
+        for parameter in net.head.parameters():
+            torch.nn.init.zeros_(parameter)
         made = answer(net, *completion_input(albedo, known, radius, generator=torch.Generator().manual_seed(1)))
         have = (known > SURE)[:, None].expand_as(albedo)
         torch.testing.assert_close(made[have], 2 * albedo[have] - 1, rtol=0, atol=1e-5)

@@ -46,7 +46,7 @@ def test_tiff_keeps_sixteen_bits(tmp_path: Path):
     path = tmp_path / "a.tiff"
     path.write_bytes(encode_picture(gradient(np.uint16), "tiff", dpi=600, exif={"Copyright": "Acme"}, xmp=b"<x/>"))
     with tifffile.TiffFile(path) as file:
-        tags = file.pages[0].tags
+        tags = file.pages[0].tags  # pyright: ignore[reportAttributeAccessIssue]
         assert file.asarray().dtype == np.uint16 and np.array_equal(file.asarray(), gradient(np.uint16))
         assert tags["XResolution"].value[0] / tags["XResolution"].value[1] == 600
         assert tags["Copyright"].value == "Acme" and bytes(tags[700].value) == b"<x/>"

@@ -33,7 +33,7 @@ class TestTraining:
         first, net = train(tmp_path)
         again = Training({"line": line()}, tmp_path, minutes=0, rate=0.05, seed=9, averaged=("line",))
         assert (again.step, again.seed) == (first.step, 3)
-        assert torch.equal(again.nets["line"].weight, net.weight)
+        assert torch.equal(next(again.nets["line"].parameters()), net.weight)
         moments = next(iter(again.optimizers["line"].state.values()))
         assert torch.equal(moments["exp_avg"], first.optimizers["line"].state[net.weight]["exp_avg"])
 
