@@ -17,6 +17,18 @@ def seen(page: Any) -> np.ndarray:
     return np.array(page.evaluate(PIXELS), dtype=np.int64).reshape(64, 64, 4)
 
 
+def settled(page: Any, before: np.ndarray) -> np.ndarray:
+    """The canvas after it has changed and then stayed."""
+    last = before
+    for _ in range(100):
+        page.wait_for_timeout(300)
+        now = seen(page)
+        if np.array_equal(now, last) and not np.array_equal(now, before):
+            return now
+        last = now
+    raise AssertionError("the canvas does not change")
+
+
 def test_one_file_turns_the_head_without_a_network(finished: Path, browser: Any, tmp_path: Path):
     out = tmp_path / "turn me.html"
     done = head3d("view", finished, "--static", out)
@@ -35,13 +47,11 @@ def test_one_file_turns_the_head_without_a_network(finished: Path, browser: Any,
     page.focus("#stage")
     for _ in range(18):
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
-    side = seen(page)
     assert page.evaluate("head3d.look.yaw_deg") == 90
+    side = settled(page, front)
     assert ((side[..., 3] > 127) != solid).mean() > 0.02  # a profile has another outline
     page.select_option("#light", "rim")
-    page.wait_for_timeout(300)
-    lit = seen(page)
+    lit = settled(page, side)
     assert np.array_equal(lit[..., 3] > 127, side[..., 3] > 127) and np.abs(lit - side).mean() > 1
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
     context.close()
