@@ -3,13 +3,30 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.browser.conftest import say
 from tests.end_to_end.conftest import head3d
 
-SOLID = """() => { const c = document.querySelector('#proxy'), d = new OffscreenCanvas(64, 64).getContext('2d');
-  d.drawImage(c, 0, 0, 64, 64); const p = d.getImageData(0, 0, 64, 64).data; let n = 0, sum = 0;
-  for (let k = 0; k < p.length; k += 4) if (p[k + 3] > 127) { n += 1; sum += p[k]; }
-  return [n / 4096, sum / Math.max(n, 1)]; }"""
+PIXELS = """() => { const c = document.querySelector('#proxy'), d = new OffscreenCanvas(64, 64).getContext('2d');
+  d.drawImage(c, 0, 0, 64, 64); return [...d.getImageData(0, 0, 64, 64).data]; }"""
+
+
+def seen(page: Any) -> np.ndarray:
+    """The canvas, 64 x 64 RGBA."""
+    return np.array(page.evaluate(PIXELS), dtype=np.int64).reshape(64, 64, 4)
+
+
+def settled(page: Any, before: np.ndarray) -> np.ndarray:
+    """The canvas after it has changed and then stayed."""
+    last = before
+    for _ in range(100):
+        page.wait_for_timeout(300)
+        now = seen(page)
+        if np.array_equal(now, last) and not np.array_equal(now, before):
+            return now
+        last = now
+    raise AssertionError("the canvas does not change")
 
 
 def test_one_file_turns_the_head_without_a_network(finished: Path, browser: Any, tmp_path: Path):
@@ -24,17 +41,18 @@ def test_one_file_turns_the_head_without_a_network(finished: Path, browser: Any,
     page.goto(out.as_uri())
     page.set_default_timeout(60_000)
     until_drawn(page)
-    front = page.evaluate(SOLID)
-    assert 0.2 < front[0] < 0.8 and 30 < front[1] < 230
+    front = seen(page)
+    solid = front[..., 3] > 127
+    assert 0.2 < solid.mean() < 0.8 and 30 < front[solid][:, 0].mean() < 230
     page.focus("#stage")
     for _ in range(18):
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
-    side = page.evaluate(SOLID)
-    assert page.evaluate("head3d.look.yaw_deg") == 90 and abs(side[0] - front[0]) > 0.005
+    assert page.evaluate("head3d.look.yaw_deg") == 90
+    side = settled(page, front)
+    assert ((side[..., 3] > 127) != solid).mean() > 0.02  # a profile has another outline
     page.select_option("#light", "rim")
-    page.wait_for_timeout(300)
-    assert page.evaluate(SOLID)[1] != side[1]
+    lit = settled(page, side)
+    assert np.array_equal(lit[..., 3] > 127, side[..., 3] > 127) and np.abs(lit - side).mean() > 1
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
     context.close()
 
