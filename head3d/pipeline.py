@@ -4,13 +4,21 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from head3d import store
 from head3d.capture.types import Verdict
 from head3d.config import Config, config_yaml
 from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
+from head3d.stage_inputs import (
+    backdrop_content,
+    completion_version,
+    head_model_version,
+    light_content,
+    parsing_version,
+    sources_sha,
+)
 from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
@@ -250,47 +258,21 @@ def split_held_out(
     return everything[:middle] + everything[middle + 1 :], [everything[middle]]
 
 
-def sources_sha(job: Job) -> Any:
-    """Names and contents of the user's files; None to go on with the stored photos."""
-    if not job.sources:
-        return None
-    files = [file for source in job.sources for file in _files_of(source)]
-    return [[file.name, _content(file)] for file in files]
-
-
-def light_content(job: Job) -> Any:
-    """What a light is beside its name: the content of its file, or the backdrop it is guessed from."""
-    from head3d.render.lights import light_file
-
-    options = job.config.views
-    if options.light == "backdrop":
-        finish = job.config.finish
-        return [finish.backdrop, finish.backdrop_color, finish.backdrop_image, backdrop_content(job)]
-    file = light_file(options.light)
-    return "" if file is None else _content(file)
-
-
-def backdrop_content(job: Job) -> Any:
-    """The content of pictures of the user's: what stands behind the person, whose look the set takes."""
-    image, match = job.config.finish.backdrop_image, job.config.finish.match
-    behind = _content(Path(image)) if image else ""
-    return [behind, _content(Path(match))] if match not in ("", "backdrop") else behind
-
-
-def head_model_version(job: Job) -> str:
-    """A new head model makes every fit stale."""
-    from head3d.morphable.anny_source import ANNY_VERSION
-
-    return ANNY_VERSION
-
-
 BEFORE_REPORT = ("capture", "perception", "fit", "field", "views", "headshots")
 
 STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
-    Stage("perception", 1, ("capture",), lambda c: c.perception, perception),
+    Stage("perception", 2, ("capture",), lambda c: c.perception, perception, extra=parsing_version),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
-    Stage("field", 2, ("capture", "perception", "fit"), lambda c: c.train, field, resumable="checkpoints"),
+    Stage(
+        "field",
+        3,
+        ("capture", "perception", "fit"),
+        lambda c: c.train,
+        field,
+        extra=completion_version,
+        resumable="checkpoints",
+    ),
     # *.json: picks of the viewer lie beside the views
     Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
@@ -315,22 +297,6 @@ def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
         f"None of the {len(verdicts)} photos can be used: {' | '.join(reasons)}.",
         hint="Give photos where the face is sharp, large and uncovered.",
     )
-
-
-def _files_of(source: Path) -> list[Path]:
-    from head3d.capture.photos import capture_files
-
-    try:
-        return capture_files(source)
-    except (OSError, InputError):
-        return [source]  # capture says what is wrong with it
-
-
-def _content(file: Path) -> str:
-    try:
-        return store.sha256_file(file)
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
 
 
 def _open_ledger(subject: Subject, consent: Consent | None, emit: Emit) -> Ledger:

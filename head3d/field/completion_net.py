@@ -108,14 +108,14 @@ def answer(net: UNet, seen: Float[Tensor, "N 16 H W"], start: Float[Tensor, "N 3
 
 
 def fill_map(
-    net: UNet, albedo_srgb: Float[Tensor, "3 H W"], known: Float[Tensor, "H W"], radius_m: Float[Tensor, "H W"]
+    net: UNet | None, albedo_srgb: Float[Tensor, "3 H W"], known: Float[Tensor, "H W"], radius_m: Float[Tensor, "H W"]
 ) -> Float[Tensor, "3 H W"]:
     """The whole map (sRGB, 0 to 1): the net's answer, also where the map was known; the same for the same map.
 
-    Arguments as for :func:`completion_input`.
+    Without a net it is what can be had without learning. Other arguments as for :func:`completion_input`.
     """
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():
         seen, start = completion_input(albedo_srgb[None], known[None], radius_m[None], generator=generator)
-        made = answer(net.to(seen.device), seen, start)
+        made = start if net is None else answer(net.to(seen.device), seen, start)
     return ((made[0] + 1) / 2).clamp(0, 1).clone()

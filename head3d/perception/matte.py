@@ -30,7 +30,6 @@ def person_matte(
     window: Crop,
     *,
     alpha: UInt8[np.ndarray, "H W"] | None = None,
-    soft: Float32[np.ndarray, "S S"] | None = None,
     config: MatteConfig = MatteConfig(),
 ) -> Float32[np.ndarray, "H W"]:
     """Person against background, in [0, 1], at the picture's resolution.
@@ -40,7 +39,6 @@ def person_matte(
         nets: Loaded nets.
         window: Upright square round head and shoulders, where the edge matters.
         alpha: The file's own transparency; if there is one, it is the matte.
-        soft: Coverage in the window by the parsing net; without it MediaPipe's net is asked there, too.
         config: How the edge is found.
     """
     if alpha is not None:
@@ -54,10 +52,7 @@ def person_matte(
     side = min(config.side_px, int(window.side_px))
     known = window.cut(np.full((height, width), 255, np.uint8), side) > 250
     pixels = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE)
-    if soft is None:
-        soft = 0.75 * _opinions(rgb_srgb, nets, window, side) + 0.25 * window.cut(whole, side)
-    else:
-        soft = cv2.resize(soft, (side, side), interpolation=cv2.INTER_AREA if side < len(soft) else cv2.INTER_LINEAR)
+    soft = 0.75 * _opinions(rgb_srgb, nets, window, side) + 0.25 * window.cut(whole, side)
     sharp = refine(pixels, soft, known, config=config)
     slope, offset = guided_slopes(pixels.astype(np.float32) / 255.0, sharp, radius=max(2, side // 160), epsilon=2e-4)
     inside = _ramp(window, size)
@@ -178,11 +173,13 @@ def _ramp(window: Crop, size: tuple[int, int]) -> Float32[np.ndarray, "H W"]:
     return to_picture(np.outer(fade, fade).astype(np.float32), window, size)
 
 
-def to_picture(values: np.ndarray, crop: Crop, size: tuple[int, int]) -> np.ndarray:
-    """Resample a square crop's values into a picture of ``size`` (width, height); 0 outside."""
+def to_picture(
+    values: np.ndarray, crop: Crop, size: tuple[int, int], *, beyond: int = cv2.BORDER_CONSTANT
+) -> np.ndarray:
+    """Resample a square crop's values into a picture of ``size`` (width, height); outside 0 unless ``beyond`` says."""
     centred = crop.to_picture(values.shape[0])
     centred[:, 2] += centred[:, :2] @ np.array([0.5, 0.5]) - 0.5
-    return cv2.warpAffine(values, centred, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return cv2.warpAffine(values, centred, size, flags=cv2.INTER_LINEAR, borderMode=beyond)
 
 
 def guided_slopes(

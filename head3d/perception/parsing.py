@@ -47,7 +47,7 @@ def parse_face(
     parsed = None
     if net is not None:
         parsed = parse_window(net, window.cut(rgb_srgb, SIDE_PX, border=cv2.BORDER_REPLICATE))
-    matte = person_matte(rgb_srgb, nets, window, alpha=alpha, soft=None if parsed is None else parsed.alpha)
+    matte = person_matte(rgb_srgb, nets, window, alpha=alpha)
     labels = region_map(rgb_srgb, matte, face, window, side=config.side_px, parsed=parsed)
     return FaceParsing(
         labels=labels,

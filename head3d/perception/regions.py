@@ -24,6 +24,12 @@ from head3d.perception.types import Region
 
 _FLESH, _HAIR, _CLOTH = range(3)
 _ROUNDS = 3
+CLOTH_TOP = 0.6
+"""Clothes do not reach higher above the chin than this part of the face's size: what looks like cloth there is hair."""
+BEARD_TOP = 0.55
+"""Hair on the face below this height above the chin (parts of the face's size) is beard."""
+LEAST_GLASSES = 0.02
+"""Glasses cover more of the picture than this, in squares of the face's size."""
 # Log likelihood below the typical one from which a pixel is of another kind than the model (three standard deviations).
 _UNLIKE = 6.0
 
@@ -74,17 +80,29 @@ def _map_of(
     window: Crop,
 ) -> UInt8[np.ndarray, "H W"]:
     """Regions from the net's probabilities: borders at the picture's resolution, eyes and lips from the landmarks."""
-    share = parsed.probability
+    share = parsed.probability.copy()
     side, size = share.shape[-1], matte.shape[::-1]
+    frame = frame_in_window(face, window, side)
+    height = height_above_chin(frame, side)
+    high = height > CLOTH_TOP
+    share[Region.HAIR, high] += share[Region.CLOTH, high]
+    share[Region.CLOTH, high] = 0.0
+    beard = (frame.mesh_mask(side) > 0) & (height < BEARD_TOP)  # part of the face's shape, as skin is
+    share[Region.SKIN, beard] += share[Region.HAIR, beard]
+    share[Region.HAIR, beard] = 0.0
+    if (share[Region.GLASSES] > 0.5).sum() < LEAST_GLASSES * frame.size**2:
+        share[Region.GLASSES] = 0.0
     guide = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0
     there = np.maximum(1.0 - share[Region.BACKGROUND], 1e-3)  # the matte decides about the background
-    hair, cloth = (to_picture(_smooth(guide, share[one] / there), window, size) for one in (Region.HAIR, Region.CLOTH))
+    hair, cloth = (
+        to_picture(_smooth(guide, share[one] / there), window, size, beyond=cv2.BORDER_REPLICATE)
+        for one in (Region.HAIR, Region.CLOTH)
+    )
     flesh = np.clip(1.0 - hair - cloth, 0.0, 1.0)
     labels = np.where(hair > np.maximum(flesh, cloth), Region.HAIR, Region.SKIN).astype(np.uint8)
     labels[cloth >= np.maximum(flesh, hair)] = Region.CLOTH
-    parts = np.zeros((side, side), np.uint8)
     names = (Region.SKIN, Region.NECK, Region.EARS, Region.GLASSES)
-    parts[:] = np.array(names, np.uint8)[share[list(names)].argmax(0)]
+    parts = np.array(names, np.uint8)[share[list(names)].argmax(0)]
     detail = to_picture_nearest(parts, window, size)
     bare = labels == Region.SKIN
     labels[bare & (detail > 0)] = detail[bare & (detail > 0)]

@@ -20,7 +20,7 @@ class TrainConfig:
     polish_steps: int = 300
     """Steps of the last pass, which learns colour alone (see texture.py)."""
     imagine_steps: int = 250
-    """Steps of writing what the completion net imagines into places no photo saw; 0 leaves them smooth."""
+    """Steps of writing what is imagined into places no photo saw; 0 leaves them smooth."""
     rays: int = 4096
     """Rays per step."""
     samples: int = 32

@@ -1,8 +1,8 @@
-"""After training: what no photo saw is imagined by the completion net, and written into the field's colours.
+"""After training: what no photo saw is imagined, and written into the field's colours.
 
-The net works on the head's map (``field.outer_map``): it sees what the photos showed and answers with the whole map.
-Its answer is shifted to meet the seen colours without a step, then the colour grid learns it, while it is held to what
-it was everywhere else. So every view shows the same back of the head.
+On the head's map (``field.outer_map``) the strands beside a gap are mirrored into it, and the completion net, where its
+weights are installed, works on that. The answer is shifted to meet the seen colours without a step, then the colour
+grid learns it, while it is held to what it was everywhere else. So every view shows the same back of the head.
 """
 
 import torch
@@ -32,15 +32,15 @@ SURE = (0.35, 0.75)
 
 
 def imagine_unseen(state: TrainState, *, steps: int) -> None:
-    """Paint the unseen outside of a trained field, in place; does nothing without the net's weights.
+    """Paint the unseen outside of a trained field, in place.
 
     Args:
         state: Finished, its cache refreshed.
         steps: Of learning the imagined colours; 0 leaves the field as it is.
     """
-    net, trained, cache = completion_net(), state.field, state.cache
-    if net is None or steps < 1:
+    if steps < 1:
         return
+    net, trained, cache = completion_net(), state.field, state.cache
     points, hit = outer_points(cache)
     albedo, share = _present(trained, points)
     share = share * hit

