@@ -167,7 +167,7 @@ STATES = ("done", "dead", "waiting")
 def _connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ConfigError("--ray needs one more package.", hint="pip install ray") from error
     try:

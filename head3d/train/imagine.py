@@ -142,9 +142,8 @@ def _learn(state: TrainState, wish: Wish, gaps: Float[Tensor, "G 3"], *, steps: 
 
 @torch.no_grad()
 def _count_everywhere(trained: RadianceField, cache: ShellCache) -> None:
-    """The colour grid counts in a band about the whole surface; ``glimpsed`` keeps what photos showed."""
+    """The colour grid counts in a band about the whole surface."""
     paint = Volume(trained.paint, trained.paint_origin, trained.cells["paint"])
-    trained.glimpsed.copy_(trained.paint[3:])
     band = cache.sdf(paint.nodes()).abs() < BAND_CELLS * paint.cell_m
     counts = torch.where(band.reshape(paint.shape), torch.ones_like(trained.paint[3]), trained.paint[3])
     trained.paint[3].copy_(counts)

@@ -131,6 +131,7 @@ def optimise(
     state.cache.refresh(trained)
     polish_colors(state, photos, deformation, steps=config.polish_steps)
     complete_unseen(trained, state.cache)
+    trained.glimpsed.copy_(trained.paint[3:])  # what is imagined from here on was not seen
     imagine_unseen(state, steps=config.imagine_steps)
 
 

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-import ray
-from ray.cluster_utils import Cluster
+import ray  # pyright: ignore[reportMissingImports]
+from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
 from head3d.jobs.process import worker_environment
 

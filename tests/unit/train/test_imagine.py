@@ -64,6 +64,7 @@ class TestImagine:
     def test_what_photos_saw_is_remembered(self, state, monkeypatch):
         monkeypatch.setattr(imagine, "completion_net", make_completion_net)
         monkeypatch.setattr(imagine, "fill_map", lambda net, given, known, radius: given)
+        state.field.glimpsed.copy_(state.field.paint[3:])
         imagine.imagine_unseen(state, steps=2)
         assert float(state.field.seen(on_ball(180)).min()) > 0.99  # the colour grid counts there now,
         assert float(state.field.photographed(on_ball(180)).max()) < 0.01  # but no photo was there
