@@ -79,6 +79,17 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
     return torch.from_numpy(_spread(mesh, value, known)).float()
 
 
+def votes(photos: Sequence[TrainPhoto], mesh: Mesh, regions: Sequence[Region]) -> tuple[Float[Tensor, "V"], ...]:
+    """How many photos show each vertex as each of these regions."""
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    counts = [torch.zeros(len(mesh.vertices)) for _ in regions]
+    for photo in photos:
+        label, visible = _labels_at(photo, mesh.vertices, normals)
+        for count, region in zip(counts, regions, strict=True):
+            count += torch.from_numpy((label == region) & visible).float()
+    return tuple(counts)
+
+
 def _labels_at(photo: TrainPhoto, vertices: Tensor, normals: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Region of the pixel each vertex falls on, and whether it faces the camera there."""
     place, depth = project(vertices, photo.camera.c2w[0], photo.camera.K[0])

@@ -19,7 +19,7 @@ from head3d.geometry.subdivide import subdivide
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
-from head3d.train.hair import stand_off
+from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
@@ -194,12 +194,18 @@ def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConf
 
 
 def vertex_regions(fit: HeadFit, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
-    """What each vertex of the head is: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes."""
+    """What each vertex of the head is: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes.
+
+    What stands off below the chin is hair or cloth as photos show it there; where none looks, cloth.
+    """
     of_vertex = torch.zeros(len(thick), dtype=torch.long)
     shows = {one: sum(int((p.labels == one).sum()) for p in photos) for one in (Region.SKIN, Region.HAIR, Region.CLOTH)}
     if shows[Region.HAIR] > 0.03 * shows[Region.SKIN] and "scalp" in fit.model.groups:
         of_vertex[fit.model.groups["scalp"]] = 1
-        of_vertex[thick > HAIR_M] = 1
+        mesh = outer_shell(fit.model, fit.vertices().detach().float())
+        hair, cloth = votes(photos, mesh, (Region.HAIR, Region.CLOTH))
+        high = mesh.vertices[:, 1] > float(mesh.vertices[fit.model.groups["face"], 1].min())
+        of_vertex[(thick > HAIR_M) & (high | (hair > cloth))] = 1
     if shows[Region.CLOTH] > 0.03 * shows[Region.SKIN] and "shoulders" in fit.model.groups:
         of_vertex[fit.model.groups["shoulders"]] = 2
     return of_vertex
