@@ -79,7 +79,7 @@ def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):
             page.keyboard.press("ArrowRight")
         assert page.evaluate("head3d.shown") in ("proxy", "draft")
         number = page.evaluate("head3d.number")
-        until(page, f"head3d.number === {number} && head3d.shown === 'full'")
+        until(page, f"head3d.number >= {number} && ['full', 'refined'].includes(head3d.shown)")
         frames = page.evaluate("head3d.frames")
         for kind in ("draft", "full"):
             one = frames[kind]
@@ -104,6 +104,7 @@ def test_a_move_stops_the_picture_that_is_being_made(open_page: Callable[..., An
     assert middle < 1000  # 100 ms on an idle machine; CI's two cores also run the browser
 
 
+@pytest.mark.slow
 def test_an_hour_of_use_in_short_does_not_grow(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 700, "height": 600})
     chance = random.Random(0)
