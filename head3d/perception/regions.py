@@ -88,6 +88,7 @@ def _map_of(
     share[Region.HAIR, high] += share[Region.CLOTH, high]
     share[Region.CLOTH, high] = 0.0
     beard = (frame.mesh_mask(side) > 0) & (height < BEARD_TOP)  # part of the face's shape, as skin is
+    beard |= _hangs_loose(share.argmax(0) == Region.HAIR, beard, height)
     share[Region.SKIN, beard] += share[Region.HAIR, beard]
     share[Region.HAIR, beard] = 0.0
     if (share[Region.GLASSES] > 0.5).sum() < LEAST_GLASSES * frame.size**2:
@@ -111,6 +112,16 @@ def _map_of(
     labels[glasses] = Region.GLASSES
     labels[matte <= 0.5] = Region.BACKGROUND
     return labels
+
+
+def _hangs_loose(
+    hair: Bool[np.ndarray, "S S"], beard: Bool[np.ndarray, "S S"], height: np.ndarray
+) -> Bool[np.ndarray, "S S"]:
+    """Hair below the chin that does not hang on the hair of the head: the lower part of a beard."""
+    count, pieces = cv2.connectedComponents((hair & ~beard).astype(np.uint8))
+    top = np.full(count, -np.inf)
+    np.maximum.at(top, pieces.reshape(-1), height.reshape(-1))
+    return (pieces > 0) & (top < BEARD_TOP)[pieces]
 
 
 def to_picture_nearest(values: np.ndarray, window: Crop, size: tuple[int, int]) -> np.ndarray:
