@@ -5,6 +5,7 @@ PNG says sRGB in a chunk of its own, the others carry an ICC profile. What else 
 """
 
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, CorruptPart
 
 PictureFormat = Literal["png", "jpg", "webp", "avif", "tiff"]
 """By suffix."""
@@ -28,6 +29,8 @@ EXIF_KEYS = {
 }
 """What may be written as EXIF, if somebody chooses to."""
 
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, struct.error, Image.DecompressionBombError)
+"""What Pillow raises at damaged files."""
 _DATE = slice(24, 36)  # of an ICC header: when the profile was made, which would make every file another one
 _XMP_TAG, _TIFF_BYTE = 700, 1  # Adobe's "TIFF Technical Note": XMP is tag 700 of type BYTE
 
@@ -135,12 +138,19 @@ def exif_bytes(chosen: Mapping[str, str], *, dpi: int = 0) -> bytes:
 def read_xmp(path: Path) -> bytes:
     """The XMP packet of a picture in any of the formats; empty if it has none."""
     if format_of(path) == "tiff":
-        with _tifffile().TiffFile(path) as file:
-            tag = file.pages[0].tags.get(_XMP_TAG)
-            return bytes(tag.value) if tag is not None else b""
-    with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
-        image.load()
-        found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp", b""))
+        reader = _tifffile()
+        try:
+            with reader.TiffFile(path) as file:
+                tag = file.pages[0].tags.get(_XMP_TAG)
+                return bytes(tag.value) if tag is not None else b""
+        except (*BROKEN, reader.TiffFileError, IndexError) as error:
+            raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
+            image.load()
+            found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp", b""))
+    except BROKEN as error:
+        raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
     return found.encode() if isinstance(found, str) else bytes(found)
 
 

@@ -64,6 +64,7 @@ def test_the_mesh_covers_what_the_picture_covers(open_page: Callable[..., Any], 
     assert overlap > 0.965  # hair is a cloud in the picture and a surface in the mesh
 
 
+@pytest.mark.slow  # times mean something on a quiet machine only
 def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 900, "height": 700})
     first = page.evaluate(
@@ -89,6 +90,7 @@ def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):
         assert frames["draft"]["ms"] <= frames["full"]["ms"]
 
 
+@pytest.mark.slow  # times mean something on a quiet machine only
 def test_a_move_stops_the_picture_that_is_being_made(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 1100, "height": 1000})
     page.evaluate("document.querySelector('#window').style.setProperty('--tall', '800px')")
@@ -104,7 +106,7 @@ def test_a_move_stops_the_picture_that_is_being_made(open_page: Callable[..., An
     assert middle < 1000  # 100 ms on an idle machine; CI's two cores also run the browser
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # its numbers wander with what else runs
 def test_an_hour_of_use_in_short_does_not_grow(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 700, "height": 600})
     chance = random.Random(0)

@@ -325,7 +325,7 @@ class TestCommand:
         assert "raster" in caught.value.hint
         with pytest.raises(ConfigError, match="at least one round"):
             run(KernelsBench(rounds=0))
-        with pytest.raises(ConfigError, match="subject, the kernels or rendering"):
+        with pytest.raises(ConfigError, match="subject, the kernels, rendering or an export"):
             bench.main(["kernel"])
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
