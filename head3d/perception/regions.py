@@ -28,6 +28,8 @@ CLOTH_TOP = 0.6
 """Clothes do not reach higher above the chin than this part of the face's size: what looks like cloth there is hair."""
 BEARD_TOP = 0.55
 """Hair on the face below this height above the chin (parts of the face's size) is beard."""
+LEAST_HAIR = 0.1
+"""Less hair than this, in squares of the face's size, is shadow."""
 LEAST_GLASSES = 0.02
 """Glasses cover more of the picture than this, in squares of the face's size."""
 # Log likelihood below the typical one from which a pixel is of another kind than the model (three standard deviations).
@@ -91,6 +93,14 @@ def _map_of(
     beard |= _hangs_loose(share.argmax(0) == Region.HAIR, beard, height)
     share[Region.SKIN, beard] += share[Region.HAIR, beard]
     share[Region.HAIR, beard] = 0.0
+    colours = features(window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE))
+    inner, hairy = sure_skin(frame, side), share.argmax(0) == Region.HAIR
+    bare = hairy.sum() < LEAST_HAIR * frame.size**2
+    if not bare and inner.sum() > 60:
+        bare = _is_bare(colours[_without_outliers(colours, inner)], colours[hairy])
+    if bare:  # a bald head, from the side above all
+        share[Region.SKIN] += share[Region.HAIR]
+        share[Region.HAIR] = 0.0
     if (share[Region.GLASSES] > 0.5).sum() < LEAST_GLASSES * frame.size**2:
         share[Region.GLASSES] = 0.0
     guide = window.cut(rgb_srgb, side, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0
@@ -105,8 +115,8 @@ def _map_of(
     names = (Region.SKIN, Region.NECK, Region.EARS, Region.GLASSES)
     parts = np.array(names, np.uint8)[share[list(names)].argmax(0)]
     detail = to_picture_nearest(parts, window, size)
-    bare = labels == Region.SKIN
-    labels[bare & (detail > 0)] = detail[bare & (detail > 0)]
+    flat = labels == Region.SKIN
+    labels[flat & (detail > 0)] = detail[flat & (detail > 0)]
     glasses = labels == Region.GLASSES
     draw_features(labels, face.points)
     labels[glasses] = Region.GLASSES
@@ -118,10 +128,11 @@ def _hangs_loose(
     hair: Bool[np.ndarray, "S S"], beard: Bool[np.ndarray, "S S"], height: np.ndarray
 ) -> Bool[np.ndarray, "S S"]:
     """Hair below the chin that does not hang on the hair of the head: the lower part of a beard."""
-    count, pieces = cv2.connectedComponents((hair & ~beard).astype(np.uint8))
+    count, found = cv2.connectedComponents((hair & ~beard).astype(np.uint8))
+    pieces = np.asarray(found, np.int64)
     top = np.full(count, -np.inf)
     np.maximum.at(top, pieces.reshape(-1), height.reshape(-1))
-    return (pieces > 0) & (top < BEARD_TOP)[pieces]
+    return (pieces > 0) & (top[pieces] < BEARD_TOP)
 
 
 def to_picture_nearest(values: np.ndarray, window: Crop, size: tuple[int, int]) -> np.ndarray:
