@@ -5,7 +5,6 @@ PNG says sRGB in a chunk of its own, the others carry an ICC profile. What else 
 """
 
 import io
-import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from head3d.errors import ConfigError, CorruptPart
+from head3d.imaging.io import DAMAGE, add_text
 
 PictureFormat = Literal["png", "jpg", "webp", "avif", "tiff"]
 """By suffix."""
@@ -29,8 +29,6 @@ EXIF_KEYS = {
 }
 """What may be written as EXIF, if somebody chooses to."""
 
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, RuntimeError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises at damaged files."""
 _DATE = slice(24, 36)  # of an ICC header: when the profile was made, which would make every file another one
 _XMP_TAG, _TIFF_BYTE = 700, 1  # Adobe's "TIFF Technical Note": XMP is tag 700 of type BYTE
 
@@ -112,11 +110,7 @@ def png_chunks(text: Mapping[str, str]) -> PngImagePlugin.PngInfo:
     """Text chunks (UTF-8 where needed) and the chunk that says sRGB, perceptual."""
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"sRGB", b"\x00")
-    for key, value in text.items():
-        if value.isascii():
-            chunks.add_text(key, value)
-        else:
-            chunks.add_itxt(key, value)
+    add_text(chunks, text)
     return chunks
 
 
@@ -143,13 +137,13 @@ def read_xmp(path: Path) -> bytes:
             with reader.TiffFile(path) as file:
                 tag = file.pages[0].tags.get(_XMP_TAG)
                 return bytes(tag.value) if tag is not None else b""
-        except (*BROKEN, reader.TiffFileError, IndexError) as error:
+        except (*DAMAGE, reader.TiffFileError) as error:
             raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
     try:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
             image.load()
             found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp", b""))
-    except BROKEN as error:
+    except DAMAGE as error:
         raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
     return found.encode() if isinstance(found, str) else bytes(found)
 

@@ -31,14 +31,19 @@ def first_line(error: BaseException) -> str:
 def encode_png(pixels: UInt8[np.ndarray, "H W *C"], *, text: Mapping[str, str] | None = None) -> bytes:
     """PNG bytes of a grey, RGB or RGBA picture, with ``text`` as iTXt (UTF-8) chunks."""
     chunks = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
+    add_text(chunks, text or {})
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", pnginfo=chunks, compress_level=6)
+    return buffer.getvalue()
+
+
+def add_text(chunks: PngImagePlugin.PngInfo, text: Mapping[str, str]) -> None:
+    """Add text chunks of a PNG, UTF-8 where needed."""
+    for key, value in text.items():
         if value.isascii():
             chunks.add_text(key, value)
         else:
             chunks.add_itxt(key, value)
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", pnginfo=chunks, compress_level=6)
-    return buffer.getvalue()
 
 
 def encode_jpeg(
@@ -98,7 +103,7 @@ def read_photo(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     try:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
             upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, SyntaxError) as error:
+    except DAMAGE as error:
         raise CorruptPart(f"{path}: not a readable picture.", hint="Leave it out, or make it again.") from error
     paper = Image.new("RGBA", upright.size, (255, 255, 255, 255))
     return np.array(Image.alpha_composite(paper, upright).convert("RGB"))

@@ -4,7 +4,6 @@ The server reads headers only; pixels are decoded in a job's process, which may 
 """
 
 import hashlib
-import struct
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from head3d import store
 from head3d.errors import PhotoUnusable
+from head3d.imaging.io import DAMAGE
 from head3d.serve.ledger import new_id
 from head3d.serve.rows import PhotoRow
 from head3d.serve.settings import Settings
@@ -26,19 +26,6 @@ FORMATS = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF"
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
 CHUNK = 1 << 20
 MIN_SIDE_PX = 64
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    KeyError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    RuntimeError,  # the AVIF decoder's
-    struct.error,
-)
-"""What Pillow's header readers raise on files made to confuse them."""
 
 
 class TooLarge(PhotoUnusable):
@@ -76,7 +63,7 @@ def check_header(stream: IO[bytes], *, size: int, settings: Settings) -> Header:
         raise TooLarge("It has far too many pixels.", hint=f"At most {settings.megapixels:g} megapixels.") from error
     except UnidentifiedImageError as error:
         raise PhotoUnusable("It is no JPEG, PNG, WebP, AVIF, HEIC.", hint="Send the photo as it was taken.") from error
-    except BROKEN as error:
+    except DAMAGE as error:
         raise PhotoUnusable("It is damaged.", hint="Send the photo as it was taken.") from error
     finally:
         stream.seek(0)
