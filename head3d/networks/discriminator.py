@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from head3d.networks.training import Training
+from head3d.networks.unet import fast_dtype
+
 
 class PatchDiscriminator(nn.Module):
     """Says of every patch whether it is real: four halvings, each place sees about 60 px."""
@@ -21,6 +24,42 @@ class PatchDiscriminator(nn.Module):
     def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N 1 h w"]:
         """Logits; positive is real."""
         return self.layers(x.contiguous(memory_format=torch.channels_last))
+
+
+def contest(
+    training: Training,
+    name: str,
+    *,
+    real: Float[Tensor, "N C H W"],
+    made: Float[Tensor, "N C H W"],
+    beside: Float[Tensor, "N D H W"],
+    corner: tuple[slice, ...],
+    penalty: float,
+) -> Float[Tensor, ""]:
+    """One step of a discriminator; returns what it thinks of what was made, for the generator to mind.
+
+    Args:
+        training: Holds the discriminator as ``name``.
+        name: Of it.
+        real: True pictures.
+        made: The generator's, with gradients.
+        beside: What both are shown with.
+        corner: Part of the real pictures at which the gradient is penalised, every eighth step.
+        penalty: Weight of that.
+    """
+    rival, device = training.nets[name], made.device
+    kind = fast_dtype(device)
+    shown = torch.cat([real, beside], dim=1)
+    with torch.autocast(device.type, kind, enabled=kind != torch.float32):
+        loss = hinge(rival(shown).float(), rival(torch.cat([made.detach(), beside], dim=1)).float())
+    if training.step % 8 == 0:
+        loss = loss + 8 * penalty * gradient_penalty(rival, shown[corner])
+    training.update(name, loss, clip=10.0)
+    rival.requires_grad_(False)
+    with torch.autocast(device.type, kind, enabled=kind != torch.float32):
+        opinion = -rival(torch.cat([made, beside], dim=1)).float().mean()
+    rival.requires_grad_(True)
+    return opinion
 
 
 def hinge(real: Tensor, fake: Tensor) -> Float[Tensor, ""]:

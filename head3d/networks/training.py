@@ -2,14 +2,17 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from head3d.errors import CorruptPart
+from head3d.errors import CorruptPart, InputError
 from head3d.store import make_folder, read_tensors, write_bytes, write_tensors
 
 WARM_STEPS = 100
@@ -18,6 +21,35 @@ COOL_SHARE = 0.4
 """Last share of the budget, over which it falls to nothing."""
 AVERAGE = 0.995
 """Of the running mean of the weights; it starts quickly: min(this, (step + 1) / (step + 10))."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What trainings of networks have in common."""
+
+    out: Path = Path(".cache/training")
+    """Folder of the checkpoint and of the weights; what is there is gone on with."""
+    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
+    """Truth data, from outside the project."""
+    minutes: float = 40.0
+    """For how long."""
+    batch: int = 4
+    """Pictures a step."""
+    rate: float = 4e-4
+    """Learning rate."""
+    seed: int = 1
+    """Of everything random."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+    def ready(self, needs: str) -> torch.device:
+        """The device; InputError if the truth data lacks a folder."""
+        if not (self.data / needs).is_dir():
+            raise InputError(f"{self.data} has no {needs}.", hint="Give the truth data with --data or HEAD3D_DATA.")
+        wanted = self.device
+        if wanted == "auto":
+            wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(wanted)
 
 
 class Training:
@@ -91,6 +123,22 @@ class Training:
         """The running mean of a net's weights."""
         return {
             key.removeprefix(f"{name}."): value for key, value in self.average.items() if key.startswith(f"{name}.")
+        }
+
+    def finished(self, name: str) -> nn.Module:
+        """A net with its averaged weights, on the CPU, ready to be measured."""
+        net = self.nets[name]
+        net.load_state_dict({**net.state_dict(), **self.averages(name)})
+        return net.cpu().eval()
+
+    def facts(self, device: torch.device) -> dict[str, Any]:
+        """For the card of the weights: how long they were trained, where, from which seed."""
+        return {
+            "licence": "Apache-2.0",
+            "steps": self.step,
+            "seconds": round(self.seconds),
+            "seed": self.seed,
+            "device": str(device),
         }
 
     def save(self) -> None:

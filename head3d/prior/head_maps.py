@@ -1,7 +1,7 @@
 """Complete maps of people's heads, and what photos would have shown of them: lessons for the completion net."""
 
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from head3d.imaging.color import srgb_from_linear
 from head3d.kernels.raster import rasterize
 from head3d.prior.artist_people import load_artist_person
 from head3d.prior.picture import Sitter
-from head3d.prior.synthetic import Casting, make_person, open_studio
+from head3d.prior.synthetic import make_person, truth_studio
 
 FINER = 2
 """Texels are the mean of so many along each axis."""
@@ -125,11 +125,6 @@ def shown(outer: _Outside, generator: torch.Generator) -> Float[Tensor, "H W"]:
     return (known + 0.15 * grain[0, 0] * (known > 0)).clamp(0, 1)
 
 
-@cache
-def _studio(hair_folder: Path) -> Casting:
-    return open_studio("anny", hair_folder=hair_folder if hair_folder.is_dir() else None)
-
-
 @lru_cache(maxsize=64)
 def _artist(path: Path) -> _Outside:
     return outside(load_artist_person(path))
@@ -150,7 +145,7 @@ def map_lesson(seed: int, *, data: Path, held_out: bool = False) -> HeadMap:
             artists[seed % len(artists) if held_out else int(torch.randint(len(artists), (), generator=generator))]
         )
     else:
-        outer = outside(make_person(_studio(data / "head_models"), seed))
+        outer = outside(make_person(truth_studio(data), seed))
     head = replace(outer.head, known=shown(outer, generator) * outer.head.there)
     return head if held_out else _varied(head, generator)
 

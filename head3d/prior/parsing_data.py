@@ -1,7 +1,6 @@
 """Pictures to learn parsing from: synthetic people with exact regions, and real portraits labelled by a teacher."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ from head3d.perception.parsing_net import SIDE_PX
 from head3d.prior.backgrounds import Scenery, draw_background
 from head3d.prior.photo_faults import photograph
 from head3d.prior.picture import pictures
-from head3d.prior.synthetic import Casting, draw_cameras, draw_light, make_person, open_studio
+from head3d.prior.synthetic import draw_cameras, draw_light, make_person, truth_studio
 
 UNKNOWN = 255
 """Label of pixels that teach nothing."""
@@ -36,15 +35,10 @@ class ParsingSample:
     labels: UInt8[np.ndarray, "S S"]
 
 
-@cache
-def _studio(hair_folder: Path) -> Casting:
-    return open_studio("anny", hair_folder=hair_folder if hair_folder.is_dir() else None)
-
-
 def synthetic_sample(seed: int, *, data: Path) -> ParsingSample:
     """A synthetic person from any side but the back, near or far; the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    person = make_person(_studio(data / "head_models"), seed)
+    person = make_person(truth_studio(data), seed)
     camera = draw_cameras(generator, count=1, size=(SIDE_PX, SIDE_PX), yaw_deg=95, pitch_deg=30, distance_m=(0.35, 1.6))
     K = camera.K.clone()
     zoom, right, down = torch.rand(3, generator=generator).tolist()

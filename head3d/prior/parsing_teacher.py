@@ -1,7 +1,6 @@
 """Labels of real portraits: a teacher net for skin, clothes and hair; landmarks for what lies in the face."""
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +51,6 @@ class Teacher:
             answer = self._session.run(None, {self._input: np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])})
             found.append(answer[0][0])
         return (found[0] + found[1][..., ::-1]) / 2
-
-
-def portraits(data: Path, people: Sequence[str]) -> list[Path]:
-    """Photos of these people: London's by number, openpeople's by name."""
-    found: list[Path] = []
-    for person in people:
-        found += sorted((data / "london512").glob(f"*/{person}.jpg"))
-        found += sorted((data / "openpeople" / person).glob("*.jpg"))
-    return found
 
 
 def teach(path: Path, teacher: Teacher, nets: FaceNets, *, most: int = 20) -> list[ParsingSample]:

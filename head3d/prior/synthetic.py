@@ -1,5 +1,6 @@
 """Synthetic people with exact truth: ``open_studio``, ``make_person``, ``pictures``."""
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ __all__ = [
     "make_person",
     "open_studio",
     "pictures",
+    "truth_studio",
 ]
 
 FRAME_M = 0.44
@@ -38,6 +40,13 @@ def open_studio(
         hair_folder: Where artists' hair is (see ``hair_meshes``); without it, or where it has none, all hair is grown.
     """
     return prepare_casting(load_head_model(source, path=path), hair_folder=hair_folder)
+
+
+@cache
+def truth_studio(data: Path) -> Casting:
+    """The studio of the default head model with the artists' hair of the truth data, if it is there; opened once."""
+    hair = data / "head_models"
+    return open_studio("anny", hair_folder=hair if hair.is_dir() else None)
 
 
 def make_person(casting: Casting, seed: int) -> SyntheticPerson:

@@ -1,6 +1,5 @@
 """Trains the completion net: ``head3d train-completion``."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +13,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from head3d.errors import InputError
 from head3d.events import Emit, Notice, TrainStep, ignore
 from head3d.field.completion_net import NAME, SURE, answer, completion_input, fill_map, make_completion_net
 from head3d.imaging.color import levels_from_srgb
 from head3d.imaging.perceptual import load_lpips
-from head3d.networks.discriminator import PatchDiscriminator, gradient_penalty, hinge
+from head3d.networks.discriminator import PatchDiscriminator, contest
 from head3d.networks.files import write_network
-from head3d.networks.training import Training
+from head3d.networks.training import Training, TrainingConfig
 from head3d.networks.unet import UNet, channels_last, fast_dtype
 from head3d.prior.head_maps import HELD_OUT, HeadMap, artist_paths, map_lesson
 from head3d.prior.stream import SampleStream
@@ -29,26 +27,20 @@ from head3d.prior.stream import SampleStream
 RIVAL = "discriminator"
 ALONE = 0.3
 """First share of the first run without a discriminator: colours before texture."""
+BACK = (slice(1), slice(None), slice(64, 192), slice(192, 320))
+"""Part of a map, the back of one head, whose gradient is penalised."""
 CROP = 224
 """Side of the part that LPIPS looks at, px: the back of the head."""
 
 
 @dataclass(frozen=True)
-class CompletionTraining:
-    """How the completion net is trained."""
+class CompletionTraining(TrainingConfig):
+    """How the completion net is trained. Truth data: head_models, valid_heads."""
 
     out: Path = Path(".cache/training/completion")
     """Folder of the checkpoint and of the weights; what is there is gone on with."""
-    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
-    """Truth data: head_models, valid_heads."""
     minutes: float = 60.0
     """For how long."""
-    batch: int = 4
-    """Maps a step."""
-    rate: float = 4e-4
-    """Learning rate."""
-    seed: int = 1
-    """Of everything random."""
     lpips: float = 1.0
     """Weight of LPIPS."""
     adversarial: float = 0.1
@@ -57,16 +49,11 @@ class CompletionTraining:
     """Weight of its gradient penalty, every eighth step."""
     workers: int = 1
     """Processes that make maps."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict[str, Any]:
     """Train within the budget, measure on people held out, write weights and card; returns the card's facts."""
-    if not (config.data / "head_models").is_dir():
-        raise InputError(f"{config.data} has no head_models.", hint="Give the truth data with --data or HEAD3D_DATA.")
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
-    device = device if config.device == "auto" else torch.device(config.device)
+    device = config.ready("head_models")
     torch.manual_seed(config.seed)
     net = channels_last(make_completion_net().to(device))
     rival = channels_last(PatchDiscriminator(4).to(device))
@@ -105,7 +92,9 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
             loss = color + config.lpips * seen.float().mean()
             opinion = torch.zeros(())
             if begun > 0 or training.progress > ALONE:
-                opinion = _contest(training, rival, whole, aim, have, config, kind)
+                opinion = contest(
+                    training, RIVAL, real=aim, made=whole, beside=have, corner=BACK, penalty=config.penalty
+                )
                 loss = loss + config.adversarial * opinion
             training.update(NAME, loss)
             sums += [float(color.detach()), float(seen.detach().mean()), float(opinion.detach())]
@@ -114,46 +103,16 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
                 emit(TrainStep(step + 1, 0, sums[0] / 25, rate))
                 emit(Notice(f"colour {sums[0] / 25:.4f}, LPIPS {sums[1] / 25:.4f}, opinion {sums[2] / 25:.3f}"))
                 sums, shown = np.zeros(3), time.monotonic()
-    net.load_state_dict({**net.state_dict(), **training.averages(NAME)})
+    training.finished(NAME)
     facts = {
         "data": "synthetic people (MakeHuman CC0, ICT-FaceKit MIT), VALID library (MIT) without those held out",
         "held_out": list(HELD_OUT),
-        "licence": "Apache-2.0",
-        "steps": training.step,
-        "seconds": round(training.seconds),
-        "seed": training.seed,
-        "device": str(device),
-        "metrics": measure(net.cpu().eval(), config.data),
+        **training.facts(device),
+        "metrics": measure(net, config.data),
     }
     write_network(config.out, NAME, net.state_dict(), facts)
     emit(Notice(f"{config.out / NAME}.safetensors: {facts['metrics']}"))
     return facts
-
-
-def _contest(
-    training: Training,
-    rival: PatchDiscriminator,
-    whole: Tensor,
-    aim: Tensor,
-    have: Tensor,
-    config: CompletionTraining,
-    kind: torch.dtype,
-) -> Float[Tensor, ""]:
-    """One step of the discriminator; returns what it thinks of the net's maps, for the net to mind."""
-    device = whole.device.type
-    with torch.autocast(device, kind, enabled=kind != torch.float32):
-        real = rival(torch.cat([aim, have], dim=1)).float()
-        fake = rival(torch.cat([whole.detach(), have], dim=1)).float()
-    loss = hinge(real, fake)
-    if training.step % 8 == 0:
-        corner = np.s_[:1, :, 64:192, 192:320]
-        loss = loss + 8 * config.penalty * gradient_penalty(rival, torch.cat([aim, have], dim=1)[corner])
-    training.update(RIVAL, loss, clip=10.0)
-    rival.requires_grad_(False)
-    with torch.autocast(device, kind, enabled=kind != torch.float32):
-        opinion = -rival(torch.cat([whole, have], dim=1)).float().mean()
-    rival.requires_grad_(True)
-    return opinion
 
 
 def _stacked(lessons: Sequence[HeadMap], device: torch.device, generator: torch.Generator) -> tuple[Tensor, ...]:

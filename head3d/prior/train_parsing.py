@@ -1,6 +1,5 @@
 """Trains the parsing net: ``head3d train-parsing``."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,58 +13,44 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from head3d.errors import InputError
 from head3d.events import Emit, Notice, TrainStep, ignore
 from head3d.networks.files import write_network
-from head3d.networks.training import Training
+from head3d.networks.portraits import portraits
+from head3d.networks.training import Training, TrainingConfig
 from head3d.networks.unet import UNet, channels_last, fast_dtype
 from head3d.perception.nets import load_face_nets
 from head3d.perception.parsing_net import NAME, SIDE_PX, make_parsing_net, net_input
 from head3d.perception.types import Region
 from head3d.prior.backgrounds import Scenery, load_scenery
 from head3d.prior.parsing_data import UNKNOWN, ParsingSample, synthetic_sample, training_picture
-from head3d.prior.parsing_teacher import Teacher, portraits, teach
+from head3d.prior.parsing_teacher import Teacher, teach
 from head3d.prior.stream import SampleStream
 
 HELD_OUT_SEEDS = 10_000_000
 """Synthetic people from here on are never trained on."""
-LONDON_HELD_OUT = 20
-OPENPEOPLE = ("P002", "P006", "P007", "P010")
-"""The others (P001, P005, P009) are held out."""
 
 
 @dataclass(frozen=True)
-class ParsingTraining:
-    """How the parsing net is trained."""
+class ParsingTraining(TrainingConfig):
+    """How the parsing net is trained. Truth data: head_models, hdri_1k, skull66, london512, openpeople, teachers."""
 
     out: Path = Path(".cache/training/parsing")
     """Folder of the checkpoint and of the weights; what is there is gone on with."""
-    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
-    """Truth data: head_models, hdri_1k, skull66, london512, openpeople, teachers."""
-    minutes: float = 40.0
-    """For how long."""
     batch: int = 8
     """Pictures a step."""
     side: int = 192
     """Side of a training picture, px; windows are 256."""
     rate: float = 1.5e-3
     """Learning rate."""
-    seed: int = 1
-    """Of everything random."""
     real_share: float = 0.3
     """Share of real portraits in a step."""
     workers: int = 1
     """Processes that make synthetic people."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 def train_parsing(config: ParsingTraining, *, emit: Emit = ignore) -> dict[str, Any]:
     """Train within the budget, measure on people held out, write weights and card; returns the card's facts."""
-    if not (config.data / "head_models").is_dir():
-        raise InputError(f"{config.data} has no head_models.", hint="Give the truth data with --data or HEAD3D_DATA.")
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
-    device = device if config.device == "auto" else torch.device(config.device)
+    device = config.ready("head_models")
     torch.manual_seed(config.seed)
     net = channels_last(make_parsing_net().to(device))
     training = Training(
@@ -94,16 +79,12 @@ def train_parsing(config: ParsingTraining, *, emit: Emit = ignore) -> dict[str, 
                 rate = 50 * config.batch / (time.monotonic() - shown)
                 emit(TrainStep(step + 1, 0, loss_sum / 50, rate))
                 loss_sum, shown = 0.0, time.monotonic()
-    net.load_state_dict({**net.state_dict(), **training.averages(NAME)})
+    training.finished(NAME)
     facts = {
         "data": "synthetic people (MakeHuman CC0, ICT-FaceKit MIT); Face Research Lab London Set (CC BY 4.0) and "
         "openpeople (MIT) labelled by a PAN teacher (MIT) and landmarks; backgrounds Poly Haven (CC0), skull66 (CC BY)",
-        "licence": "Apache-2.0",
-        "steps": training.step,
-        "seconds": round(training.seconds),
-        "seed": training.seed,
-        "device": str(device),
-        "metrics": measure(net.cpu().eval(), config.data, scenery, held),
+        **training.facts(device),
+        "metrics": measure(net, config.data, scenery, held),
     }
     write_network(config.out, NAME, net.state_dict(), facts)
     emit(Notice(f"{config.out / NAME}.safetensors: {facts['metrics']}"))
@@ -140,12 +121,10 @@ def _portraits(config: ParsingTraining, emit: Emit) -> tuple[list[ParsingSample]
     if not model.is_file():
         emit(Notice("No teacher: training on synthetic people alone.", "warning"))
         return [], []
-    london = sorted({path.stem for path in (config.data / "london512").glob("*/*.jpg")})
-    learned, held = london[:-LONDON_HELD_OUT], london[-LONDON_HELD_OUT:]
     nets, teacher = load_face_nets(), Teacher(model)
     made = [
-        [sample for path in portraits(config.data, people) for sample in teach(path, teacher, nets)]
-        for people in ((*learned, *OPENPEOPLE), held)
+        [sample for path in portraits(config.data, held_out=held_out) for sample in teach(path, teacher, nets)]
+        for held_out in (False, True)
     ]
     emit(Notice(f"{len(made[0])} real portraits to learn from, {len(made[1])} held out."))
     return made[0], made[1]

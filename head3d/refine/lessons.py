@@ -11,11 +11,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from head3d.networks.portraits import portraits
 from head3d.refine.generator import Factor
-
-LONDON_HELD_OUT = 20
-OPENPEOPLE = ("P002", "P006", "P007", "P010")
-"""The others (P001, P005, P009) are held out."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +26,8 @@ class Album:
 
 def load_album(data: Path, *, held_out: bool = False) -> Album:
     """Portraits to learn from, or London's people held out (see their licences in the card)."""
-    london = sorted({path.stem for path in (data / "london512").glob("*/*.jpg")})
-    chosen = london[-LONDON_HELD_OUT:] if held_out else london[:-LONDON_HELD_OUT]
-    paths = [path for person in chosen for path in sorted((data / "london512").glob(f"*/{person}.jpg"))]
-    if not held_out:
-        paths += [path for person in OPENPEOPLE for path in sorted((data / "openpeople" / person).glob("*.jpg"))]
     pictures = []
-    for path in paths:
+    for path in portraits(data, held_out=held_out):
         with Image.open(path, formats=("JPEG",)) as opened:
             pictures.append(np.array(opened.convert("RGB")))
     return Album(tuple(pictures), tuple(float(np.sqrt(one.shape[0] * one.shape[1])) for one in pictures))

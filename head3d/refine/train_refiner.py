@@ -1,6 +1,5 @@
 """Trains the refiner: ``head3d train-refiner``."""
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional
 
-from head3d.errors import InputError
 from head3d.events import Emit, Notice, TrainStep, ignore
 from head3d.imaging.perceptual import load_lpips
-from head3d.networks.discriminator import PatchDiscriminator, gradient_penalty, hinge
+from head3d.networks.discriminator import PatchDiscriminator, contest
 from head3d.networks.files import write_network
-from head3d.networks.training import Training
+from head3d.networks.training import Training, TrainingConfig
 from head3d.networks.unet import channels_last, fast_dtype
 from head3d.refine.generator import NAME, Factor, Refiner, refine
 from head3d.refine.lessons import draw_pairs, load_album
@@ -25,43 +22,30 @@ from head3d.refine.lessons import draw_pairs, load_album
 RIVAL = "discriminator"
 ALONE = 0.3
 """First share of the first run without a discriminator."""
+CORNER = (slice(1), slice(None), slice(128), slice(128))
+"""Part of the pictures whose gradient is penalised."""
 SIDES: dict[Factor, int] = {1: 128, 2: 96, 4: 64}
 """Side of what goes in, px, by how many times larger the answer is."""
 CHANCES: dict[Factor, float] = {1: 0.3, 2: 0.3, 4: 0.4}
 
 
 @dataclass(frozen=True)
-class RefinerTraining:
-    """How the refiner is trained."""
+class RefinerTraining(TrainingConfig):
+    """How the refiner is trained. Truth data: london512, openpeople."""
 
     out: Path = Path(".cache/training/refiner")
     """Folder of the checkpoint and of the weights; what is there is gone on with."""
-    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
-    """Truth data: london512, openpeople."""
-    minutes: float = 40.0
-    """For how long."""
-    batch: int = 4
-    """Pictures a step."""
-    rate: float = 4e-4
-    """Learning rate."""
-    seed: int = 1
-    """Of everything random."""
     lpips: float = 0.5
     """Weight of LPIPS (VGG)."""
     adversarial: float = 0.015
     """Weight of the discriminator's opinion."""
     penalty: float = 2.0
     """Weight of its gradient penalty, every eighth step."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
 
 def train_refiner(config: RefinerTraining, *, emit: Emit = ignore) -> dict[str, Any]:
     """Train within the budget, measure on people held out, write weights and card; returns the card's facts."""
-    if not (config.data / "london512").is_dir():
-        raise InputError(f"{config.data} has no london512.", hint="Give the truth data with --data or HEAD3D_DATA.")
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else "cpu")
-    device = device if config.device == "auto" else torch.device(config.device)
+    device = config.ready("london512")
     torch.manual_seed(config.seed)
     net = channels_last(Refiner().to(device))
     rival = channels_last(PatchDiscriminator(6, width=40).to(device))
@@ -91,7 +75,9 @@ def train_refiner(config: RefinerTraining, *, emit: Emit = ignore) -> dict[str, 
         opinion = torch.zeros(())
         if begun > 0 or training.progress > ALONE:
             large = functional.interpolate(given, sharp.shape[-2:], mode="bilinear", align_corners=False)
-            opinion = _contest(training, rival, made, sharp, large, config, kind)
+            opinion = contest(
+                training, RIVAL, real=sharp, made=made, beside=large, corner=CORNER, penalty=config.penalty
+            )
             loss = loss + config.adversarial * opinion
         training.update(NAME, loss)
         sums += [float(color.detach()), float(seen.detach().float().mean()), float(opinion.detach())]
@@ -99,46 +85,16 @@ def train_refiner(config: RefinerTraining, *, emit: Emit = ignore) -> dict[str, 
             emit(TrainStep(step + 1, 0, sums[0] / 25, 25 * config.batch / (time.monotonic() - shown)))
             emit(Notice(f"colour {sums[0] / 25:.4f}, LPIPS {sums[1] / 25:.4f}, opinion {sums[2] / 25:.3f}"))
             sums, shown = np.zeros(3), time.monotonic()
-    net.load_state_dict({**net.state_dict(), **training.averages(NAME)})
+    training.finished(NAME)
     facts = {
         "data": "Face Research Lab London Set (CC BY 4.0, doi:10.6084/m9.figshare.5047666) without 20 people held out, "
         "openpeople (MIT) P002, P006, P007, P010",
-        "licence": "Apache-2.0",
-        "steps": training.step,
-        "seconds": round(training.seconds),
-        "seed": training.seed,
-        "device": str(device),
-        "metrics": measure(net.cpu().eval(), config.data),
+        **training.facts(device),
+        "metrics": measure(net, config.data),
     }
     write_network(config.out, NAME, net.state_dict(), facts)
     emit(Notice(f"{config.out / NAME}.safetensors: {facts['metrics']}"))
     return facts
-
-
-def _contest(
-    training: Training,
-    rival: PatchDiscriminator,
-    made: Tensor,
-    sharp: Tensor,
-    large: Tensor,
-    config: RefinerTraining,
-    kind: torch.dtype,
-) -> Tensor:
-    """One step of the discriminator, which also sees the input; returns what it thinks of the answers."""
-    device = made.device.type
-    with torch.autocast(device, kind, enabled=kind != torch.float32):
-        real = rival(torch.cat([sharp, large], dim=1)).float()
-        fake = rival(torch.cat([made.detach(), large], dim=1)).float()
-    loss = hinge(real, fake)
-    if training.step % 8 == 0:
-        corner = np.s_[:1, :, :128, :128]
-        loss = loss + 8 * config.penalty * gradient_penalty(rival, torch.cat([sharp, large], dim=1)[corner])
-    training.update(RIVAL, loss, clip=10.0)
-    rival.requires_grad_(False)
-    with torch.autocast(device, kind, enabled=kind != torch.float32):
-        opinion = -rival(torch.cat([made, large], dim=1)).float().mean()
-    rival.requires_grad_(True)
-    return opinion
 
 
 def measure(net: Refiner, data: Path, *, count: int = 20) -> dict[str, Any]:

@@ -43,15 +43,10 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
     vertices, normals = mesh.vertices, vertex_normals(mesh.vertices, mesh.faces)
     count = len(vertices)
     known, value = np.zeros(count), np.zeros(count)
-    covered = np.zeros(count)
     tree = spatial.KDTree(vertices.numpy())
-    bare_votes, hair_votes = np.zeros(count), np.zeros(count)
+    bare_votes, hair_votes, covered = votes(photos, mesh, (BARE, (Region.HAIR,), (Region.CLOTH,)))
     touched, reach = [], []
     for photo in photos:
-        label, visible = _labels_at(photo, vertices, normals)
-        bare_votes += visible * np.isin(label, BARE)
-        hair_votes += visible * (label == Region.HAIR)
-        covered += visible * (label == Region.CLOTH)
         for region, most in ((Region.HAIR, MOST_HAIR_M), (Region.CLOTH, MOST_CLOTH_M)):
             at, distance = _outline_distances(photo, region, tree, vertices.numpy(), normals.numpy())
             keep = (distance > 1e-3) & (distance < most)
@@ -79,15 +74,15 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
     return torch.from_numpy(_spread(mesh, value, known)).float()
 
 
-def votes(photos: Sequence[TrainPhoto], mesh: Mesh, regions: Sequence[Region]) -> tuple[Float[Tensor, "V"], ...]:
-    """How many photos show each vertex as each of these regions."""
+def votes(photos: Sequence[TrainPhoto], mesh: Mesh, kinds: Sequence[Sequence[Region]]) -> list[Float[np.ndarray, "V"]]:
+    """How many photos show each vertex as one of the regions of each kind."""
     normals = vertex_normals(mesh.vertices, mesh.faces)
-    counts = [torch.zeros(len(mesh.vertices)) for _ in regions]
+    counts = [np.zeros(len(mesh.vertices)) for _ in kinds]
     for photo in photos:
         label, visible = _labels_at(photo, mesh.vertices, normals)
-        for count, region in zip(counts, regions, strict=True):
-            count += torch.from_numpy((label == region) & visible).float()
-    return tuple(counts)
+        for count, regions in zip(counts, kinds, strict=True):
+            count += visible * np.isin(label, regions)
+    return counts
 
 
 def _labels_at(photo: TrainPhoto, vertices: Tensor, normals: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -89,7 +89,7 @@ def prepare(
         photos,
         deformation,
         thick=thick,
-        regions=vertex_regions(fit, thick, photos),
+        regions=vertex_regions(fit, mesh, thick, photos),
         field=field,
         light_ridge=light_ridge,
         prefer=prefer,
@@ -193,19 +193,18 @@ def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConf
     return chosen
 
 
-def vertex_regions(fit: HeadFit, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
+def vertex_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
     """What each vertex of the head is: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes.
 
-    What stands off below the chin is hair or cloth as photos show it there; where none looks, cloth.
+    What stands off below the chin is hair only where more photos show hair than cloth.
     """
     of_vertex = torch.zeros(len(thick), dtype=torch.long)
     shows = {one: sum(int((p.labels == one).sum()) for p in photos) for one in (Region.SKIN, Region.HAIR, Region.CLOTH)}
     if shows[Region.HAIR] > 0.03 * shows[Region.SKIN] and "scalp" in fit.model.groups:
         of_vertex[fit.model.groups["scalp"]] = 1
-        mesh = outer_shell(fit.model, fit.vertices().detach().float())
-        hair, cloth = votes(photos, mesh, (Region.HAIR, Region.CLOTH))
+        hair, cloth = votes(photos, mesh, ((Region.HAIR,), (Region.CLOTH,)))
         high = mesh.vertices[:, 1] > float(mesh.vertices[fit.model.groups["face"], 1].min())
-        of_vertex[(thick > HAIR_M) & (high | (hair > cloth))] = 1
+        of_vertex[(thick > HAIR_M) & (high | torch.from_numpy(hair > cloth))] = 1
     if shows[Region.CLOTH] > 0.03 * shows[Region.SKIN] and "shoulders" in fit.model.groups:
         of_vertex[fit.model.groups["shoulders"]] = 2
     return of_vertex
