@@ -3,7 +3,8 @@
 The CLI prints ``message`` in red and ``hint`` below it, and exits with ``exit_code``; ``--debug`` shows the traceback.
 """
 
-from typing import ClassVar
+import importlib
+from typing import Any, ClassVar
 
 
 class Head3DError(Exception):
@@ -98,6 +99,14 @@ class TrainDiverged(Head3DError):
     """Training ended in NaN or a rising loss; names the step and the last good checkpoint."""
 
     exit_code = 7
+
+
+def optional_package(module: str, needs: str, *, hint: str) -> Any:
+    """Import a package that head3d works without; ConfigError with what ``needs`` it, and how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(needs, hint=hint) from error
 
 
 class ShapeError(ValueError):

@@ -5,7 +5,6 @@ program opens them: ``age -d -i key.age subject.age | tar x``.
 """
 
 import hashlib
-import importlib
 import os
 import shutil
 import tarfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from head3d import store
-from head3d.errors import ConfigError, CorruptPart, InputError
+from head3d.errors import ConfigError, CorruptPart, InputError, optional_package
 from head3d.subject import FILES, FOLDERS, Subject
 
 VAULT, KEY = "subject.age", "key.age"
@@ -190,7 +189,4 @@ def _piped(produce: Callable[[IO[bytes]], Any], consume: Callable[[IO[bytes]], A
 
 
 def _age() -> Any:
-    try:
-        return importlib.import_module("pyrage")
-    except ImportError as error:
-        raise ConfigError("To encrypt a subject one more package is needed.", hint="pip install pyrage") from error
+    return optional_package("pyrage", "To encrypt a subject one more package is needed.", hint="pip install pyrage")

@@ -16,7 +16,7 @@ from head3d.batch.drive import PAUSE_S, Policy, Summary, Tell, ended, open_entry
 from head3d.batch.ledger import Entry, Ledger
 from head3d.batch.plan import Item
 from head3d.batch.run import Drive
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, optional_package
 from head3d.events import JobEnd, JobStart
 from head3d.jobs.pool import Pool, worker_command
 from head3d.jobs.process import Limits, Outcome
@@ -166,10 +166,7 @@ STATES = ("done", "dead", "waiting")
 
 def _connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ConfigError("--ray needs one more package.", hint="pip install ray") from error
+    ray = optional_package("ray", "--ray needs one more package.", hint="pip install ray")
     try:
         local = address == "local"
         ray.init(address=None if local else address, log_to_driver=False, include_dashboard=False if local else None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, optional_package
 from head3d.jobs.process import worker_environment
 
 
@@ -76,10 +76,7 @@ def without_options(words: Sequence[str], options: Mapping[str, int]) -> list[st
 
 
 def _executor(folder: Path, cluster: str) -> Any:
-    try:
-        import submitit
-    except ImportError as error:
-        raise ConfigError("--slurm needs one more package.", hint="pip install submitit") from error
+    submitit = optional_package("submitit", "--slurm needs one more package.", hint="pip install submitit")
     try:
         return submitit.AutoExecutor(folder=folder, cluster=cluster)
     except RuntimeError as error:  # no srun on this machine

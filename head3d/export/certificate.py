@@ -4,7 +4,6 @@ The own authority proves that a picture was made by this head3d and not changed 
 It names no person and no machine. Keys never leave ``HEAD3D_HOME/provenance``, which only its owner may read.
 """
 
-import importlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from head3d import store, weights
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, optional_package
 
 Algorithm = Literal["es256", "es384", "es512", "ps256", "ed25519"]
 YEARS = 20
@@ -184,9 +183,5 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _part(name: str) -> Any:
-    try:
-        return importlib.import_module(f"cryptography.{name}")
-    except ImportError as error:
-        raise ConfigError(
-            "To sign pictures two more packages are needed.", hint="pip install c2pa-python cryptography"
-        ) from error
+    needs = "To sign pictures two more packages are needed."
+    return optional_package(f"cryptography.{name}", needs, hint="pip install c2pa-python cryptography")

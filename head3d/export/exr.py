@@ -1,12 +1,11 @@
 """Views without loss: linear colour, albedo, normal and depth as layers of one OpenEXR file."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 
 from head3d import store
-from head3d.errors import ConfigError
+from head3d.errors import optional_package
 from head3d.render.types import RenderOutput, View
 
 
@@ -17,12 +16,8 @@ def write_exr(path: Path, output: RenderOutput, view: View) -> Path:
     nothing is. The camera is in the header: ``worldToCamera`` and ``fovy`` would lose the principal point, so K and c2w
     (OpenCV axes) are written as they are.
     """
-    try:
-        openexr = importlib.import_module("OpenEXR")
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}: to write OpenEXR one more package is needed.", hint="pip install OpenEXR"
-        ) from error
+    needs = f"{path}: to write OpenEXR one more package is needed."
+    openexr = optional_package("OpenEXR", needs, hint="pip install OpenEXR")
     alpha = output.alpha.cpu()[..., None]
     half = {"": output.rgb_linear.cpu() * alpha, "albedo.": output.albedo.cpu() * alpha}
     channels: dict[str, np.ndarray] = {

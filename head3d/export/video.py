@@ -1,6 +1,5 @@
 """A turntable as MP4 (H.264) or WebM (VP9), through the ffmpeg that imageio-ffmpeg brings."""
 
-import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from head3d import store
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, optional_package
 
 CODECS = {
     ".mp4": ("libx264", ["-crf", "18", "-preset", "medium", "-movflags", "+faststart", "-pix_fmt", "yuv420p"]),
@@ -26,12 +25,8 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], *, fps
         fps: Pictures a second.
         comment: Written into the file's metadata.
     """
-    try:
-        ffmpeg = importlib.import_module("imageio_ffmpeg")
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}: to write videos one more package is needed.", hint="pip install imageio imageio-ffmpeg"
-        ) from error
+    needs = f"{path}: to write videos one more package is needed."
+    ffmpeg = optional_package("imageio_ffmpeg", needs, hint="pip install imageio imageio-ffmpeg")
     if path.suffix.lower() not in CODECS:
         raise ConfigError(f"Cannot write a video as {path.suffix or path.name}.", hint="Use .mp4 or .webm.")
     codec, options = CODECS[path.suffix.lower()]

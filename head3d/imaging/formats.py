@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from head3d.errors import ConfigError, CorruptPart
+from head3d.errors import ConfigError, CorruptPart, optional_package
 from head3d.imaging.io import DAMAGE, add_text
 
 PictureFormat = Literal["png", "jpg", "webp", "avif", "tiff"]
@@ -183,8 +183,5 @@ def _tiff(pixels: np.ndarray, *, xmp: bytes, exif: Mapping[str, str], dpi: int) 
 
 
 def _tifffile() -> Any:
-    try:
-        import tifffile
-    except ImportError as error:
-        raise ConfigError("TIFF with 16 bits needs tifffile.", hint="pip install 'head3d[tiff]'") from error
+    return optional_package("tifffile", "TIFF with 16 bits needs tifffile.", hint="pip install 'head3d[tiff]'")
     return tifffile

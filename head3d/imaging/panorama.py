@@ -1,6 +1,5 @@
 """Environment maps: light from all directions as one picture, longitude across and latitude down, 2 wide to 1 high."""
 
-import importlib
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from head3d.errors import ConfigError
+from head3d.errors import ConfigError, optional_package
 from head3d.imaging.color import linear_from_levels
 
 MAP_SUFFIXES = (".hdr", ".exr", ".png", ".jpg", ".jpeg")
@@ -63,12 +62,8 @@ def read_linear(path: Path) -> Float[Tensor, "H W 3"]:
 
 
 def _read_exr(path: Path) -> np.ndarray:
-    try:
-        openexr = importlib.import_module("OpenEXR")
-    except ImportError as error:
-        raise ConfigError(
-            f"{path}: to read OpenEXR one more package is needed.", hint="pip install OpenEXR, or use a .hdr file."
-        ) from error
+    needs = f"{path}: to read OpenEXR one more package is needed."
+    openexr = optional_package("OpenEXR", needs, hint="pip install OpenEXR, or use a .hdr file.")
     try:
         with openexr.File(str(path)) as file:
             channels = file.channels()
