@@ -20,7 +20,6 @@ MODELS = {"OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE", "PERSPECTIVE"
 """Camera models of transforms.json that can be used; an absent one is OPENCV."""
 CANDIDATES = 36
 """Frames of a larger capture that are looked at: those whose cameras stand apart most."""
-_LENS = ("k1", "k2", "p1", "p2", "k3", "k4")
 
 
 @shaped

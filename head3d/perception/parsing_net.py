@@ -1,6 +1,5 @@
 """The parsing net: a window round head and shoulders in, regions and coverage out (``head3d train-parsing``)."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,19 +14,6 @@ from head3d.perception.types import Region
 SIDE_PX = 256
 """Side of the window the net was made for, px: a face is some 60 px high. Edges are found again in the photo."""
 NAME = "parsing"
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """What the net says of a window.
-
-    Attributes:
-        probability: Of each ``Region``, in its order; they sum to 1.
-        alpha: Coverage by the person, in [0, 1].
-    """
-
-    probability: Float32[np.ndarray, "R S S"]
-    alpha: Float32[np.ndarray, "S S"]
 
 
 def make_parsing_net() -> UNet:
@@ -51,12 +37,12 @@ def net_input(rgb_srgb: UInt8[Tensor, "N H W 3"]) -> Float[Tensor, "N 3 H W"]:
     return rgb_srgb.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def parse_window(net: UNet, rgb_srgb: UInt8[np.ndarray, "S S 3"]) -> Parsed:
-    """Regions and coverage of a window: the mean over it and its mirror image."""
+def parse_window(net: UNet, rgb_srgb: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "R S S"]:
+    """Probability of each ``Region``, in its order, over a window: the mean over it and its mirror image."""
     both = torch.from_numpy(np.stack([rgb_srgb, rgb_srgb[:, ::-1]]))
     kind = fast_dtype(torch.device("cpu"))
     with torch.inference_mode(), torch.autocast("cpu", kind, enabled=kind != torch.float32):
         logits = net(net_input(both)).float()
     straight, mirrored = logits
     logits = (straight + mirrored.flip(-1)) / 2
-    return Parsed(logits[:-1].softmax(0).numpy(), logits[-1].sigmoid().numpy())
+    return logits[:-1].softmax(0).numpy()  # without the coverage: the matte has a net of its own

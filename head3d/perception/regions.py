@@ -19,7 +19,6 @@ from head3d.perception.face_frame import (
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import guided_slopes, to_picture
 from head3d.perception.nets import Crop
-from head3d.perception.parsing_net import Parsed
 from head3d.perception.types import Region
 
 _FLESH, _HAIR, _CLOTH = range(3)
@@ -43,7 +42,7 @@ def region_map(
     window: Crop,
     *,
     side: int,
-    parsed: Parsed | None = None,
+    parsed: Float32[np.ndarray, "R P P"] | None = None,
 ) -> UInt8[np.ndarray, "H W"]:
     """Region per pixel of the picture (see :class:`Region`).
 
@@ -75,14 +74,14 @@ def region_map(
 
 
 def _map_of(
-    parsed: Parsed,
+    parsed: Float32[np.ndarray, "R P P"],
     rgb_srgb: UInt8[np.ndarray, "H W 3"],
     matte: Float32[np.ndarray, "H W"],
     face: FacePoints,
     window: Crop,
 ) -> UInt8[np.ndarray, "H W"]:
     """Regions from the net's probabilities: borders at the picture's resolution, eyes and lips from the landmarks."""
-    share = parsed.probability.copy()
+    share = parsed.copy()
     side, size = share.shape[-1], matte.shape[::-1]
     frame = frame_in_window(face, window, side)
     height = height_above_chin(frame, side)

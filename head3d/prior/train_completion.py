@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from head3d.events import Emit, Notice, TrainStep, ignore
 from head3d.field.completion_net import NAME, SURE, answer, completion_input, fill_map, make_completion_net
-from head3d.imaging.color import levels_from_srgb
 from head3d.imaging.perceptual import load_lpips
 from head3d.networks.discriminator import PatchDiscriminator, contest
 from head3d.networks.files import write_network
@@ -200,13 +199,3 @@ def unlearned(head: HeadMap) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 H
     given = lesson_map(head)
     _, start = completion_input(given.albedo_srgb[None], given.known[None], head.radius_m[None], generator=None)
     return given.albedo_srgb * head.there, ((start[0] + 1) / 2).clamp(0, 1) * head.there
-
-
-def contact_sheet(net: UNet, heads: Sequence[HeadMap]) -> UInt8[np.ndarray, "H W 3"]:
-    """Maps: the truth, what photos showed, filled smoothly, with mirrored strands, by the net; one person a row."""
-    rows = []
-    for head in heads:
-        have = (head.known > SURE).float() * head.there
-        parts = [head.albedo_srgb, head.albedo_srgb * have, *unlearned(head), completed(net, head)]
-        rows.append(torch.cat(parts, dim=-1).permute(1, 2, 0))
-    return levels_from_srgb(torch.cat(rows))

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -178,14 +177,3 @@ def iou(table: np.ndarray) -> np.ndarray:
     both = np.diag(table)
     either = table.sum(0) + table.sum(1) - both
     return np.where(table.sum(1) > 0, both / np.maximum(either, 1), np.nan)
-
-
-def contact_sheet(net: UNet, pictures: Sequence[UInt8[np.ndarray, "S S 3"]]) -> UInt8[np.ndarray, "H W 3"]:
-    """Pictures above, their regions in colours below."""
-    hues = np.linspace(0, 179, len(Region), endpoint=False).astype(np.uint8)
-    palette = cv2.cvtColor(
-        np.stack([hues, np.full_like(hues, 200), np.full_like(hues, 230)], -1)[None], cv2.COLOR_HSV2RGB
-    )[0]
-    palette[0] = 0
-    rows = [np.concatenate([rgb, palette[_answer(net, rgb)[0]]], axis=0) for rgb in pictures]
-    return np.concatenate(rows, axis=1)

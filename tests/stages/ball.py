@@ -1,5 +1,6 @@
 """A head that can be computed: a matte ball with a painted surface, under order-2 light, seen by exact cameras."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,9 @@ import torch
 from torch import Tensor
 
 from head3d.capture.types import Photo
+from head3d.field.from_mesh import base_volume
+from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, pixel_grid, pixel_rays
 from head3d.geometry.mesh import Mesh
 from head3d.geometry.sh import Lighting, ambient, project_directional, shade_lambert
@@ -14,6 +18,22 @@ from head3d.imaging.color import srgb_from_linear
 from head3d.perception.types import Detection, FaceParsing, Landmarks, Observation
 
 RADIUS_M = 0.09
+
+
+def untrained(config: FieldConfig, *, seen: Callable[[Tensor], Tensor]) -> RadianceField:
+    """A grey ball before training; ``seen`` says of places (P, 3) how far a photo looked at them."""
+    shape = base_volume(ball())
+    top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
+    coarse, low = box_grid(shape.origin, top, 0.02)
+    traits = Volume(torch.stack([torch.full(coarse, 0.002), torch.ones(coarse)]), low, 0.02)
+    finer, low = box_grid(shape.origin, top, 0.004)
+    paint = Volume(torch.zeros(4, *finer), low, 0.004)
+    paint.values[3] = seen(paint.nodes()).float().reshape(finer)
+    generator = torch.Generator().manual_seed(0)
+    made = RadianceField(config, shape=shape, traits=traits, paint=paint, sh=torch.zeros(1, 9, 3), generator=generator)
+    with torch.no_grad():
+        made.geometry_decoder.weight_out.zero_()
+    return made
 
 
 def paint(points: Tensor) -> Tensor:

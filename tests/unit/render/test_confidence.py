@@ -6,16 +6,15 @@ import pytest
 import torch
 
 from head3d.field.encodings import GridConfig
-from head3d.field.from_mesh import base_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import FieldConfig, RadianceField
-from head3d.field.volumes import Volume, box_grid
+from head3d.field.volumes import Volume
 from head3d.quality.gate import GateConfig, deliverable, judge_sight, missing_side
 from head3d.quality.sight_overlay import draw_sight
 from head3d.render.confidence import EXTRAPOLATED, SEEN, Shares, sight_volume, view_confidence
 from head3d.render.types import View
 from head3d.render.volume import RenderConfig, render_view
-from tests.stages.ball import RADIUS_M, ball, camera, lamp
+from tests.stages.ball import RADIUS_M, camera, lamp, untrained
 
 PHOTO_PX = 256
 
@@ -23,20 +22,8 @@ PHOTO_PX = 256
 @pytest.fixture(scope="module")
 def field() -> RadianceField:
     """The untrained ball, its paint taken from everywhere."""
-    shape = base_volume(ball())
-    top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
-    coarse, low = box_grid(shape.origin, top, 0.02)
-    traits = Volume(torch.stack([torch.full(coarse, 0.002), torch.ones(coarse)]), low, 0.02)
-    finer, low = box_grid(shape.origin, top, 0.004)
-    paint = Volume(torch.zeros(4, *finer), low, 0.004)
-    paint.values[3] = 1.0
     small = GridConfig(levels=2, coarsest_cells=8, finest_cells=16, table_log2=8)
-    generator = torch.Generator().manual_seed(0)
-    config = FieldConfig(geometry=small, color=small, hidden=8)
-    made = RadianceField(config, shape=shape, traits=traits, paint=paint, sh=torch.zeros(1, 9, 3), generator=generator)
-    with torch.no_grad():
-        made.geometry_decoder.weight_out.zero_()
-    return made
+    return untrained(FieldConfig(geometry=small, color=small, hidden=8), seen=lambda places: torch.ones(len(places)))
 
 
 @pytest.fixture(scope="module")

@@ -7,32 +7,19 @@ import torch
 
 from head3d.field.completion_net import make_completion_net
 from head3d.field.encodings import GridConfig
-from head3d.field.from_mesh import base_volume
 from head3d.field.radiance import FieldConfig, RadianceField, field_from_state, field_state
-from head3d.field.volumes import Volume, box_grid
 from head3d.imaging.color import srgb_from_linear
 from head3d.train import imagine
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
-from tests.stages.ball import RADIUS_M, ball
+from tests.stages.ball import RADIUS_M, untrained
 
 
 @pytest.fixture
 def state() -> TrainState:
     """A grey ball; photos saw the half in front (z > 0)."""
-    shape = base_volume(ball())
-    top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
-    coarse, low = box_grid(shape.origin, top, 0.02)
-    traits = Volume(torch.stack([torch.full(coarse, 0.002), torch.ones(coarse)]), low, 0.02)
-    finer, low = box_grid(shape.origin, top, 0.004)
-    paint = Volume(torch.zeros(4, *finer), low, 0.004)
-    paint.values[3] = (paint.nodes()[:, 2] > 0).float().reshape(finer)
     grid = GridConfig(levels=6, coarsest_cells=8, finest_cells=128, table_log2=14)
-    generator = torch.Generator().manual_seed(0)
-    config = FieldConfig(geometry=grid, color=grid, hidden=32)
-    field = RadianceField(config, shape=shape, traits=traits, paint=paint, sh=torch.zeros(1, 9, 3), generator=generator)
-    with torch.no_grad():
-        field.geometry_decoder.weight_out.zero_()
+    field = untrained(FieldConfig(geometry=grid, color=grid, hidden=32), seen=lambda places: places[:, 2] > 0)
     made = TrainState(field, config=TrainConfig())
     made.cache.refresh(field)
     return made
