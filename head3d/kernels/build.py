@@ -40,9 +40,9 @@ from head3d.kernels.toolchain import (
 
 Choice = Literal["auto", "cpu", "cuda", "torch"]
 
-Part = Literal["core", "float64", "bfloat16", "checks"]
-"""Of the CPU kernels: what the pipeline calls; float64, for gradient checks; bfloat16 on AMX, for large networks; what
-only benchmarks and tests compare with."""
+Part = Literal["core", "float64", "bfloat16", "triplane", "checks"]
+"""Of the CPU kernels: what the pipeline calls; float64, for gradient checks; bfloat16 on AMX, for large networks; the
+tri-plane, which a field may take instead of the hash grid; what only benchmarks and tests compare with."""
 
 CPU_LEVELS = {
     "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
@@ -200,7 +200,7 @@ def _library(
     else:
         inputs = sources(folder / "cuda", "*.cu")
         inputs += sources(folder / "cuda", "*.cpp") if kind == "launchers" else []
-    included = headers(folder) + (sources(folder / "cpu", "*.cpp") if part == "float64" else [])
+    included = headers(folder) + (sources(folder / "cpu", "**/*.cpp") if part == "float64" else [])
     name = kind if part == "core" else f"{kind}_{part}"
     what = f"{kind} kernels" if part == "core" else f"{kind} kernels for {part}"
 

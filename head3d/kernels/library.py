@@ -88,10 +88,10 @@ def library(device: str = "cpu", part: Part = "core") -> Library | None:
     return _open(device, part if device == "cpu" else "core", _environment())[0]
 
 
-def library_for(tensor: Tensor) -> Library | None:
-    """The loaded kernels for a tensor's device and dtype (float32 or float64), or None."""
+def library_for(tensor: Tensor, part: Part = "core") -> Library | None:
+    """The loaded kernels for a tensor's device and dtype (float32 from ``part``, or float64), or None."""
     if tensor.dtype == torch.float32:
-        return library(tensor.device.type)
+        return library(tensor.device.type, part)
     return library(tensor.device.type, "float64") if tensor.dtype == torch.float64 else None
 
 
@@ -136,9 +136,9 @@ def call(lib: Library, name: str, *arguments: Tensor | int | float | None) -> No
         raise Head3DError(f"Kernel {name} failed on {lib.device} with code {code}.")
 
 
-def call_for(tensor: Tensor, name: str, *arguments: Tensor | int | float | None) -> None:
+def call_for(tensor: Tensor, name: str, *arguments: Tensor | int | float | None, part: Part = "core") -> None:
     """Call ``head3d_<name>_f32`` or ``_f64`` of the tensor's device and dtype; the caller asked library_for() first."""
-    lib = library_for(tensor)
+    lib = library_for(tensor, part)
     assert lib is not None, "the caller chose this path because the library is there"
     call(lib, f"{name}_{'f32' if tensor.dtype == torch.float32 else 'f64'}", *arguments)
 

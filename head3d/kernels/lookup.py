@@ -4,22 +4,24 @@ import torch
 from torch import Tensor
 from torch._library.custom_ops import CustomOpDef
 
+from head3d.kernels.build import Part
 from head3d.kernels.library import call_for
 
 
-def lookup_op(name: str, *, sizes_from: int) -> CustomOpDef:
+def lookup_op(name: str, *, sizes_from: int, part: Part = "core") -> CustomOpDef:
     """Register ``head3d::NAME`` (values, points (P,3)) -> (P,C), differentiable once in both.
 
     Args:
         name: Of the op and of its kernels ``NAME_fwd`` and ``NAME_bwd``.
         sizes_from: The kernels are told ``values.shape[sizes_from:]``.
+        part: Of the CPU kernels, that has them.
     """
 
     @torch.library.custom_op(f"head3d::{name}", mutates_args=())
     def forward(values: Tensor, points: Tensor) -> Tensor:
         out = values.new_empty(len(points), values.shape[3])
         sizes = *values.shape[sizes_from:], points.contiguous(), len(points)
-        call_for(values, f"{name}_fwd", values.contiguous(), *sizes, out)
+        call_for(values, f"{name}_fwd", values.contiguous(), *sizes, out, part=part)
         return out
 
     @torch.library.custom_op(f"head3d::{name}_backward", mutates_args=())
@@ -30,7 +32,7 @@ def lookup_op(name: str, *, sizes_from: int) -> CustomOpDef:
         g_points = torch.empty_like(points) if which & 2 else values.new_empty(0)
         sizes = *values.shape[sizes_from:], points, len(points), g_out.contiguous()
         wanted = g_values if which & 1 else None, g_points if which & 2 else None
-        call_for(values, f"{name}_bwd", values, *sizes, *wanted)
+        call_for(values, f"{name}_bwd", values, *sizes, *wanted, part=part)
         return g_values, g_points
 
     @forward.register_fake

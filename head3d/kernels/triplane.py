@@ -25,7 +25,7 @@ def triplane(planes: Float[Tensor, "3 H W C"], points_unit: Float[Tensor, "P 3"]
     if min(planes.shape[1:3]) < 2:
         raise ShapeError("planes", expected="at least two nodes along each axis", actual=str(tuple(planes.shape)))
     points = points_unit.to(planes.dtype)
-    if library_for(planes) is None:
+    if library_for(planes, "triplane") is None:
         return triplane_torch(planes, points)
     return _triplane(planes, points)
 
@@ -40,4 +40,4 @@ def triplane_torch(planes: Tensor, points: Tensor) -> Tensor:
     return found.sum(0).squeeze(-1).T
 
 
-_triplane = lookup_op("triplane", sizes_from=1)
+_triplane = lookup_op("triplane", sizes_from=1, part="triplane")

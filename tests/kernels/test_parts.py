@@ -127,6 +127,6 @@ def test_every_float64_twin_includes_its_source_and_compiles_fast():
     folder = module.sources_folder() / "cpu"
     twins = sorted((folder / "float64").glob("*.cpp"))
     assert twins and all(toolchain.own_flags(twin) == ["-O0"] for twin in twins)
-    having = {path.name for path in folder.glob("*.cpp") if "HEAD3D_F64" in path.read_text()}
-    assert {twin.name for twin in twins} == having
-    assert all("##suffix" not in text or "HEAD3D_F64" in text for text in (p.read_text() for p in folder.glob("*.cpp")))
+    once = {path: path.read_text() for path in folder.rglob("*.cpp") if path not in twins}
+    assert {twin.name for twin in twins} == {path.name for path, text in once.items() if "HEAD3D_F64" in text}
+    assert all("##suffix" not in text or "HEAD3D_F64" in text for text in once.values())

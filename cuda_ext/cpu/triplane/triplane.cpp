@@ -1,12 +1,12 @@
 // Lookup in three planes (3 H W C), channels last: what a corner holds is one run of memory, and
 // loops over channels are vectors. Cells of 16 points are found at once, and the next tile's nodes
 // are on their way meanwhile.
-#include "../math/triplane.h"
+#include "../../math/triplane.h"
 
 #include <algorithm>
 #include <type_traits>
 
-#include "../abi.h"
+#include "../../abi.h"
 
 namespace {
 
