@@ -1,7 +1,7 @@
 """``head3d bench WHAT``: how good is the head, where the right answer is known; how fast are kernels and pictures.
 
 ``subject TRUTH``: the pipeline gets some pictures of a truth folder without their cameras, and what it makes is
-compared with the other pictures, the true cameras, depth, normals and mesh.
+compared with the other pictures, the true cameras, depth, normals and mesh. ``truth PERSON`` makes such a folder.
 """
 
 import json
@@ -17,16 +17,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from head3d import bench_export, bench_kernels, bench_render
+from head3d import bench_export, bench_kernels, bench_people, bench_render
 from head3d.bench_run import BenchReport, as_plain, bench_subject
 from head3d.bench_truth import check_same_world, load_truth, pick_inputs
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
 
-HELP = """usage: head3d bench subject|kernels|render|export [OPTIONS]
+HELP = """usage: head3d bench subject|truth|kernels|render|export [OPTIONS]
 
   subject TRUTH    how good a head is: pose, shape and pictures against truth
+  truth PERSON DIR such truth, photographed from a textured mesh or a synthetic person
   kernels          how fast every op is, against plain torch and against what the machine can do
   render SUBJECT   how fast pictures of a finished subject are, fused and not, and how much they differ
   export SUBJECT   how near a .glb's turntable is to the field's
@@ -43,6 +44,8 @@ COLUMNS = (
     ("boundary_px", "edge px", 2),
     ("depth_rmse_mm", "depth mm", 2),
     ("normal_error_deg", "normal deg", 1),
+    ("albedo_error", "albedo", 3),
+    ("albedo_gain", "gain", 2),
 )
 
 
@@ -76,6 +79,8 @@ def main(words: Sequence[str]) -> int:
     match words[:1]:
         case ["subject"]:
             return _subject(words[1:])
+        case ["truth"]:
+            return bench_people.main(words[1:])
         case ["kernels"]:
             return bench_kernels.main(words[1:])
         case ["render"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from head3d.bench_align import Similarity
 from head3d.bench_truth import HeadMarks, TruthFrame, head_mask
 from head3d.geometry.reproject import backproject
-from head3d.imaging.color import srgb_from_levels, srgb_from_linear
+from head3d.imaging.color import luminance, srgb_from_levels, srgb_from_linear
 from head3d.imaging.similarity import lpips, psnr_db, ssim
 from head3d.render.types import RenderOutput
 
@@ -38,6 +38,9 @@ class FrameScore:
         depth_rmse_mm: Where both have a surface in the mask.
         depth_median_mm: Median absolute difference of the same.
         normal_error_deg: Mean angle between normals there.
+        albedo_error: Mean absolute difference of linear albedo there, ours scaled by the number that fits best: what is
+            left in it of the photos' shading.
+        albedo_gain: Our luminance over the truth's, by medians: 1 if skin is as dark as it is.
     """
 
     frame: str
@@ -51,6 +54,8 @@ class FrameScore:
     depth_rmse_mm: float
     depth_median_mm: float
     normal_error_deg: float
+    albedo_error: float
+    albedo_gain: float
 
 
 METRICS = tuple(name for name in FrameScore.__dataclass_fields__ if name not in ("frame", "yaw_deg"))
@@ -77,6 +82,7 @@ def score_frame(output: RenderOutput, frame: TruthFrame, *, similarity: Similari
     a, b = (output.alpha > 0.5) & above_ours & ~below_truth, mask > 0
     solid = (output.alpha > 0.5) & b & (output.depth_m > 0)
     depth_mm, angle = _depth_mm(output, frame, solid, similarity, marks), _angles_deg(output, frame, solid, similarity)
+    albedo_error, albedo_gain = _albedo(output, frame, solid)
     return FrameScore(
         frame=frame.name,
         yaw_deg=frame.yaw_deg,
@@ -89,6 +95,8 @@ def score_frame(output: RenderOutput, frame: TruthFrame, *, similarity: Similari
         depth_rmse_mm=float((depth_mm**2).mean().sqrt()) if len(depth_mm) else math.nan,
         depth_median_mm=float(depth_mm.abs().median()) if len(depth_mm) else math.nan,
         normal_error_deg=float(angle.mean()) if len(angle) else math.nan,
+        albedo_error=albedo_error,
+        albedo_gain=albedo_gain,
     )
 
 
@@ -172,3 +180,13 @@ def _angles_deg(
         torch.nn.functional.normalize(output.normal[both].double(), dim=-1) @ torch.from_numpy(similarity.rotation).T
     )
     return torch.rad2deg(torch.acos((turned * frame.normal[both].double()).sum(-1).clamp(-1, 1)))
+
+
+def _albedo(output: RenderOutput, frame: TruthFrame, solid: Bool[Tensor, "H W"]) -> tuple[float, float]:
+    both = solid & (torch.from_numpy(frame.alpha) > 0.99)
+    if frame.albedo is None or not both.any():
+        return math.nan, math.nan
+    ours, theirs = output.albedo[both].double(), frame.albedo[both].double()
+    scale = (ours * theirs).sum() / ours.square().sum().clamp_min(1e-12)
+    gain = luminance(ours).median() / luminance(theirs).median().clamp_min(1e-6)
+    return float((ours * scale - theirs).abs().mean()), float(gain)

@@ -22,6 +22,7 @@ from head3d.errors import ConfigError, CorruptPart, InputError
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.conventions import INTERPUPILLARY_M, flip_camera_axes
 from head3d.geometry.reproject import backproject
+from head3d.imaging.color import linear_from_levels
 from head3d.imaging.io import read_image
 from head3d.shapes import shaped
 
@@ -45,6 +46,7 @@ class TruthFrame:
         camera: OpenCV, truth world, truth units.
         depth: z-depth in truth units, 0 where there is no surface, or None.
         normal: Unit normals in the truth world, or None.
+        albedo: Linear RGB, or None.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TruthFrame:
     camera: Cameras
     depth: Float[Tensor, "H W"] | None = None
     normal: Float[Tensor, "H W 3"] | None = None
+    albedo: Float[Tensor, "H W 3"] | None = None
 
     @property
     def yaw_deg(self) -> float:
@@ -134,13 +137,15 @@ def _frame(folder: Path, meta: dict[str, Any], entry: dict[str, Any]) -> TruthFr
         ]
     )
     pose = flip_camera_axes(torch.tensor(entry["transform_matrix"], dtype=torch.float32))
-    depth = normal = None
+    depth = normal = albedo = None
     if name := entry.get("depth_file_path"):
         levels = read_image(folder / name)[..., 0].astype(np.float32)
         depth = torch.from_numpy(levels * float(meta.get("depth_unit_scale_factor", 1e-3)))
     if name := entry.get("normal_path"):
         coded = torch.from_numpy(read_image(folder / name)[..., :3].astype(np.float32)) / 255 * 2 - 1
         normal = torch.nn.functional.normalize(coded, dim=-1)
+    if name := entry.get("albedo_path"):
+        albedo = linear_from_levels(np.ascontiguousarray(read_image(folder / name)[..., :3]))
     return TruthFrame(
         name=Path(entry["file_path"]).stem,
         rgb_srgb=np.ascontiguousarray(pixels[..., :3]),
@@ -148,6 +153,7 @@ def _frame(folder: Path, meta: dict[str, Any], entry: dict[str, Any]) -> TruthFr
         camera=Cameras(pose[None], K[None], (height, width)),
         depth=depth,
         normal=normal,
+        albedo=albedo,
     )
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
+from head3d.morphable.chromophores import color_table
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
-from head3d.prior.chromophores import color_table
 from head3d.prior.clothes import Collar, cut_collars, draw_cloth_color, make_clothes
 from head3d.prior.coloring import paint_samples
 from head3d.prior.eyes import EyeTraits, draw_eyes

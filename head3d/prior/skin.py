@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from head3d.morphable.chromophores import BLOOD, MELANIN, look_up_color, melanin_of_angle
 from head3d.perception.types import Region
-from head3d.prior.chromophores import BLOOD, MELANIN, look_up_color, melanin_of_angle
 from head3d.prior.features import BROWS_LOW, BROWS_TOP, FINE, Features
 from head3d.prior.unwrap import HEIGHT, WIDTH, SkinMap
 

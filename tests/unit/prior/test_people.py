@@ -1,7 +1,7 @@
 import torch
 
+from head3d.morphable.chromophores import typology_angle_deg
 from head3d.perception.types import Region
-from head3d.prior.chromophores import typology_angle_deg
 from head3d.prior.hair import make_hair
 from head3d.prior.hair_styles import STYLES
 from head3d.prior.skin import TONE_DEG, draw_skin, paint_skin

@@ -1,7 +1,7 @@
 import torch
 
 from head3d.imaging.color import lab_from_linear
-from head3d.prior.chromophores import (
+from head3d.morphable.chromophores import (
     BLOOD,
     MELANIN,
     color_table,
