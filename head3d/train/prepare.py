@@ -140,7 +140,7 @@ def field_of_mesh(
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
     node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
-    light, paint = start_light_and_paint(made, seen, count=len(photos), node_region=node_region, ridge=ridge)
+    light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)

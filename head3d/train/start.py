@@ -1,5 +1,7 @@
 """The field before its first step: light of each photo, and the paint (coarse albedo) the photos put on the shell."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -7,13 +9,18 @@ from torch import Tensor
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.sh import ambient, irradiance_basis
+from head3d.imaging.color import linear_from_levels, luminance
+from head3d.morphable.skin_tone import anchor_skin
 from head3d.perception.types import Region
 from head3d.train.paint import paint_nodes
+from head3d.train.rays import TrainPhoto
 from head3d.train.survey import Survey
 
 SKIN = (Region.SKIN, Region.EARS, Region.NECK)
-SKIN_RANGE = (0.04, 0.7)
-"""Linear albedo of human skin, darkest blue to lightest red."""
+WHITE_PART = (0.75, 0.95)
+"""The white of an eye is what lies between these quantiles of its brightness: no iris, no highlight."""
+FEWEST_PX = 60
+"""Eyes of fewer pixels tell nothing about their white."""
 
 
 def solve_light(
@@ -69,6 +76,16 @@ def _robust_ridge(A: Tensor, b: Tensor, stiff: Tensor, goal: Tensor) -> Tensor:
     return x
 
 
+def eye_white(photo: TrainPhoto) -> Float[Tensor, "3"] | None:
+    """Linear RGB of the white of the eyes in a photo; None if they are shut or too small."""
+    eyes = linear_from_levels(photo.rgb_srgb[photo.labels == Region.EYES])
+    if len(eyes) < FEWEST_PX:
+        return None
+    bright = luminance(eyes)
+    low, high = torch.quantile(bright, torch.tensor(WHITE_PART))
+    return eyes[(bright >= low) & (bright <= high)].median(0).values
+
+
 def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.1) -> Float[Tensor, "9 3"]:
     """Damp what is not ambient until no direction receives less than a part of the ambient irradiance."""
     i = torch.arange(200) + 0.5
@@ -84,8 +101,8 @@ def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.1) -> Float[Tens
 def start_light_and_paint(
     trained: RadianceField,
     seen: Survey,
+    photos: Sequence[TrainPhoto],
     *,
-    count: int,
     node_region: Int[Tensor, "M"],
     ridge: float,
     rounds: int = 2,
@@ -95,7 +112,7 @@ def start_light_and_paint(
     Args:
         trained: Whose paint volume gives the nodes.
         seen: Survey of the base.
-        count: Number of photos.
+        photos: Whose whites of the eyes tell how bright their light was.
         node_region: Per node of the paint, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         ridge: Stiffness of the light.
         rounds: Alternations.
@@ -103,16 +120,17 @@ def start_light_and_paint(
     Returns:
         Light (N,9,3), and the paint: albedo logits and seen.
     """
+    count = len(photos)
     skin = torch.isin(seen.label, torch.tensor([int(region) for region in SKIN]))
     if int(skin.sum()) < 200:
         skin = seen.weight > 0.5
     frontal = skin & (seen.facing > 0.5)
-    # the split between albedo and light is not in the pixels: photographers expose faces well and balance for white, so
-    # the median photo's skin is taken at its word
-    tones = [seen.colors[frontal & (seen.photo == photo)] for photo in range(count)]
-    medians = torch.stack([tone.median(0).values for tone in tones if len(tone) > 20] or [torch.full((3,), 0.3)])
-    albedo = medians.median(0).values.clamp(*SKIN_RANGE).expand(len(seen.points), 3)
-    level = albedo[0].clone()
+    # the split between albedo and light is not in the pixels of the skin alone
+    tones = [seen.colors[frontal & (seen.photo == number)] for number in range(count)]
+    skins = {number: tone.median(0).values for number, tone in enumerate(tones) if len(tone) > 20}
+    whites = [eye_white(photos[number]) for number in skins]
+    level = anchor_skin(list(skins.values()), whites).albedo if skins else torch.full((3,), 0.3)
+    albedo = level.expand(len(seen.points), 3)
     sh = torch.zeros(count, 9, 3)
     paint = Volume(trained.paint.clone(), trained.paint_origin, trained.cells["paint"])
     near_surface = (trained.base_sdf(paint.nodes()).abs() < 2.5 * paint.cell_m).numpy()
