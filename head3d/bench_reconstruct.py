@@ -3,13 +3,11 @@
 Also the light of a picture, solved on that head: what --relight puts on it before it looks at the other pictures.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import nnls
@@ -21,12 +19,11 @@ from head3d.config import Config
 from head3d.errors import TooFewPhotos
 from head3d.events import Emit, Notice, StageDone, StageStart, ignore
 from head3d.geometry.cameras import Cameras
-from head3d.geometry.sh import Lighting, ambient, irradiance_basis, project_directional
+from head3d.geometry.sh import Lighting
 from head3d.imaging.color import linear_from_levels, luminance
 from head3d.render.types import RenderOutput, View
+from head3d.train.lamp_fit import fit_lamps, lamp_shading
 
-LAMPS = 96
-"""Places on the sphere at which a lamp may stand."""
 PIXELS = 6000
 """More say the same."""
 
@@ -121,48 +118,38 @@ def reconstruct(
 
 
 def solve_light(
-    output: RenderOutput, frame: TruthFrame, *, marks: HeadMarks, thrift: float = 0.03
-) -> Float[Tensor, "9 3"]:
-    """Light under which our head looks like a truth frame: a uniform sky and few lamps of non-negative power.
+    output: RenderOutput, frame: TruthFrame, *, marks: HeadMarks, thrift: float = 0.01
+) -> Float[Tensor, "L 3"]:
+    """Light under which our head looks like a truth frame: powers of a uniform sky and few lamps (see ``lamp_fit``).
 
-    One picture shows one side of the head. Free harmonics explain it with anything on the other side; a sky and as few
-    lamps as will do is what light mostly is. Powers come from the luminance, then sky and lamps get one colour each.
+    Powers come from the luminance, then lamps and sky get one colour each.
 
     Args:
         output: Our head from the frame's camera, under any light.
         frame: The picture.
         marks: Where the head is.
-        thrift: Price of lamp power, as a fraction of what the brightest pixels would pay for it.
+        thrift: Price of lamps.
     """
     mask = (head_mask(frame, marks) > 0) & (output.alpha > 0.95)
     target, albedo, normal = linear_from_levels(frame.rgb_srgb)[mask], output.albedo[mask], output.normal[mask]
     fair = torch.nonzero((target.amax(-1) < 0.95) & (albedo.amin(-1) > 0.02))[:, 0]  # not blown out, not black
     fair = fair[:: max(len(fair) // PIXELS, 1)]
-    target, albedo, normal = target[fair].double(), albedo[fair].double(), normal[fair].double()
-    units = lamp_harmonics().double()
-    shading = irradiance_basis(normal) @ units.T
-    rows, seen = (luminance(albedo)[:, None] * shading).numpy(), luminance(target).numpy()
-    price = thrift * np.linalg.norm(rows[:, :-1], axis=0).max() * np.append(np.ones(LAMPS), 0.0)
-    weight, power = np.ones(len(rows)), np.zeros(LAMPS + 1)
-    for _ in range(4):  # highlights, brows and what our albedo has wrong must not make lamps
-        power, _ = nnls(np.vstack([rows * weight[:, None], price]), np.append(seen * weight, 0.0))
-        error = np.abs(rows @ power - seen)
-        weight = np.sqrt(1 / (1 + (error / (1.5 * np.median(error) + 1e-6)) ** 2))
-    lamps, sky = units[:-1].T @ torch.from_numpy(power[:-1]), units[-1] * power[-1]
-    sh = torch.zeros(9, 3)
+    target, albedo = target[fair].double(), albedo[fair].double()
+    shading = lamp_shading(torch.nn.functional.normalize(normal[fair], dim=-1, eps=1e-9))
+    power, weight = fit_lamps(luminance(albedo)[:, None] * shading, luminance(target), thrift=thrift)
+    lamps, sky = power.clone(), torch.zeros_like(power)
+    lamps[-1], sky[-1] = 0, power[-1]
+    light = torch.zeros(len(power), 3)
+    root = weight.sqrt()[:, None]
     for channel in range(3):
-        pair = torch.stack([irradiance_basis(normal) @ lamps, irradiance_basis(normal) @ sky], dim=1)
-        pair = (albedo[:, channel, None] * pair).numpy() * weight[:, None]
-        gain, _ = nnls(pair, target[:, channel].numpy() * weight)
-        sh[:, channel] = (gain[0] * lamps + gain[1] * sky).float()
-    return sh
+        pair = albedo[:, channel, None] * torch.stack([shading @ lamps, shading @ sky], dim=1) * root
+        gain, _ = nnls(pair.numpy(), (target[:, channel] * root[:, 0]).numpy())
+        light[:, channel] = (gain[0] * lamps + gain[1] * sky).float()
+    return light
 
 
-def lamp_harmonics() -> Float[Tensor, "L 9"]:
-    """Harmonics of white lamps spread evenly over the sphere (a Fibonacci lattice), and last of a uniform sky."""
-    k = torch.arange(LAMPS) + 0.5
-    z, azimuth = 1 - 2 * k / LAMPS, math.pi * (1 + 5**0.5) * k
-    radius = (1 - z * z).sqrt()
-    places = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
-    white = torch.ones(3)
-    return torch.stack([*(project_directional(place, white)[:, 0] for place in places), ambient(white)[:, 0]])
+def lit(output: RenderOutput, light: Float[Tensor, "L 3"]) -> RenderOutput:
+    """The same picture under lamps and sky: matte and without cast shadows, as the truth's renders are."""
+    normal = torch.nn.functional.normalize(output.normal, dim=-1, eps=1e-9)
+    shading = lamp_shading(normal.reshape(-1, 3)).float() @ light
+    return replace(output, rgb_linear=output.albedo * shading.reshape(output.albedo.shape))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from head3d import memory
 from head3d.bench_align import Similarity, align_by_cameras, match_surface, rotation_errors_deg, scaled_about_camera
 from head3d.bench_metrics import FrameScore, by_yaw, means, score_frame
-from head3d.bench_reconstruct import Reconstruct, Reconstruction, reconstruct, solve_light, timed
+from head3d.bench_reconstruct import Reconstruct, Reconstruction, lit, reconstruct, solve_light, timed
 from head3d.bench_truth import (
     HeadMarks,
     Truth,
@@ -270,9 +270,9 @@ def _relight(made: Reconstruction, other: Truth, similarity: Similarity, marks: 
     solved_from = frontal_frame(other)
     cameras = [similarity.camera_to_head(frame.camera) for frame in other.frames]
     first = made.render(cameras[solved_from], made.sh)
-    sh = solve_light(first, other.frames[solved_from], marks=marks)
+    light = solve_light(first, other.frames[solved_from], marks=marks)
     scores = [
-        score_frame(made.render(cameras[i], sh), frame, similarity=similarity, marks=marks)
+        score_frame(lit(made.render(cameras[i], made.sh), light), frame, similarity=similarity, marks=marks)
         for i, frame in enumerate(other.frames)
         if i != solved_from
     ]

@@ -12,11 +12,24 @@ from head3d.geometry.sh import ambient, irradiance_basis
 from head3d.imaging.color import linear_from_levels, luminance
 from head3d.morphable.skin_tone import anchor_skin
 from head3d.perception.types import Region
+from head3d.train.lamp_fit import fit_lamps, lamp_harmonics, lamp_shading
 from head3d.train.paint import paint_nodes
 from head3d.train.rays import TrainPhoto
 from head3d.train.survey import Survey
 
 SKIN = (Region.SKIN, Region.EARS, Region.NECK)
+FEWEST_ROWS = 60
+"""Photos that show less skin tell no light."""
+ROWS = 1500
+"""Rows of a photo that its lamps are solved from."""
+THRIFT = 0.01
+"""Price of lamps (see ``fit_lamps``)."""
+TURNS = 3
+"""Alternations between the light of all photos and their exposures."""
+DARKEST = 0.05
+"""Irradiance of the front's unit below which skin tells no exposure."""
+PULL = 0.1
+"""How strongly a photo's lamps are those of all photos (see ``fit_lamps``)."""
 WHITE_PART = (0.75, 0.95)
 """The white of an eye is what lies between these quantiles of its brightness: no iris, no highlight."""
 FEWEST_PX = 60
@@ -26,9 +39,9 @@ FEWEST_PX = 60
 def solve_light(
     seen: Survey, albedo: Float[Tensor, "P 3"], *, count: int, use: Bool[Tensor, "P"], ridge: float
 ) -> Float[Tensor, "N 9 3"]:
-    """Light of every photo by reweighted least squares: first its grey shape, then a stiffer correction per channel.
+    """Light of every photo: first its grey shape, of a sky and few lamps, then a stiff correction per channel.
 
-    A photo sees one side of the head; for the directions it does not see, the light stays near the mean of all photos.
+    A photo sees one side of the head; for the directions it does not see, the light stays near that of all photos.
 
     Args:
         seen: Survey of the base.
@@ -40,28 +53,41 @@ def solve_light(
     basis = irradiance_basis(seen.normals).double()
     good = use & (seen.facing > 0.25) & (seen.weight > 0.05)
     good &= (seen.colors.amax(-1) < 0.95) & (seen.colors.amin(-1) > 0.004)  # neither blown out nor black
-    unit = ambient(torch.ones(3))[:, 0].double()
-    stiff = torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64)
     ratio = (seen.colors / albedo).double()
-    rows = [good & (seen.photo == photo) for photo in range(count)]
-    level = torch.ones(count, 3, dtype=torch.float64)
-    for photo in range(count):
-        if int(rows[photo].sum()) >= 60:
-            level[photo] = ratio[rows[photo]].median(0).values.clamp(min=1e-3)
-    shapes = unit.expand(count, 9).clone()
-    for _ in range(2):
-        goal = shapes.mean(0)
-        for photo in range(count):
-            if int(rows[photo].sum()) >= 60:
-                grey = (ratio[rows[photo]] / level[photo]).mean(-1)
-                shapes[photo] = _robust_ridge(basis[rows[photo]], grey, stiff, goal)
-    light = shapes[:, :, None] * level[:, None]
-    for photo in range(count):
+    rows = {photo: torch.nonzero(good & (seen.photo == photo))[:, 0] for photo in range(count)}
+    rows = {photo: index for photo, index in rows.items() if len(index) >= FEWEST_ROWS}
+    light = ambient(torch.ones(3)).double().repeat(count, 1, 1)
+    stiff = 10 * torch.tensor([1e-4] + [ridge] * 3 + [3 * ridge] * 5, dtype=torch.float64)
+    for photo, grey in _grey_lights(seen.normals, ratio, rows).items():
         for channel in range(3):
-            if int(rows[photo].sum()) >= 60:
-                goal, b = light[photo, :, channel].clone(), ratio[rows[photo], channel]
-                light[photo, :, channel] = _robust_ridge(basis[rows[photo]], b, 10 * stiff, goal)
+            goal, b = grey[:, channel], ratio[rows[photo], channel]
+            light[photo, :, channel] = _robust_ridge(basis[rows[photo]], b, stiff, goal)
     return torch.stack([keep_positive(sh) for sh in light.float()])
+
+
+def _grey_lights(
+    normals: Float[Tensor, "P 3"], ratio: Float[Tensor, "P 3"], rows: dict[int, Tensor]
+) -> dict[int, Float[Tensor, "9 3"]]:
+    """Light of each photo, one shape for its channels: first one light for all photos and each photo's exposure."""
+    if not rows:
+        return {}
+    some = {photo: index[:: max(len(index) // ROWS, 1)] for photo, index in rows.items()}
+    shading = {photo: lamp_shading(normals[index]) for photo, index in some.items()}
+    usual = torch.cat([ratio[index] for index in some.values()]).median(0).values.clamp(min=1e-3)
+    level, grey = dict.fromkeys(rows, usual), dict[int, Tensor]()
+    shared = torch.zeros(0)
+    for turn in range(TURNS):
+        if turn:
+            for photo, index in some.items():
+                explained = (shading[photo] @ shared).clamp_min(DARKEST)
+                level[photo] = (ratio[index] / explained[:, None]).median(0).values.clamp(min=1e-3)
+        grey = {photo: (ratio[index] / level[photo]).mean(-1) for photo, index in some.items()}
+        shared, _ = fit_lamps(torch.cat([*shading.values()]), torch.cat([*grey.values()]), thrift=THRIFT)
+    harmonics, found = lamp_harmonics().double(), dict[int, Tensor]()
+    for photo in rows:
+        powers, _ = fit_lamps(shading[photo], grey[photo], near=shared, thrift=THRIFT, pull=PULL)
+        found[photo] = (powers @ harmonics)[:, None] * level[photo]
+    return found
 
 
 def _robust_ridge(A: Tensor, b: Tensor, stiff: Tensor, goal: Tensor) -> Tensor:
