@@ -266,7 +266,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
     Stage(
         "field",
-        3,
+        4,
         ("capture", "perception", "fit"),
         lambda c: c.train,
         field,
