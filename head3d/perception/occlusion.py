@@ -12,6 +12,10 @@ from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.nets import Crop
 
 _SIDE = 160
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Of linear sRGB (Rec. 709)."""
+USUAL_SKIN = 0.3
+"""Luminance of skin at which the contrast of lips is measured."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Cover:
         eye_shade: Lightness of the darker-lidded eye's surroundings (lids, under the eye) over that of cheeks and nose:
             near 1; sunglasses measure below 0.5.
         eye_contrast: Spread of lightness in the less clear eye over the skin's: lashes and irises give 0.5 and more.
-        lip_contrast: Colour difference (CIELAB) of lips and skin round the mouth: 6 and more; under a hand 0 to 3.
+        lip_contrast: Colour difference (CIELAB) of lips and skin round the mouth, skin brought to a usual lightness:
+            6 and more; under a hand 0 to 3.
     """
 
     eye_shade: float
@@ -46,7 +51,9 @@ def measure_cover(rgb_srgb: UInt8[np.ndarray, "H W 3"], face: FacePoints) -> Cov
         eye, around = _eye_masks(frame, ring)
         shades.append(float(np.median(lab[around, 0]) / max(np.median(lab[skin, 0]), 1.0)))
         contrasts.append(float(lab[eye, 0].std() / max(lab[skin, 0].std(), 2.0)))
-    return Cover(max(shades, default=1.0), min(contrasts, default=9.0), _lip_contrast(frame, lab))
+    return Cover(
+        max(shades, default=1.0), min(contrasts, default=9.0), _lip_contrast(frame, _evenly_exposed(lab, skin))
+    )
 
 
 def _eye_masks(frame: FaceFrame, ring: tuple[int, ...]) -> tuple[Bool[np.ndarray, "S S"], Bool[np.ndarray, "S S"]]:
@@ -62,6 +69,13 @@ def _eye_masks(frame: FaceFrame, ring: tuple[int, ...]) -> tuple[Bool[np.ndarray
         cv2.ellipse(mask, (int(middle[0]), int(middle[1])), axes, 0.0, 0.0, 360.0, 1, -1)
         masks.append(mask > 0)
     return masks[0], masks[1] & ~masks[0]
+
+
+def _evenly_exposed(lab: Float32[np.ndarray, "S S 3"], skin: Bool[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 3"]:
+    """The picture as bright as it were if the skin had a usual lightness: dark skin's lips differ as much as pale's."""
+    linear = cv2.cvtColor(lab, cv2.COLOR_LAB2LRGB).clip(0, 1)
+    gain = USUAL_SKIN / max(float(np.median(linear[skin] @ np.array(LUMINANCE, np.float32))), 1e-3)
+    return cv2.cvtColor((linear * gain).clip(0, 1), cv2.COLOR_LRGB2LAB)
 
 
 def _lip_contrast(frame: FaceFrame, lab: Float32[np.ndarray, "S S 3"]) -> float:
