@@ -38,7 +38,7 @@ class FitConfig:
 
     focal_ratio: float = 1.5
     """Focal length over the photo's long side where EXIF says nothing; about 0.85 for a selfie, 2 to 3 for a studio."""
-    focal_sd: float = 0.06
+    focal_sd: float = 0.2
     """Standard deviation of the log focal length about its start, where it is unknown and there are several photos."""
     landmark_sigma: float = 0.03
     """Standard deviation of a landmark over the distance between the pupils."""
