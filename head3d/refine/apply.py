@@ -1,0 +1,80 @@
+"""Renders made as sharp as photos, between the field and the finish."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from head3d.imaging.color import linear_from_srgb, srgb_from_linear
+from head3d.imaging.compose import spread_colors
+from head3d.networks.files import version
+from head3d.refine.generator import KEPT_PX, Factor, enlarge, refine, trained
+from head3d.render.types import RenderOutput, View
+
+PIXELS_PER_M = 1110.0
+"""How finely the refiner has seen heads: 512 px for 46 cm. What a field knows ends about there."""
+BRIGHT = 0.85
+"""Where the brightest of a person lies, linear, in the pictures the nets have seen."""
+SOLID = 0.9
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """What nets add to a render before it is finished."""
+
+    strength: float = 1.0
+    """How much of what they add, 0 to 1; 0 delivers what the field shows, soft as it is."""
+
+
+def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
+    """A render whose colours are sharp: refined where the field's own detail ends, then enlarged to its size again.
+
+    Means over squares of ``KEPT_PX`` such pixels (3.6 mm on the face) stay as they are, in linear light; coverage,
+    depth and normals are not touched. Views of small heads come back as they are.
+    """
+    refiner, enlarger = trained("refiner"), trained("enlarger")
+    factor = field_factor(view)
+    solid = output.alpha > SOLID
+    if config.strength <= 0 or refiner is None or enlarger is None or factor is None or not bool(solid.any()):
+        return output
+    top, bottom, left, right = _window(output.alpha > 0, KEPT_PX * factor)
+    rgb = output.rgb_linear.detach()
+    exposure = BRIGHT / max(float(rgb[solid].amax(-1).quantile(0.98)), 1e-4)
+    own = (spread_colors(rgb, output.alpha.detach()) * exposure)[top:bottom, left:right]
+    shown = own.clamp(0, 1)
+    small = functional.avg_pool2d(shown.permute(2, 0, 1)[None], factor)[0].permute(1, 2, 0)
+    made = enlarge(enlarger, refine(refiner, srgb_from_linear(small)), factor=factor)
+    # beyond what a screen shows, a highlight stays as it was
+    sharp = linear_from_srgb(made) + (own - shown)
+    mixed = rgb.clone()
+    mixed[top:bottom, left:right] = torch.lerp(own, sharp, config.strength) / exposure
+    return replace(output, rgb_linear=mixed)
+
+
+def refined_by(config: RefineConfig) -> str:
+    """Names the nets' weights, for whatever depends on them; "none" if nothing is refined."""
+    return f"{version('refiner')} {version('enlarger')} {config.strength:g}" if config.strength > 0 else "none"
+
+
+def field_factor(view: View) -> Factor | None:
+    """How many pixels of a view one is at which a field's detail ends; None if it has none so fine."""
+    camera = view.camera
+    finer = float(camera.K[0, 0, 0] / camera.centre[0].norm()) / PIXELS_PER_M
+    steps = round(math.log2(max(finer, 1e-6)))
+    factors: tuple[Factor, ...] = (1, 2, 4)
+    return None if steps < 0 else factors[min(steps, 2)]
+
+
+def _window(there: Float[Tensor, "H W"], cell: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of what is there, in whole cells."""
+    found = []
+    for axis in (1, 0):
+        at = torch.nonzero(there.any(axis))[:, 0]
+        length = there.shape[1 - axis]
+        first = int(at[0]) // cell * cell
+        last = -(-(int(at[-1]) + 1) // cell) * cell
+        found += [first, min(last, length // cell * cell)]
+    return found[0], found[1], found[2], found[3]
