@@ -228,6 +228,7 @@ def report(job: Job) -> None:
         records=job.records,
         held_out=[one.photo.name for one in held_out],
         render=job.config.render,
+        refine=job.config.refine,
         gate=job.config.gate,
     )
     write_report(job.folder, content)
@@ -285,7 +286,7 @@ STAGES: tuple[Stage, ...] = (
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 2, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
+    Stage("report", 3, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +19,8 @@ PIXELS_PER_M = 1110.0
 BRIGHT = 0.85
 """Where the brightest of a person lies, linear, in the pictures the nets have seen."""
 SOLID = 0.9
+SAMPLES = 100_000
+"""Pixels that say how bright a person is."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,21 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     solid = output.alpha > SOLID
     if config.strength <= 0 or refiner is None or enlarger is None or factor is None or not bool(solid.any()):
         return output
-    top, bottom, left, right = _window(output.alpha > 0, KEPT_PX * factor)
+    rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
     rgb = output.rgb_linear.detach()
-    exposure = BRIGHT / max(float(rgb[solid].amax(-1).quantile(0.98)), 1e-4)
-    own = (spread_colors(rgb, output.alpha.detach()) * exposure)[top:bottom, left:right]
+    some = rgb[solid].amax(-1)[:: 1 + int(solid.sum()) // SAMPLES]
+    exposure = BRIGHT / max(float(some.quantile(0.98)), 1e-4)
+    own = (spread_colors(rgb, output.alpha.detach()) * exposure)[rows, columns]
     shown = own.clamp(0, 1)
-    small = functional.avg_pool2d(shown.permute(2, 0, 1)[None], factor)[0].permute(1, 2, 0)
-    made = enlarge(enlarger, refine(refiner, srgb_from_linear(small)), factor=factor)
+    height, width = shown.shape[:2]
+    cell = KEPT_PX * factor
+    whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % cell, 0, -height % cell), mode="replicate")
+    small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
+    made = enlarge(enlarger, refine(refiner, srgb_from_linear(small)), factor=factor)[:height, :width]
     # beyond what a screen shows, a highlight stays as it was
     sharp = linear_from_srgb(made) + (own - shown)
     mixed = rgb.clone()
-    mixed[top:bottom, left:right] = torch.lerp(own, sharp, config.strength) / exposure
+    mixed[rows, columns] = torch.lerp(own, sharp, config.strength) / exposure
     return replace(output, rgb_linear=mixed)
 
 
@@ -68,13 +74,7 @@ def field_factor(view: View) -> Factor | None:
     return None if steps < 0 else factors[min(steps, 2)]
 
 
-def _window(there: Float[Tensor, "H W"], cell: int) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of what is there, in whole cells."""
-    found = []
-    for axis in (1, 0):
-        at = torch.nonzero(there.any(axis))[:, 0]
-        length = there.shape[1 - axis]
-        first = int(at[0]) // cell * cell
-        last = -(-(int(at[-1]) + 1) // cell) * cell
-        found += [first, min(last, length // cell * cell)]
-    return found[0], found[1], found[2], found[3]
+def _reach(there: Bool[Tensor, "H W"], axis: int) -> slice:
+    """From the first to the last row (axis 1) or column (axis 0) in which something is."""
+    found = torch.nonzero(there.any(axis))[:, 0]
+    return slice(int(found[0]), int(found[-1]) + 1)
