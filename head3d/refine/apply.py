@@ -25,22 +25,27 @@ SAMPLES = 100_000
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """What nets add to a render before it is finished."""
+    """What nets do to a render before it is finished."""
 
-    strength: float = 1.0
-    """How much of what they add, 0 to 1; 0 delivers what the field shows, soft as it is."""
+    enlarge: bool = True
+    """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
+    sharpen: float = 0.0
+    """How much of what the refiner adds, 0 to 1 (with ``enlarge``). Crisper, and views agree less."""
 
 
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
-    """A render whose colours are sharp: refined where the field's own detail ends, then enlarged to its size again.
+    """A render whose colours are drawn by nets from where the field's own detail ends.
 
-    Means over squares of ``KEPT_PX`` such pixels (3.6 mm on the face) stay as they are, in linear light; coverage,
-    depth and normals are not touched. Views of small heads come back as they are.
+    In linear light, means over a pixel of that size stay as they are (0.9 mm on the face), or, if the refiner has a
+    part in it, over ``KEPT_PX`` squared such pixels. Coverage, depth and normals are not touched. Views of small heads
+    come back as they are.
     """
-    refiner, enlarger = trained("refiner"), trained("enlarger")
+    enlarger, refiner = trained("enlarger"), trained("refiner") if config.sharpen > 0 else None
     factor = field_factor(view)
     solid = output.alpha > SOLID
-    if config.strength <= 0 or refiner is None or enlarger is None or factor is None or not bool(solid.any()):
+    if not config.enlarge or enlarger is None or factor is None or not bool(solid.any()):
+        return output
+    if factor == 1 and refiner is None:
         return output
     rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
     rgb = output.rgb_linear.detach()
@@ -52,17 +57,23 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     cell = KEPT_PX * factor
     whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % cell, 0, -height % cell), mode="replicate")
     small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
-    made = enlarge(enlarger, refine(refiner, srgb_from_linear(small)), factor=factor)[:height, :width]
+    if refiner is not None:
+        small = torch.lerp(small, linear_from_srgb(refine(refiner, srgb_from_linear(small))), config.sharpen)
+    made = enlarge(enlarger, srgb_from_linear(small), factor=factor)[:height, :width]
     # beyond what a screen shows, a highlight stays as it was
     sharp = linear_from_srgb(made) + (own - shown)
     mixed = rgb.clone()
-    mixed[rows, columns] = torch.lerp(own, sharp, config.strength) / exposure
+    mixed[rows, columns] = sharp / exposure
     return replace(output, rgb_linear=mixed)
 
 
 def refined_by(config: RefineConfig) -> str:
     """Names the nets' weights, for whatever depends on them; "none" if nothing is refined."""
-    return f"{version('refiner')} {version('enlarger')} {config.strength:g}" if config.strength > 0 else "none"
+    if not config.enlarge:
+        return "none"
+    return (
+        f"{version('enlarger')} {version('refiner')} {config.sharpen:g}" if config.sharpen > 0 else version("enlarger")
+    )
 
 
 def field_factor(view: View) -> Factor | None:

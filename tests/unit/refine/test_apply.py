@@ -46,11 +46,11 @@ def test_pictures_are_refined_at_the_scale_at_which_a_fields_detail_ends(finer, 
 
 @pytest.mark.usefixtures("nets")
 class TestRefineOutput:
-    @pytest.mark.parametrize("finer", [1.0, 2.0, 4.0])
-    def test_light_over_squares_stays_and_so_does_all_but_colour(self, finer):
+    @pytest.mark.parametrize(("finer", "sharpen"), [(2.0, 0.0), (4.0, 0.0), (1.0, 1.0), (2.0, 0.5), (4.0, 1.0)])
+    def test_light_over_squares_stays_and_so_does_all_but_colour(self, finer, sharpen):
         given, seen = render(), view(finer=finer)
-        made = refine_output(given, seen, config=RefineConfig())
-        cell = KEPT_PX * (field_factor(seen) or 1)
+        made = refine_output(given, seen, config=RefineConfig(sharpen=sharpen))
+        cell = (KEPT_PX if sharpen > 0 else 1) * (field_factor(seen) or 1)
         inside = (slice(8, 72), slice(16, 64))  # cells begin where the person does
         before, after = (
             functional.avg_pool2d(one.rgb_linear[inside].permute(2, 0, 1)[None], cell) for one in (given, made)
@@ -67,9 +67,10 @@ class TestRefineOutput:
         made = refine_output(replace(given, rgb_linear=rgb), view(), config=RefineConfig())
         torch.testing.assert_close(made.rgb_linear[40:48, 40:48], rgb[40:48, 40:48], rtol=0, atol=1e-3)
 
-    def test_strength_zero_and_empty_pictures_are_left_alone(self):
+    def test_small_heads_and_empty_pictures_are_left_alone(self):
         given = render()
-        assert refine_output(given, view(), config=RefineConfig(strength=0)) is given
+        assert refine_output(given, view(), config=RefineConfig(enlarge=False)) is given
+        assert refine_output(given, view(finer=1.0), config=RefineConfig()) is given
         empty = replace(given, alpha=torch.zeros(SIZE, SIZE))
         assert refine_output(empty, view(), config=RefineConfig()) is empty
 
@@ -80,5 +81,5 @@ class TestRefineOutput:
 
 
 def test_headshots_know_by_what_they_were_refined():
-    assert refined_by(RefineConfig(strength=0)) == "none"
-    assert refined_by(RefineConfig(strength=0.5)) != refined_by(RefineConfig())
+    assert refined_by(RefineConfig(enlarge=False)) == "none"
+    assert refined_by(RefineConfig(sharpen=0.5)) != refined_by(RefineConfig())
