@@ -184,7 +184,7 @@ def headshots(job: Job) -> None:
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
     from head3d.quality.gate import deliverable, judge_sight
-    from head3d.refine.apply import refine_output, refined_by
+    from head3d.refine.apply import refine_set, refined_by
     from head3d.rendering import finish_under
 
     rendered = job.subject.views()
@@ -199,7 +199,7 @@ def headshots(job: Job) -> None:
     kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
     signer = identity_of(job.config.provenance)
-    refined = [refine_output(output, view, config=job.config.refine) for output, view in rendered]
+    refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
     finished = finish_set(refined, [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):

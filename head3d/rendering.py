@@ -29,7 +29,7 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import judge_sight
-from head3d.refine.apply import refine_output, refined_by
+from head3d.refine.apply import refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
 from head3d.render.posed import PosedHead
@@ -218,7 +218,7 @@ def render(
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
             )
-            outputs.append(refine_output(picture, view, config=options.refine))
+            outputs.append(picture)
             beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
             verdict = judge_sight(view.name, beliefs[-1].shares, config=options.gate)
             if verdict.sentence:
@@ -228,7 +228,8 @@ def render(
     written = []
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
-    shots = finish_set(outputs, wanted, config=finish, deep=format == "tiff")
+    refined = refine_set(outputs, wanted, config=options.refine)
+    shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else ""]
         manner.append(frame.name if frame else "")

@@ -22,7 +22,7 @@ from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.identity import describe_photos, identity_scores
 from head3d.quality.report import InputEntry, ReportContent, StageCost
 from head3d.quality.sight_overlay import SightView, draw_sight
-from head3d.refine.apply import RefineConfig, refine_output
+from head3d.refine.apply import RefineConfig, refine_set
 from head3d.render.confidence import view_confidence
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
@@ -79,7 +79,8 @@ def gather_report(
         identity=identity_scores(headshots, references, nets=load_face_nets()),
         held_out=tuple(held_out),
         consistency=rendered_consistency(
-            [refine_output(output, view, config=refine) for output, view in views], [view for _, view in views]
+            refine_set([output for output, _ in views], [view for _, view in views], config=refine),
+            [view for _, view in views],
         ),
         sight=[_sight_of(sight, output, view, gate) for output, view in views],
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],

@@ -1,6 +1,7 @@
 """Renders made as sharp as photos, between the field and the finish."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.imaging.compose import spread_colors
 from head3d.networks.files import version
+from head3d.refine.agree import shared_detail
 from head3d.refine.generator import KEPT_PX, Factor, enlarge, refine, trained
 from head3d.render.types import RenderOutput, View
 
@@ -65,6 +67,14 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     mixed = rgb.clone()
     mixed[rows, columns] = sharp / exposure
     return replace(output, rgb_linear=mixed)
+
+
+def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: RefineConfig) -> list[RenderOutput]:
+    """Refine views of one head with one expression under one light: every place gets the same detail in all of them."""
+    refined = [refine_output(output, view, config=config) for output, view in zip(outputs, views, strict=True)]
+    if all(before is after for before, after in zip(outputs, refined, strict=True)):
+        return refined
+    return shared_detail(outputs, refined, views)
 
 
 def refined_by(config: RefineConfig) -> str:
