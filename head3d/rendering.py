@@ -29,7 +29,7 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import judge_sight
-from head3d.refine.apply import refine_set, refined_by
+from head3d.refine.apply import RefineConfig, refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
 from head3d.render.posed import PosedHead
@@ -131,7 +131,7 @@ def render(
     gloss: float | None = None,
     backdrop: str = "",
     match: str = "",
-    sharpen: float | None = None,
+    enlarge: bool | None = None,
     crop: str = "",
     size: int | None = None,
     expression: str = "neutral",
@@ -156,7 +156,7 @@ def render(
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
-        sharpen: How much of what the refiner adds (see RefineConfig); that of ``config`` if None.
+        enlarge: Whether large heads are drawn anew by a net (see RefineConfig); as ``config`` says if None.
         crop: A frame around the head: one of :func:`head3d.finish.crops.crop_names`, or a yaml; none if empty.
         size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
@@ -183,8 +183,8 @@ def render(
         options = replace(options, finish=with_backdrop(options.finish, backdrop))
     if match:
         options = replace(options, finish=with_match(options.finish, match))
-    if sharpen is not None:
-        options = replace(options, refine=replace(options.refine, sharpen=sharpen))
+    if enlarge is not None:
+        options = replace(options, refine=RefineConfig(enlarge))
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))

@@ -96,8 +96,8 @@ class Render:
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
-    sharpen: float | None = None
-    """How much of what the refiner adds, 0 (nothing) to 1; as in the last run if not given."""
+    enlarge: bool | None = None
+    """Let a net draw large heads anew from half their size; as in the last run if not given."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""
@@ -142,7 +142,7 @@ def render_command(words: Sequence[str]) -> int:
         "gloss",
         "backdrop",
         "match",
-        "sharpen",
+        "enlarge",
         "crop",
         "size",
         "expression",

@@ -1,6 +1,5 @@
 """Renders made as sharp as photos, between the field and the finish."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,13 +12,13 @@ from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.imaging.compose import spread_colors
 from head3d.networks.files import version
 from head3d.refine.agree import shared_detail
-from head3d.refine.generator import KEPT_PX, Factor, enlarge, refine, trained
+from head3d.refine.generator import Factor, enlarge, trained
 from head3d.render.types import RenderOutput, View
 
 PIXELS_PER_M = 1110.0
-"""How finely the refiner has seen heads: 512 px for 46 cm. What a field knows ends about there."""
+"""Where about a field's detail ends: 512 px for 46 cm."""
 BRIGHT = 0.85
-"""Where the brightest of a person lies, linear, in the pictures the nets have seen."""
+"""Where the brightest of a person lies, linear, in the pictures the net has seen."""
 SOLID = 0.9
 SAMPLES = 100_000
 """Pixels that say how bright a person is."""
@@ -31,23 +30,18 @@ class RefineConfig:
 
     enlarge: bool = True
     """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
-    sharpen: float = 0.0
-    """How much of what the refiner adds, 0 to 1 (with ``enlarge``). Crisper, and views agree less."""
 
 
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
     """A render whose colours are drawn by nets from where the field's own detail ends.
 
-    In linear light, means over a pixel of that size stay as they are (0.9 mm on the face), or, if the refiner has a
-    part in it, over ``KEPT_PX`` squared such pixels. Coverage, depth and normals are not touched. Views of small heads
-    come back as they are.
+    In linear light, means over a pixel of that size (0.9 mm on the face) stay as they are. Coverage, depth and normals
+    are not touched. Views of small heads come back as they are.
     """
-    enlarger, refiner = trained("enlarger"), trained("refiner") if config.sharpen > 0 else None
+    net = trained("enlarger")
     factor = field_factor(view)
     solid = output.alpha > SOLID
-    if not config.enlarge or enlarger is None or factor is None or not bool(solid.any()):
-        return output
-    if factor == 1 and refiner is None:
+    if not config.enlarge or net is None or factor == 1 or not bool(solid.any()):
         return output
     rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
     rgb = output.rgb_linear.detach()
@@ -56,12 +50,9 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     own = (spread_colors(rgb, output.alpha.detach()) * exposure)[rows, columns]
     shown = own.clamp(0, 1)
     height, width = shown.shape[:2]
-    cell = KEPT_PX * factor
-    whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % cell, 0, -height % cell), mode="replicate")
+    whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % factor, 0, -height % factor), mode="replicate")
     small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
-    if refiner is not None:
-        small = torch.lerp(small, linear_from_srgb(refine(refiner, srgb_from_linear(small))), config.sharpen)
-    made = enlarge(enlarger, srgb_from_linear(small), factor=factor)[:height, :width]
+    made = enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width]
     # beyond what a screen shows, a highlight stays as it was
     sharp = linear_from_srgb(made) + (own - shown)
     mixed = rgb.clone()
@@ -78,21 +69,15 @@ def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config
 
 
 def refined_by(config: RefineConfig) -> str:
-    """Names the nets' weights, for whatever depends on them; "none" if nothing is refined."""
-    if not config.enlarge:
-        return "none"
-    return (
-        f"{version('enlarger')} {version('refiner')} {config.sharpen:g}" if config.sharpen > 0 else version("enlarger")
-    )
+    """Names the net's weights, for whatever depends on them; "none" if nothing is refined."""
+    return version("enlarger") if config.enlarge else "none"
 
 
-def field_factor(view: View) -> Factor | None:
-    """How many pixels of a view one is at which a field's detail ends; None if it has none so fine."""
+def field_factor(view: View) -> Factor:
+    """How many pixels of a view one is at which a field's detail ends."""
     camera = view.camera
     finer = float(camera.K[0, 0, 0] / camera.centre[0].norm()) / PIXELS_PER_M
-    steps = round(math.log2(max(finer, 1e-6)))
-    factors: tuple[Factor, ...] = (1, 2, 4)
-    return None if steps < 0 else factors[min(steps, 2)]
+    return 1 if finer < 2**0.5 else 2 if finer < 2**1.5 else 4
 
 
 def _reach(there: Bool[Tensor, "H W"], axis: int) -> slice:
