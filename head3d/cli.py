@@ -89,7 +89,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "bench": ("measure a head against truth; speed of kernels and pictures", machine.bench),
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
-    "train-refiner": ("train the net that sharpens and enlarges pictures", training.train_refiner),
+    "train-refiner": ("train the nets that sharpen and enlarge pictures", training.train_refiner),
     "presets": ("list the presets of runs and the frames of pictures", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }

@@ -26,6 +26,7 @@ from head3d.finish.apply import FinishConfig
 from head3d.morphable.fit import FitConfig
 from head3d.perception.observe import PerceptionConfig
 from head3d.quality.gate import GateConfig
+from head3d.refine.apply import RefineConfig
 from head3d.render.lights import LightOptions
 from head3d.render.volume import RenderConfig
 from head3d.train.loop import TrainConfig
@@ -73,6 +74,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
     finish: FinishConfig = field(default_factory=FinishConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     provenance: SigningConfig = field(default_factory=SigningConfig)

@@ -12,9 +12,9 @@ from head3d.config import Config, config_yaml
 from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
-    backdrop_content,
     completion_version,
     head_model_version,
+    headshot_inputs,
     light_content,
     parsing_version,
     sources_sha,
@@ -184,6 +184,7 @@ def headshots(job: Job) -> None:
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
     from head3d.quality.gate import deliverable, judge_sight
+    from head3d.refine.apply import refine_set, refined_by
     from head3d.rendering import finish_under
 
     rendered = job.subject.views()
@@ -198,13 +199,14 @@ def headshots(job: Job) -> None:
     kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
     signer = identity_of(job.config.provenance)
-    finished = finish_set([output for output, _ in rendered], [view for _, view in rendered], config=config)
+    refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
+    finished = finish_set(refined, [view for _, view in rendered], config=config)
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         place = f"{view.lighting_name}/{shot.view}.png"
         if shot.view in kept:
             files[shot.view] = place
-        facts = dict(shot.provenance)
+        facts = {**shot.provenance, "refined": refined_by(job.config.refine)}
         if shot.view in verdicts:
             facts["confidence"] = str(verdicts[shot.view].shares)
         path = job.folder / (place if shot.view in kept else f"refused/{place}")
@@ -226,6 +228,7 @@ def report(job: Job) -> None:
         records=job.records,
         held_out=[one.photo.name for one in held_out],
         render=job.config.render,
+        refine=job.config.refine,
         gate=job.config.gate,
     )
     write_report(job.folder, content)
@@ -277,13 +280,13 @@ STAGES: tuple[Stage, ...] = (
     Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
-        2,
+        3,
         ("views",),
-        lambda c: (c.finish, c.views.lighting.exposure, c.gate, c.provenance),
+        lambda c: (c.refine, c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
-        extra=backdrop_content,
+        extra=headshot_inputs,
     ),
-    Stage("report", 2, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
+    Stage("report", 3, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

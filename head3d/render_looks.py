@@ -59,7 +59,7 @@ def shoot(
         tell(step, look.name)
         picture = studio.picture(look, height_for(look, size), turn=turn)
         belief = studio.confidence(picture)
-        shot = studio.finish(picture, size=size, gain=gains[_session(look)])
+        shot = studio.finish(studio.refined(picture), size=size, gain=gains[_session(look)])
         yield Shot(look, shot, belief, studio.verdict(picture, belief))
 
 

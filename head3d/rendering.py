@@ -29,6 +29,7 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import judge_sight
+from head3d.refine.apply import RefineConfig, refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
 from head3d.render.posed import PosedHead
@@ -130,6 +131,7 @@ def render(
     gloss: float | None = None,
     backdrop: str = "",
     match: str = "",
+    enlarge: bool | None = None,
     crop: str = "",
     size: int | None = None,
     expression: str = "neutral",
@@ -154,6 +156,7 @@ def render(
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
+        enlarge: Whether large heads are drawn anew by a net (see RefineConfig); as ``config`` says if None.
         crop: A frame around the head: one of :func:`head3d.finish.crops.crop_names`, or a yaml; none if empty.
         size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
@@ -180,6 +183,8 @@ def render(
         options = replace(options, finish=with_backdrop(options.finish, backdrop))
     if match:
         options = replace(options, finish=with_match(options.finish, match))
+    if enlarge is not None:
+        options = replace(options, refine=RefineConfig(enlarge))
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))
@@ -223,14 +228,15 @@ def render(
     written = []
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
-    shots = finish_set(outputs, wanted, config=finish, deep=format == "tiff")
+    refined = refine_set(outputs, wanted, config=options.refine)
+    shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else ""]
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(word.replace(":", "-") for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"
         with store.disk_errors(path):
-            facts = {**shot.provenance, "confidence": str(belief.shares)}
+            facts = {**shot.provenance, "refined": refined_by(options.refine), "confidence": str(belief.shares)}
             if frame:
                 facts["crop"] = frame.name
             pixels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb

@@ -22,6 +22,7 @@ from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.identity import describe_photos, identity_scores
 from head3d.quality.report import InputEntry, ReportContent, StageCost
 from head3d.quality.sight_overlay import SightView, draw_sight
+from head3d.refine.apply import RefineConfig, refine_set
 from head3d.render.confidence import view_confidence
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
@@ -45,6 +46,7 @@ def gather_report(
     records: Mapping[str, StageRecord],
     held_out: Sequence[str],
     render: RenderConfig,
+    refine: RefineConfig,
     gate: GateConfig,
 ) -> ReportContent:
     """Read a finished subject and measure what the report says about it.
@@ -54,6 +56,7 @@ def gather_report(
         records: What each stage took.
         held_out: Names of photos that neither fit nor field has seen; empty if all were used.
         render: Options of the turntable.
+        refine: What was added to the views; their agreement is measured as they are delivered.
         gate: What is said of views that show what no photo saw.
     """
     observations = subject.observations()
@@ -75,7 +78,10 @@ def gather_report(
         turntable=[shot.rgb_srgb for shot in turntable],
         identity=identity_scores(headshots, references, nets=load_face_nets()),
         held_out=tuple(held_out),
-        consistency=rendered_consistency([output for output, _ in views], [view for _, view in views]),
+        consistency=rendered_consistency(
+            refine_set([output for output, _ in views], [view for _, view in views], config=refine),
+            [view for _, view in views],
+        ),
         sight=[_sight_of(sight, output, view, gate) for output, view in views],
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )

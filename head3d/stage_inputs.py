@@ -35,6 +35,13 @@ def backdrop_content(job: Job) -> Any:
     return [behind, _content(Path(match))] if match not in ("", "backdrop") else behind
 
 
+def headshot_inputs(job: Job) -> Any:
+    """New weights of the refining nets make the headshots stale, as another backdrop does."""
+    from head3d.refine.apply import refined_by
+
+    return [backdrop_content(job), refined_by(job.config.refine)]
+
+
 def head_model_version(job: Job) -> str:
     """A new head model makes every fit stale."""
     from head3d.morphable.anny_source import ANNY_VERSION

@@ -23,6 +23,7 @@ from head3d.kernels.render_field import FieldVolume
 from head3d.looks import Look
 from head3d.morphable.expressions import expression_vector, find_expression
 from head3d.quality.gate import SightVerdict, judge_sight
+from head3d.refine.apply import refine_output
 from head3d.render.confidence import Confidence, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions
 from head3d.render.mouth import darken_gap
@@ -149,6 +150,10 @@ class Studio:
     def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
         """Whether a picture may be delivered."""
         return judge_sight(picture.look.name, confidence.shares, config=self.config.gate)
+
+    def refined(self, picture: Picture) -> Picture:
+        """A picture as sharp as the subject's headshots."""
+        return replace(picture, output=refine_output(picture.output, picture.view, config=self.config.refine))
 
     def gain(self, pictures: Sequence[Picture]) -> float:
         """One exposure for pictures under one light."""

@@ -96,6 +96,8 @@ class Render:
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
+    enlarge: bool | None = None
+    """Let a net draw large heads anew from half their size; as in the last run if not given."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""
@@ -140,6 +142,7 @@ def render_command(words: Sequence[str]) -> int:
         "gloss",
         "backdrop",
         "match",
+        "enlarge",
         "crop",
         "size",
         "expression",

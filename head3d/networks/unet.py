@@ -129,12 +129,10 @@ def channels_last(net: Net) -> Net:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where matrix units take it (AMX, tensor cores), else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16
-    return torch.bfloat16 if torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_amx() else torch.float32
+    """bfloat16 where the processor multiplies it (AMX, AVX-512 BF16, tensor cores), else float32."""
+    return torch.bfloat16 if device.type == "cuda" or _has_bfloat16() else torch.float32
 
 
-def _has_amx() -> bool:
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(check is not None and check())
+def _has_bfloat16() -> bool:
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return any(check is not None and check() for check in checks)

@@ -1,0 +1,86 @@
+"""Renders made as sharp as photos, between the field and the finish."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from torch.nn import functional
+
+from head3d.imaging.color import linear_from_srgb, srgb_from_linear
+from head3d.imaging.compose import spread_colors
+from head3d.networks.files import version
+from head3d.refine.agree import shared_detail
+from head3d.refine.generator import Factor, enlarge, trained
+from head3d.render.types import RenderOutput, View
+
+PIXELS_PER_M = 1110.0
+"""Where about a field's detail ends: 512 px for 46 cm."""
+BRIGHT = 0.85
+"""Where the brightest of a person lies, linear, in the pictures the net has seen."""
+SOLID = 0.9
+SAMPLES = 100_000
+"""Pixels that say how bright a person is."""
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """What nets do to a render before it is finished."""
+
+    enlarge: bool = True
+    """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
+
+
+def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
+    """A render whose colours are drawn by nets from where the field's own detail ends.
+
+    In linear light, means over a pixel of that size (0.9 mm on the face) stay as they are. Coverage, depth and normals
+    are not touched. Views of small heads come back as they are.
+    """
+    net = trained("enlarger")
+    factor = field_factor(view)
+    solid = output.alpha > SOLID
+    if not config.enlarge or net is None or factor == 1 or not bool(solid.any()):
+        return output
+    rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
+    rgb = output.rgb_linear.detach()
+    some = rgb[solid].amax(-1)[:: 1 + int(solid.sum()) // SAMPLES]
+    exposure = BRIGHT / max(float(some.quantile(0.98)), 1e-4)
+    own = (spread_colors(rgb, output.alpha.detach()) * exposure)[rows, columns]
+    shown = own.clamp(0, 1)
+    height, width = shown.shape[:2]
+    whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % factor, 0, -height % factor), mode="replicate")
+    small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
+    made = enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width]
+    # beyond what a screen shows, a highlight stays as it was
+    sharp = linear_from_srgb(made) + (own - shown)
+    mixed = rgb.clone()
+    mixed[rows, columns] = sharp / exposure
+    return replace(output, rgb_linear=mixed)
+
+
+def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: RefineConfig) -> list[RenderOutput]:
+    """Refine views of one head with one expression under one light: every place gets the same detail in all of them."""
+    refined = [refine_output(output, view, config=config) for output, view in zip(outputs, views, strict=True)]
+    if all(before is after for before, after in zip(outputs, refined, strict=True)):
+        return refined
+    return shared_detail(outputs, refined, views)
+
+
+def refined_by(config: RefineConfig) -> str:
+    """Names the net's weights, for whatever depends on them; "none" if nothing is refined."""
+    return version("enlarger") if config.enlarge else "none"
+
+
+def field_factor(view: View) -> Factor:
+    """How many pixels of a view one is at which a field's detail ends."""
+    camera = view.camera
+    finer = float(camera.K[0, 0, 0] / camera.centre[0].norm()) / PIXELS_PER_M
+    return 1 if finer < 2**0.5 else 2 if finer < 2**1.5 else 4
+
+
+def _reach(there: Bool[Tensor, "H W"], axis: int) -> slice:
+    """From the first to the last row (axis 1) or column (axis 0) in which something is."""
+    found = torch.nonzero(there.any(axis))[:, 0]
+    return slice(int(found[0]), int(found[-1]) + 1)
