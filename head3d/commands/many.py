@@ -80,7 +80,8 @@ def batch(words: Sequence[str]) -> int:
     if options.slurm:
         from head3d.batch.on_slurm import submit
 
-        print("\n".join(submit(words, tasks=options.slurm, out=options.out, parameters=_pairs(options.slurm_set))))
+        jobs = submit(words, tasks=options.slurm, out=options.out, parameters=_pairs(options.slurm_set))
+        print("\n".join(str(job.job_id) for job in jobs))
         return 0
     overrides = {
         "preset": options.preset,
