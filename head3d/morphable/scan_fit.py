@@ -20,8 +20,10 @@ STARTS = 96
 """Rotations tried."""
 COARSE, FINE = 250, 2500
 """Points of the scan while many starts are tried, and while the best ones are refined."""
-KEPT = 0.7
+KEPT = 0.6
 """Part of the points that must lie on the head: the rest may be hair, clothes, a stand."""
+LEAST_SCALE, MOST_SCALE = 0.75, 1.35
+"""Scans are metric, heads of photos nearly: what must be shrunk further lies on a cheek, whatever it is."""
 FACING = 0.5
 """Cosine between normals that may match."""
 BAD_M = 6e-3
@@ -44,7 +46,7 @@ class Shown:
     Attributes:
         worth: Weight of each vertex; 0 inside, and on the shoulders, which are mostly clothes.
         inner: What is inside.
-        faces: Between vertices of some worth.
+        faces: Of the outside.
     """
 
     worth: Float[NDArray, "V"]
@@ -62,7 +64,7 @@ def shown_of(model: HeadModel) -> Shown:
     inner[torch.cat([model.groups[name] for name in INNER]).numpy()] = True
     worth[inner] = 0.0
     faces = model.faces.numpy()
-    return Shown(worth, inner, faces[(worth[faces] > 0).all(1)])
+    return Shown(worth, inner, faces[~inner[faces].any(1)])
 
 
 def place_scan(scan: Scan, model: HeadModel, vertices: Float[Tensor, "V 3"]) -> Scan:
@@ -76,10 +78,11 @@ def place_scan(scan: Scan, model: HeadModel, vertices: Float[Tensor, "V 3"]) -> 
     """
     shown = shown_of(model)
     head = vertices.double().numpy()
-    used = np.flatnonzero(shown.worth > 0)
-    surface = _Surface(head[used], vertex_normals(head, shown.faces)[used])
+    normals = vertex_normals(head, shown.faces)
     order = np.random.default_rng(0).permutation(len(scan.points))
     small, larger = (Scan(scan.points[order[:count]], scan.normals[order[:count]]) for count in (COARSE, FINE))
+    used = np.unique(shown.faces)  # shoulders, too: else those of a bust are pushed into the head
+    surface = _Surface(head[used], normals[used])
     middles = [head[model.groups["face"].numpy()].mean(0), surface.points.mean(0)]
     tried = [
         _onto(surface, small, _Similarity(turn, middle - turn @ small.points.mean(0), 1.0), rounds=6, scaled=False)
@@ -87,9 +90,14 @@ def place_scan(scan: Scan, model: HeadModel, vertices: Float[Tensor, "V 3"]) -> 
         for middle in middles
     ]
     tried.sort(key=lambda one: one[1])
-    best, far = min(
+    best, _ = min(
         (_onto(surface, larger, start, rounds=30, scaled=True) for start, _ in tried[:4]), key=lambda one: one[1]
     )
+    # clothes are on the photos' shoulders and not on the scan's, or the other way round: the head decides
+    used = np.flatnonzero(shown.worth > 0)
+    high = best.points(larger.points)[:, 1] > head[used, 1].min()
+    above = Scan(larger.points[high], larger.normals[high])
+    best, far = _onto(_Surface(head[used], normals[used]), above, best, rounds=30, scaled=True)
     if far > BAD_M:
         raise FitFailed(
             f"the scan does not lie on the head the photos show: {far * 1e3:.1f} mm off.",
@@ -189,7 +197,7 @@ def _onto(surface: _Surface, scan: Scan, start: _Similarity, *, rounds: int, sca
         ridge = np.diag([1e-6] * 6 + [1e-4] * scaled) * len(rows) * 1e-2
         step = np.linalg.solve(rows.T @ rows + ridge, rows.T @ ((q - p) * n).sum(1))
         turn = Rotation.from_rotvec(step[:3]).as_matrix()
-        grow = float(np.clip(1 + step[6], 0.9, 1.1)) if scaled else 1.0
+        grow = float(np.clip(1 + step[6], LEAST_SCALE / at.scale, MOST_SCALE / at.scale)) if scaled else 1.0
         shift = grow * turn @ (at.shift - middle) + middle + step[3:6]
         at = replace(at, turn=turn @ at.turn, shift=shift, scale=at.scale * grow)
     return at, far

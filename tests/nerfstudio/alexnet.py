@@ -1,10 +1,8 @@
 """AlexNet where torchvision looks for it. nerfacto builds an LPIPS when it starts, which downloads the net otherwise.
 
-``python tests/nerfstudio/alexnet.py FOLDER`` fills FOLDER, to be named in TORCH_HOME: the features of head3d's own LPIPS,
-which are the same, and a classifier of zeros, which LPIPS drops.
+It gets the features of head3d's own LPIPS, which are the same, and a classifier of zeros, which LPIPS drops.
 """
 
-import sys
 from pathlib import Path
 
 import torch
@@ -18,7 +16,7 @@ CLASSIFIER = {1: (4096, 9216), 4: (4096, 4096), 6: (1000, 4096)}
 
 
 def write_alexnet(torch_home: Path) -> Path:
-    """Write alexnet-owt-7be5be79.pth; returns its path."""
+    """Write alexnet-owt-7be5be79.pth for a TORCH_HOME; returns its path."""
     features = Features("alex", read_array_pickle(find("alexnet")))
     state = {}
     for number, layer in enumerate(LAYERS):
@@ -31,7 +29,3 @@ def write_alexnet(torch_home: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(state, path)
     return path
-
-
-if __name__ == "__main__":
-    write_alexnet(Path(sys.argv[1]))

@@ -3,23 +3,10 @@
 # nerfstudio is not in the environment of the checks
 # pyright: reportMissingImports=false
 
-import os
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pytest
 import torch
-
-SUBJECT = os.environ.get("HEAD3D_TEST_SUBJECT", "")
-"""A finished subject folder: `make demo` makes one (subjects/demo)."""
-
-
-@pytest.fixture(scope="module")
-def subject() -> Path:
-    folder = Path(SUBJECT or Path(__file__).parents[2] / "subjects" / "demo")
-    if not (folder / "subject.json").is_file():
-        pytest.skip("no finished subject: make demo, or name one in HEAD3D_TEST_SUBJECT")
-    return folder
 
 
 def test_both_entry_points_load():
