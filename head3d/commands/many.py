@@ -32,6 +32,8 @@ class Batch:
     """Only these views, with commas: front,30/-10."""
     size: int = 0
     """Height and width of pictures, px."""
+    results: str = ""
+    """URL of a folder (s3://, gs://, file://) that gets what each subject became, beside OUT."""
     set: tuple[str, ...] = ()
     """More options of `head3d run`, as KEY=VALUE: train.steps=800."""
     consent_by: str = ""
@@ -88,6 +90,7 @@ def batch(words: Sequence[str]) -> int:
         "stages": options.stages,
         "views": options.views,
         "size": options.size or None,
+        "results": options.results,
         "options": [word for key, value in _pairs(options.set).items() for word in (f"--{key}", *value.split())],
         "consent": _consent(options),
     }
