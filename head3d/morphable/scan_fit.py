@@ -150,7 +150,7 @@ def _matches(
     """Vertices that have scan near them that faces their way: the place, its normal, the vertex' weight."""
     used = np.flatnonzero(shown.worth > 0)
     normals = vertex_normals(head, shown.faces)[used]
-    distance, near = KDTree(placed.points).query(head[used], k=1, distance_upper_bound=reach_m)
+    distance, near = map(np.asarray, KDTree(placed.points).query(head[used], k=1, distance_upper_bound=reach_m))
     found = np.isfinite(distance)
     used, near, normals, distance = used[found], near[found], normals[found], distance[found]
     agree = (placed.normals[near] * normals).sum(1) > FACING
@@ -183,7 +183,7 @@ def _onto(surface: _Surface, scan: Scan, start: _Similarity, *, rounds: int, sca
     at, far = start, np.inf
     for _ in range(rounds):
         points, normals = at.points(scan.points), scan.normals @ at.turn.T
-        distance, near = surface.tree.query(points)
+        distance, near = map(np.asarray, surface.tree.query(points))
         agree = (normals * surface.normals[near]).sum(1)
         cost = np.where(agree > FACING, distance, distance + 0.02)
         keep = np.argsort(cost)[: int(KEPT * len(cost))]
@@ -205,4 +205,5 @@ def _onto(surface: _Surface, scan: Scan, start: _Similarity, *, rounds: int, sca
 
 def _rotations() -> list[NDArray]:
     """The 24 that carry axes onto axes, as scanners differ, and others in between."""
-    return [*Rotation.create_group("O").as_matrix(), *Rotation.random(STARTS - 24, random_state=0).as_matrix()]
+    drawn = Rotation.random(STARTS - 24, np.random.default_rng(0))
+    return [*Rotation.create_group("O").as_matrix(), *drawn.as_matrix()]
