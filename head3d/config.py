@@ -78,6 +78,8 @@ class Config:
     finish: FinishConfig = field(default_factory=FinishConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     provenance: SigningConfig = field(default_factory=SigningConfig)
+    scan: str = ""
+    """A 3D scan of the head (.ply, .obj, .stl, .glb, .pcd): the shape follows it, colours come from the photos."""
     hold_out_from: int = 10
     """From this many usable photos on, one is kept out of fit and field and only measures the result; 0: never."""
 

@@ -33,7 +33,7 @@ from head3d.render.types import RenderOutput, View
 from head3d.rendering import finish_under, make_views, subject_light, surface_cache
 from head3d.subject import Subject
 
-Format = Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light"]
+Format = Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light", "mitsuba"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -42,7 +42,7 @@ class ExportOptions:
     """How things are exported."""
 
     glb: GlbOptions = GlbOptions()
-    """Meshes and textures (glb, ply)."""
+    """Meshes and textures (glb, ply, mitsuba)."""
     splats: int = 300_000
     """How many Gaussians (splat, spz)."""
     spz_version: SpzVersion = 2
@@ -60,7 +60,7 @@ class ExportOptions:
     fps: int = 24
     """Pictures a second of videos."""
     views: tuple[str, ...] = ("front",)
-    """Named angles or yaw/pitch in degrees (exr)."""
+    """Named angles or yaw/pitch in degrees (exr, mitsuba)."""
     expression: str = "neutral"
     """As `head3d render` takes it (mp4, webm, exr)."""
 
@@ -81,7 +81,7 @@ def export(
         format: ``glb``: meshes with textures and 52 expressions; ``ply``: one mesh with vertex colours; ``splat``:
             Gaussians as .ply; ``spz``: the same, packed; ``mp4``, ``webm``: a turntable; ``transforms``: pictures with
             cameras, masks and depth for nerfstudio; ``exr``: colour, albedo, normal and depth of views; ``light``: an
-            HDR map and JSON.
+            HDR map and JSON; ``mitsuba``: a scene of Mitsuba 3.
         options: See :class:`ExportOptions`.
         out: A file, or a folder for formats of several files; in the subject's exports if None.
         config: Options of rendering and finishing; those of the last run if None.
@@ -102,7 +102,7 @@ def export(
         inside = [
             one
             for path in written
-            for one in (sorted(path.parent.rglob("*")) if path.name == "transforms.json" else [path])
+            for one in (sorted(path.parent.rglob("*")) if path.name in ("transforms.json", "scene.xml") else [path])
         ]
         subject.record_deliveries([one for one in inside if one.is_file()])
     emit(StageDone("export", time.monotonic() - started))
@@ -244,9 +244,16 @@ def _light(source: _Source, place: Path) -> list[Path]:
     return write_light(place, source.light.name, source.front.lighting)
 
 
+def _mitsuba(source: _Source, place: Path) -> list[Path]:
+    from head3d.export.mitsuba import write_mitsuba
+
+    views = source.views(source.options.views)
+    return [write_mitsuba(place, source.mesh, source.field, source.fit, views, options=source.options.glb)]
+
+
 _WRITERS = {
     "glb": _glb, "ply": _ply, "splat": _splat, "spz": _spz, "mp4": _video, "webm": _video,
-    "transforms": _transforms, "exr": _exr, "light": _light,
+    "transforms": _transforms, "exr": _exr, "light": _light, "mitsuba": _mitsuba,
 }  # fmt: skip
 
 
@@ -260,5 +267,5 @@ def _default_name(format: Format) -> str:
             return f"turntable.{format}"
         case "glb" | "ply":
             return f"head.{format}"
-        case "transforms" | "exr" | "light":
-            return {"transforms": "capture", "exr": "layers", "light": "light"}[format]
+        case "transforms" | "exr" | "light" | "mitsuba":
+            return {"transforms": "capture", "exr": "layers"}.get(format, format)

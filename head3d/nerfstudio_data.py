@@ -8,7 +8,7 @@ loads data parsers while it builds its own.
 # nerfstudio lives in an environment of its own (.ci/nerfstudio): the checks of this one cannot see it
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,20 +78,32 @@ class Head3dDataParser(DataParser):
 
 
 def _photos(subject: Subject) -> tuple[list[Path], list[Path], list[HeadCameras]]:
-    """Files of the fitted photos, masks (written once, beside other exports), cameras as training left them."""
+    """Photos, masks of the person, cameras as training left them.
+
+    nerfstudio takes masks only with pictures of one size: all are filled up on the right and below, where no mask is.
+    """
     trained, fit, names = subject.field(), subject.fit(), subject.fitted_photos()
     listed = [one.name for one in subject.photos()]
     observed = {one.photo.name: one for one in subject.observations()}
+    size = max(one.size[0] for one in fit.cameras), max(one.size[1] for one in fit.cameras)
     place = store.make_folder(subject.path / "exports" / "nerfstudio")
+    made = (subject.path / "field" / "field.json").stat().st_mtime
     files, masks = [], []
     for name in names:
-        number = listed.index(name)
-        files.append(subject.path / "photos" / f"{number:03d}.png")
-        mask = place / f"{number:03d}_mask.png"
-        if not mask.is_file():
-            store.write_png(mask, (np.asarray(observed[name].parsing.matte) > PERSON).astype(np.uint8) * 255)
+        file, mask = (place / f"{listed.index(name):03d}_{what}.png" for what in ("photo", "mask"))
+        if not all(one.is_file() and one.stat().st_mtime >= made for one in (file, mask)):
+            store.write_png(file, _filled_up(observed[name].photo.rgb_srgb, size))
+            person = np.asarray(observed[name].parsing.matte) > PERSON
+            store.write_png(mask, _filled_up(person.astype(np.uint8) * 255, size))
+        files.append(file)
         masks.append(mask)
-    return files, masks, list(refined_cameras(fit.cameras, trained.turn, trained.shift))
+    cameras = refined_cameras(fit.cameras, trained.turn, trained.shift)
+    return files, masks, [replace(camera, size=size) for camera in cameras]
+
+
+def _filled_up(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    more = [(0, wanted - given) for wanted, given in zip(size, pixels.shape, strict=False)]
+    return np.pad(pixels, [*more, *[(0, 0)] * (pixels.ndim - 2)])
 
 
 def _capture(subject: Subject) -> tuple[list[Path], list[Path], list[HeadCameras]]:

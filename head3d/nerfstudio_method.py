@@ -110,6 +110,12 @@ class Head3dModel(Model):
             "slope": seen.gradient.norm(dim=-1, keepdim=True),
         }
 
+    def get_rgba_image(self, outputs: dict[str, Tensor], output_name: str = "rgb") -> Tensor:
+        """Colours without the grey behind the head, and its coverage: what ns-export makes points of."""
+        alpha = outputs["accumulation"]
+        grey = self.config.background * (1 - alpha)
+        return torch.cat([((outputs[output_name] - grey) / alpha.clamp(min=1e-3)).clamp(0, 1), alpha], dim=-1)
+
     def get_loss_dict(
         self, outputs: dict[str, Tensor], batch: dict[str, Any], metrics_dict: dict[str, Tensor] | None = None
     ) -> dict[str, Tensor]:

@@ -13,10 +13,10 @@ from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, S
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
     completion_version,
-    head_model_version,
     headshot_inputs,
     light_content,
     parsing_version,
+    shape_content,
     sources_sha,
 )
 from head3d.stages import Job, Stage, run_stages
@@ -120,7 +120,12 @@ def fit(job: Job) -> None:
 
     observations = split_held_out(job.subject.observations(), job.config)[0]
     cameras = given_cameras(observations, emit=job.emit)
-    fitted = fit_head(observations, config=job.config.fit, cameras=cameras, emit=job.emit)
+    scan = None
+    if job.config.scan:
+        from head3d.capture.scan import read_scan
+
+        scan = read_scan(Path(job.config.scan))
+    fitted = fit_head(observations, config=job.config.fit, cameras=cameras, scan=scan, emit=job.emit)
     write_fit(job.folder, fitted, photos=[one.photo.name for one in observations])
 
 
@@ -266,7 +271,7 @@ BEFORE_REPORT = ("capture", "perception", "fit", "field", "views", "headshots")
 STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
     Stage("perception", 2, ("capture",), lambda c: c.perception, perception, extra=parsing_version),
-    Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=head_model_version),
+    Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=shape_content),
     Stage(
         "field",
         4,

@@ -42,11 +42,11 @@ def headshot_inputs(job: Job) -> Any:
     return [backdrop_content(job), refined_by(job.config.refine)]
 
 
-def head_model_version(job: Job) -> str:
-    """A new head model makes every fit stale."""
+def shape_content(job: Job) -> Any:
+    """What the head's shape comes from beside photos: a new head model or another scan makes a fit stale."""
     from head3d.morphable.anny_source import ANNY_VERSION
 
-    return ANNY_VERSION
+    return [ANNY_VERSION, _content(Path(job.config.scan))] if job.config.scan else ANNY_VERSION
 
 
 def parsing_version(job: Job) -> str:

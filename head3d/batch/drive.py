@@ -147,7 +147,7 @@ def settle(
 def start(item: Item, entry: Entry, ledger: Ledger, pool: Pool, command: Command, tell: Tell) -> None:
     """Start a subject's worker."""
     spec = ledger.job(item.name)
-    write_spec(spec, item.on(ledger.subject(item.name)))
+    write_spec(spec, item.on(ledger.subject(item.name), cache=ledger.cache(item.name)))
     attempt = len(entry.failures) + 1
     tell(item.name, JobStart(item.name, attempt))
     log = ledger.log(item.name)

@@ -90,6 +90,10 @@ class Ledger:
         """What its worker said."""
         return self.out / "logs" / f"{name}.log"
 
+    def cache(self, name: str) -> Path:
+        """Photos that were fetched for one, while it is not done."""
+        return self.out / "fetched" / name
+
     def job(self, name: str) -> Path:
         """What its worker is told."""
         return self.out / "jobs" / f"{name}.json"

@@ -137,7 +137,7 @@ class _Driver:
             self._tell(name, JobEnd(name, entry.state, 0.0, why="as before"))
             return
         spec = ledger.job(name)
-        write_spec(spec, item.on(ledger.subject(name)))
+        write_spec(spec, item.on(ledger.subject(name), cache=ledger.cache(name)))
         self._tell(name, JobStart(name, len(entry.failures) + 1))
         log = str(ledger.log(name).resolve())
         reference = self._task.remote(str(spec.resolve()), log, self._limits, self._threads, self._worker)

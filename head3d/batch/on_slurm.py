@@ -33,7 +33,7 @@ class Shard:
 
 def submit(
     words: Sequence[str], *, tasks: int, out: Path, parameters: Mapping[str, str], cluster: str = "slurm"
-) -> list[str]:
+) -> list[Any]:
     """Submit a batch.
 
     Args:
@@ -44,7 +44,7 @@ def submit(
         cluster: ``slurm``, or ``local`` for processes on this machine.
 
     Returns:
-        The ids of the jobs.
+        submitit's jobs; whoever starts processes of this machine must hold on to them until they have ended.
     """
     executor = _executor(out / "slurm", cluster)
     try:
@@ -53,8 +53,7 @@ def submit(
         raise ConfigError(f"submitit: {error}.", hint="--slurm-set slurm_partition=gpu timeout_min=600") from error
     kept = without_options(words, {"--slurm": 1, "--slurm-set": -1, "--shard": 1})
     with executor.batch():
-        jobs = [executor.submit(Shard(kept, f"{index}/{tasks}")) for index in range(tasks)]
-    return [str(job.job_id) for job in jobs]
+        return [executor.submit(Shard(kept, f"{index}/{tasks}")) for index in range(tasks)]
 
 
 def without_options(words: Sequence[str], options: Mapping[str, int]) -> list[str]:

@@ -25,11 +25,12 @@ from head3d.capture.photos import PHOTO_SUFFIXES
 from head3d.capture.video import VIDEO_SUFFIXES
 from head3d.config import arguments_from_yaml, load_config
 from head3d.errors import ConfigError, ConsentMissing, InputError
+from head3d.jobs.remote import is_url, remote_files
 from head3d.jobs.spec import JobSpec, Picture
 from head3d.pipeline import choose_stages
 from head3d.subject import Consent, consent_of
 
-SHARED = ("preset", "options", "stages", "views", "light", "size", "consent", "renders")
+SHARED = ("preset", "options", "stages", "views", "light", "size", "consent", "renders", "results")
 OWN = (*SHARED, "name", "photos")
 LONGEST_NAME = 100
 NAME = re.compile(r"[^\W_][\w .,+@()-]*", re.UNICODE)
@@ -49,14 +50,14 @@ class Item:
     name: str
     job: JobSpec
 
-    def on(self, subject: Path) -> JobSpec:
-        """The job, in a subject folder."""
-        return replace(self.job, subject=str(subject.resolve()))
+    def on(self, subject: Path, *, cache: Path) -> JobSpec:
+        """The job, in a subject folder; what URLs hold is fetched into ``cache``."""
+        return replace(self.job, subject=str(subject.resolve()), cache=str(cache.resolve()))
 
     def files(self) -> list[Path]:
-        """The photos and videos, as capture will read them."""
+        """The photos and videos of this machine, as capture will read them."""
         found: list[Path] = []
-        for source in map(Path, self.job.photos):
+        for source in (Path(one) for one in self.job.photos if not is_url(one)):
             if source.is_dir():
                 found += sorted(one for one in source.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
             else:
@@ -69,12 +70,15 @@ class Item:
         Paths are no part of it, so a batch that moved to another disk goes on.
         """
         what = self.job.plain()
-        del what["subject"], what["photos"]
+        del what["subject"], what["photos"], what["cache"]
+        if not self.job.results:
+            del what["results"]
         if self.job.consent is not None:
             del what["consent"]["date"]  # that of the day the batch was started
         if self.job.preset.endswith((".yaml", ".yml")):
             what["preset"] = store.sha256_file(Path(self.job.preset))
         contents = [[one.name, _sha_or_missing(one)] for one in self.files()]
+        contents += [entry for one in self.job.photos if is_url(one) for entry in _remote_or_missing(one)]
         stages = {stage.name: stage.version for stage in choose_stages(self.job.stages or ())}
         return store.sha256_of([what, contents, stages, __version__])
 
@@ -190,6 +194,7 @@ def _item(entry: Mapping[str, Any], base: Path, where: str) -> Item:
         stages=stages,
         consent=_consent(entry.get("consent"), where),
         pictures=tuple(_picture(one, index, where) for index, one in enumerate(entry.get("renders") or ())),
+        results=_results(entry.get("results"), name, where),
     )
     return Item(name, job)
 
@@ -206,7 +211,9 @@ def _options(content: Any, where: str) -> Iterator[str]:
 def _photos(content: Any, base: Path, where: str) -> Iterator[str]:
     for word in _words(content, where):
         path = base / word
-        if any(sign in word for sign in "*?["):
+        if is_url(word):
+            yield word
+        elif any(sign in word for sign in "*?["):
             found = sorted(base.glob(word)) if not Path(word).is_absolute() else []
             if not found:
                 raise InputError(f"{where}: no file is called {word}.", hint=f"Patterns are relative to {base}.")
@@ -253,8 +260,25 @@ def _picture(content: Any, index: int, where: str) -> Picture:
     return Picture(**fields, folder=f"{index:02d}")
 
 
+def _results(content: Any, name: str, where: str) -> str:
+    if not content:
+        return ""
+    if not isinstance(content, str) or not is_url(content):
+        raise ConfigError(
+            f"{where}: results {content!r} is no URL.", hint="results: s3://bucket/heads; or leave it out."
+        )
+    return f"{content.rstrip('/')}/{name}"
+
+
 def _same(value: Any) -> Any:
     return value
+
+
+def _remote_or_missing(url: str) -> list[list[str]]:
+    try:
+        return [list(one) for one in remote_files(url)]
+    except InputError as error:
+        return [[url, error.message]]  # as below
 
 
 def _sha_or_missing(path: Path) -> str:

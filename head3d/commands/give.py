@@ -18,22 +18,22 @@ class Export:
 
     subject: tyro.conf.Positional[Path]
     """The subject folder."""
-    format: Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light"] = "glb"
+    format: Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light", "mitsuba"] = "glb"
     """glb: meshes, textures, 52 ARKit expressions; ply: one mesh with vertex colours; splat: 3D Gaussians (.ply); spz:
     the same, packed; mp4, webm: a turntable; transforms: pictures, cameras, masks, depth for nerfstudio; exr: colour,
-    albedo, normal, depth of views; light: an HDR map and JSON."""
+    albedo, normal, depth of views; light: an HDR map and JSON; mitsuba: a scene of Mitsuba 3."""
     out: Path | None = None
     """A file, or a folder for formats of several files; in the subject's exports if not given."""
     texture_px: int = 2048
-    """glb: side of the textures."""
+    """glb, mitsuba: side of the textures."""
     detail: Literal[0, 1, 2] = 1
-    """glb, ply, splats: 7,400, 30,000 or 120,000 triangles of skin."""
+    """glb, ply, mitsuba, splats: 7,400, 30,000 or 120,000 triangles of skin."""
     splats: int = 300_000
     """splat, spz: how many Gaussians."""
     spz_version: Literal[2, 3] = 2
     """spz: 3 keeps rotations finer, and fewer programs read it."""
     light: str = "soft-front"
-    """What splats, videos, captures and layers show the head under, or the light to export; as in `head3d render`."""
+    """Of splats, videos, captures, layers and scenes, or the light to export; as in `head3d render`."""
     light_yaw: float = 0.0
     """Carry the light round the head, degrees; > 0 towards the subject's left."""
     light_frame: Literal["head", "camera"] = "head"
@@ -43,13 +43,13 @@ class Export:
     backdrop: str = ""
     """mp4, webm: painted, #rrggbb or a picture; that of the last run if not given."""
     size: int = 512
-    """mp4, webm, transforms, exr: height and width of pictures, px."""
+    """mp4, webm, transforms, exr, mitsuba: height and width of pictures, px."""
     frames: int = 72
     """mp4, webm, transforms: how many pictures."""
     fps: int = 24
     """mp4, webm: pictures a second."""
     views: str = "front"
-    """exr: named angles, with commas, or yaw/pitch degrees."""
+    """exr, mitsuba: named angles, with commas, or yaw/pitch degrees."""
     expression: str = "neutral"
     """mp4, webm, exr: as in `head3d render`."""
 

@@ -32,6 +32,8 @@ class Batch:
     """Only these views, with commas: front,30/-10."""
     size: int = 0
     """Height and width of pictures, px."""
+    results: str = ""
+    """URL of a folder (s3://, gs://, file://) that gets what each subject became, beside OUT."""
     set: tuple[str, ...] = ()
     """More options of `head3d run`, as KEY=VALUE: train.steps=800."""
     consent_by: str = ""
@@ -80,13 +82,15 @@ def batch(words: Sequence[str]) -> int:
     if options.slurm:
         from head3d.batch.on_slurm import submit
 
-        print("\n".join(submit(words, tasks=options.slurm, out=options.out, parameters=_pairs(options.slurm_set))))
+        jobs = submit(words, tasks=options.slurm, out=options.out, parameters=_pairs(options.slurm_set))
+        print("\n".join(str(job.job_id) for job in jobs))
         return 0
     overrides = {
         "preset": options.preset,
         "stages": options.stages,
         "views": options.views,
         "size": options.size or None,
+        "results": options.results,
         "options": [word for key, value in _pairs(options.set).items() for word in (f"--{key}", *value.split())],
         "consent": _consent(options),
     }

@@ -8,23 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d import __version__
-from head3d.export.atlas import Chart, Unwrapped, ball_chart, charts_of, packed
+from head3d.export.atlas import Unwrapped
+from head3d.export.bake import EYES, bake
 from head3d.export.gltf import Material, Node, Primitive, glb_bytes
 from head3d.export.mesh import HeadMesh, Part
 from head3d.export.provenance import DIGITAL_SOURCE_TYPE, NOTE
-from head3d.export.texture import (
-    eye_colors,
-    eye_in_sight,
-    in_frames,
-    picture_of,
-    seamless_normals,
-    surface_look,
-    tangent_frames,
-    texels_of,
-)
 from head3d.field.radiance import RadianceField
 from head3d.geometry.mesh import vertex_normals
-from head3d.imaging.color import levels_from_linear, levels_from_srgb
 from head3d.imaging.io import encode_jpeg
 from head3d.morphable.expressions import eyeballs
 from head3d.morphable.types import HeadFit
@@ -42,9 +32,6 @@ ARKIT: tuple[str, ...] = (
 )  # fmt: skip
 """Blend shapes of ARKit's ARFaceAnchor, in alphabetical order. The head has no tongue: ``tongueOut`` moves nothing."""
 
-SHOULDERS_BELOW_M = -0.15
-SHOULDER_DENSITY, EYE_DENSITY = 0.55, 1.6
-"""Texels a metre against the head's: clothes get fewer, irises more."""
 MUCOSA, TEETH = (0.12, 0.03, 0.025), (0.62, 0.57, 0.47)
 """Linear RGB of what no photo shows: the inside of lips and lids, and teeth."""
 MATERIALS = (
@@ -76,39 +63,18 @@ def arkit_morphs(morphs: Float[Tensor, "E V 3"], names: Sequence[str]) -> Float[
 
 def head_glb(head: HeadMesh, trained: RadianceField, fit: HeadFit, *, options: GlbOptions = GlbOptions()) -> bytes:
     """A .glb of a head (see :func:`head3d.export.mesh.head_mesh`); glTF's frame is the head frame: m, Y up, Z front."""
-    side = options.texture_px
-    skin, eyes = head.part("skin"), (head.part("eye_right"), head.part("eye_left"))
-    balls = eyeballs(fit)
-    charts = [_at_density(chart) for chart in charts_of(skin.mesh)]
-    charts += [
-        ball_chart(eye.mesh, ball.forward, index=1 + k, density=EYE_DENSITY)
-        for k, (eye, ball) in enumerate(zip(eyes, balls, strict=True))
-    ]
-    unwrapped = packed([part.mesh for part in (skin, *eyes)], charts)
-    normals = seamless_normals(skin.mesh, unwrapped[0])
-    frames = tangent_frames(unwrapped[0], normals)
-    texels = texels_of(unwrapped[0], normals, side_px=side)
-    look = surface_look(trained, texels.place)
-    painted = [(texels, look.albedo)]
-    for eye, ball, flat in zip(eyes, balls, unwrapped[1:], strict=True):
-        of_eye = texels_of(flat, seamless_normals(eye.mesh, flat), side_px=side)
-        color = surface_look(trained, of_eye.place).albedo
-        in_sight = eye_in_sight(of_eye, ball, skin.mesh)
-        painted.append((of_eye, eye_colors(of_eye, color, ball, in_sight=in_sight)))
-    bumps = picture_of([(texels, in_frames(look.normal, texels, unwrapped[0], frames))], side_px=side)
-    images = [
-        encode_jpeg(levels_from_linear(picture_of(painted, side_px=side)), quality=95),
-        encode_jpeg(levels_from_srgb(0.5 * bumps + 0.5), quality=95),
-    ]
+    baked = bake(head, trained, fit, side_px=options.texture_px)
+    images = [encode_jpeg(baked.color, quality=95), encode_jpeg(baked.bumps, quality=95)]
     names = head.expression_names
     skins = (
-        _primitive(skin, names, 0, flat=unwrapped[0], tangents=frames.tangent),
+        _primitive(head.part("skin"), names, 0, flat=baked.skin, tangents=baked.tangent),
         _primitive(head.part("inner"), names, 2),
     )
     nodes = [Node("head", skins)]
-    for eye, ball, flat in zip(eyes, balls, unwrapped[1:], strict=True):
+    for name, ball, flat in zip(EYES, eyeballs(fit), baked.eyes, strict=True):
         x, y, z = ball.centre.tolist()
-        nodes.append(Node(eye.name, (_primitive(eye, names, 1, flat=flat, about=ball.centre),), (x, y, z)))
+        eye = _primitive(head.part(name), names, 1, flat=flat, about=ball.centre)
+        nodes.append(Node(name, (eye,), (x, y, z)))
     nodes.append(Node("teeth", (_primitive(head.part("teeth"), names, 3),)))
     notes = {"digital_source_type": DIGITAL_SOURCE_TYPE, "comment": NOTE}
     generator = f"head3d {__version__}"
@@ -135,8 +101,3 @@ def _primitive(
         uv=None if mesh.uv is None else mesh.uv.numpy(),
         tangents=None if tangents is None else tangents.numpy(),
     )
-
-
-def _at_density(chart: Chart) -> Chart:
-    low = float(chart.height_m) < SHOULDERS_BELOW_M
-    return Chart(chart.mesh, chart.faces, chart.plane * SHOULDER_DENSITY, chart.height_m) if low else chart

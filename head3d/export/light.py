@@ -37,13 +37,17 @@ def light_map(light: Lighting, *, height: int = 256) -> Float[Tensor, "H W 3"]:
     return radiance
 
 
+def rgbe_bytes(radiance: Float[Tensor, "H W 3"]) -> bytes:
+    """A picture of linear RGB as a Radiance .hdr file."""
+    done, encoded = cv2.imencode(".hdr", np.ascontiguousarray(radiance.numpy()[..., ::-1], dtype=np.float32))
+    assert done
+    return encoded.tobytes()
+
+
 def write_light(folder: Path, name: str, light: Lighting) -> list[Path]:
     """Write NAME.hdr (which `head3d render --light NAME.hdr` reads) and NAME.json."""
-    pixels = light_map(light).numpy()[..., ::-1]
-    done, encoded = cv2.imencode(".hdr", np.ascontiguousarray(pixels, dtype=np.float32))
-    assert done
     picture, numbers = folder / f"{name}.hdr", folder / f"{name}.json"
-    store.write_bytes(picture, encoded.tobytes())
+    store.write_bytes(picture, rgbe_bytes(light_map(light)))
     lamps = light.lamps
     payload = {
         "frame": "head: +X the subject's left, +Y up, +Z out of the face; metres",

@@ -42,15 +42,32 @@ def vertex_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) ->
     return torch.nn.functional.normalize(summed, dim=-1, eps=1e-20)
 
 
-def write_ply(path: Path, mesh: Mesh, *, colors: Float[Tensor, "V 3"] | None = None) -> None:
-    """Write a binary PLY; ``colors`` are sRGB in [0, 1]."""
-    vertices = mesh.vertices.detach().cpu().numpy().astype("<f4")
-    fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4")]
+def write_ply(
+    path: Path,
+    mesh: Mesh,
+    *,
+    colors: Float[Tensor, "V 3"] | None = None,
+    normals: Float[Tensor, "V 3"] | None = None,
+    uv: bool = False,
+) -> None:
+    """Write a binary PLY.
+
+    Args:
+        path: The file.
+        mesh: m.
+        colors: sRGB in [0, 1].
+        normals: Unit, outwards.
+        uv: Write the mesh's texture coordinates, too.
+    """
+    columns = {"xyz": mesh.vertices, ("nx", "ny", "nz"): normals, "uv": mesh.uv if uv else None}
+    given = {names: values.detach().cpu().numpy() for names, values in columns.items() if values is not None}
+    fields = [(name, "<f4") for names in given for name in names]
     if colors is not None:
         fields += [("red", "u1"), ("green", "u1"), ("blue", "u1")]
-    table = np.zeros(len(vertices), dtype=fields)
-    for axis, name in enumerate("xyz"):
-        table[name] = vertices[:, axis]
+    table = np.zeros(len(mesh.vertices), dtype=fields)
+    for names, values in given.items():
+        for axis, name in enumerate(names):
+            table[name] = values[:, axis]
     if colors is not None:
         levels = (colors.detach().cpu().numpy().clip(0, 1) * 255 + 0.5).astype(np.uint8)
         for channel, name in enumerate(("red", "green", "blue")):

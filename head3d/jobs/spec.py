@@ -45,12 +45,14 @@ class JobSpec:
 
     Attributes:
         subject: The subject folder.
-        photos: Files and folders; empty to go on with those already in the subject.
+        photos: Files, folders and URLs; empty to go on with those already in the subject.
         preset: A preset's name or a yaml file.
         options: As on the command line: ``("--train.steps", "800")``.
         stages: Names, all if empty, no run at all if None.
         consent: Who agreed; None keeps the subject's record.
         pictures: To render afterwards.
+        cache: Folder for what is fetched from URLs, removed when the job is done.
+        results: URL of a folder that gets what was made; "" leaves it in the subject folder alone.
     """
 
     subject: str
@@ -60,6 +62,8 @@ class JobSpec:
     stages: tuple[str, ...] | None = ()
     consent: Consent | None = None
     pictures: tuple[Picture, ...] = field(default=())
+    cache: str = ""
+    results: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""

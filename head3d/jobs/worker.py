@@ -50,19 +50,25 @@ def work(spec: JobSpec, *, emit: Emit) -> dict[str, Any]:
         ``pictures``: paths of the further pictures.
     """
     from head3d.config import load_config
+    from head3d.jobs import remote
     from head3d.pipeline import run
     from head3d.subject import Subject
 
     subject = Subject(Path(spec.subject))
+    cache = Path(spec.cache) if spec.cache else subject.path / "fetched"
     if spec.stages is not None:
         config = load_config(spec.preset, *spec.options)
-        run(spec.photos, subject.path, config=config, consent=spec.consent, stages=spec.stages, emit=emit)
+        photos = remote.fetch(spec.photos, cache)
+        run(photos, subject.path, config=config, consent=spec.consent, stages=spec.stages, emit=emit)
     pictures = [path for one in spec.pictures for path in _render(subject.path, one, emit)]
     files: dict[str, dict[str, str]] = {}
     for stage, record in subject.require().ledger().stages.items():
         if stage not in UNTIMED:
             files |= {name: _checksum(subject.path / name, sha) for name, sha in record.files.items()}
     files |= {path.relative_to(subject.path).as_posix(): _checksum(path, "") for path in pictures}
+    if spec.results:
+        remote.send(subject.path, files, spec.results)
+    remote.forget(cache)
     return {"files": files, "pictures": [path.relative_to(subject.path).as_posix() for path in pictures]}
 
 

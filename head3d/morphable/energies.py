@@ -41,6 +41,24 @@ class PointTargets:
     huber: float = 2.5
 
 
+@shaped
+@dataclass(frozen=True)
+class SurfaceTarget:
+    """Vertices of the neutral head, and planes that a scan says they lie in (head frame, m).
+
+    Attributes:
+        vertices: Indices.
+        points: A point of each plane.
+        normals: Unit.
+        sigma_m: Standard deviations.
+    """
+
+    vertices: Int[Tensor, "K"]
+    points: Float[Tensor, "K 3"]
+    normals: Float[Tensor, "K 3"]
+    sigma_m: Float[Tensor, "K"]
+
+
 @dataclass(frozen=True)
 class Priors:
     """Weights of the priors, per unit of a coefficient squared (fit_findings: the values that worked on scans).
@@ -182,6 +200,16 @@ def _similarity_columns(
     translation = d_local @ (rig / state.log_scale.exp())
     scale = d_local @ -(local - turned)[:, :, None]
     return torch.cat([rotation, translation, scale], dim=2)
+
+
+def add_surface(equations: NormalEquations, model: HeadModel, state: FitState, target: SurfaceTarget) -> None:
+    """Add the distances of vertices to their planes: linear in the identity, and in nothing else."""
+    basis = model.identity_basis[:, target.vertices].double()
+    places = model.mean[target.vertices].double() + torch.einsum("i,ikc->kc", state.identity, basis)
+    weighted = target.normals / target.sigma_m[:, None]
+    residual = ((places - target.points) * weighted).sum(-1)
+    equations.cost += float(residual.pow(2).sum())
+    equations.add(torch.arange(len(state.identity)), torch.einsum("ikc,kc->ki", basis, weighted), residual)
 
 
 def add_priors(

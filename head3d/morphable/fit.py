@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from head3d.capture.scan import Scan
 from head3d.errors import TooFewPhotos
 from head3d.events import Emit, Progress, ignore
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.conventions import INTERPUPILLARY_M
-from head3d.morphable.energies import PointTargets, Priors, project_points, surface_points
+from head3d.morphable.energies import PointTargets, Priors, SurfaceTarget, project_points, surface_points
 from head3d.morphable.eyes import turn_eyes
 from head3d.morphable.flow import flow_targets
 from head3d.morphable.head_model import expression_ridge, load_head_model
 from head3d.morphable.landmark_targets import landmark_targets
+from head3d.morphable.scan_fit import beyond_model, match_scan, place_scan
 from head3d.morphable.silhouette import silhouette_targets
 from head3d.morphable.solve import minimise
 from head3d.morphable.start import start_state
@@ -30,6 +32,8 @@ from head3d.perception.types import Observation
 
 INTERPUPILLARY_WINDOW_PX = 65.0
 """Distance between the pupils in a working picture (windows.py), about."""
+SCAN_ROUNDS = 6
+"""Times the head is matched to a scan again."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def fit_head(
     config: FitConfig,
     model: HeadModel | None = None,
     cameras: Sequence[Cameras] | None = None,
+    scan: Scan | None = None,
     emit: Emit = ignore,
 ) -> HeadFit:
     """Fit one head to all photos.
@@ -73,18 +78,19 @@ def fit_head(
         config: Options.
         model: Head model; the default one if None.
         cameras: Known cameras, one per photo, in a frame that is a similarity of the head frame; None hides them.
+        scan: Of this head, in whatever frame: the shape follows it, cameras and expressions follow the photos.
         emit: Hears progress.
 
     Raises:
         TooFewPhotos: No photo.
-        FitFailed: The photos do not form a head.
+        FitFailed: The photos do not form a head, or the scan does not lie on it.
     """
     if not observations:
         raise TooFewPhotos("no usable photo is left.", hint="give at least one photo with a clear view of the face.")
     model = load_head_model() if model is None else model
     ridge = expression_ridge(model)
     state, known_focal = start_state(model, observations, focal_ratio=config.focal_ratio, cameras=cameras)
-    steps = 3 + config.silhouette_rounds + config.flow_rounds
+    steps = 3 + config.silhouette_rounds + config.flow_rounds + SCAN_ROUNDS * (scan is not None)
     done = 0
 
     def advance(what: str) -> None:
@@ -95,7 +101,15 @@ def fit_head(
     start_focal = state.log_focal.clone()
     priors = Priors(identity=config.identity_ridge, expression=config.expression_ridge)
 
-    def solve(at: FitState, targets: list[PointTargets], *, rounds: int, focal: bool, expression: bool) -> FitState:
+    def solve(
+        at: FitState,
+        targets: list[PointTargets],
+        *,
+        rounds: int,
+        focal: bool,
+        expression: bool,
+        surface: SurfaceTarget | None = None,
+    ) -> FitState:
         free_focal = focal and len(observations) > 1 and not bool(known_focal.all())
         return minimise(
             model,
@@ -106,6 +120,7 @@ def fit_head(
             start_log_focal=start_focal,
             known_focal=known_focal,
             rounds=rounds,
+            surface=surface,
             freeze_expression=not expression,
         )
 
@@ -124,6 +139,8 @@ def fit_head(
 
     windows = [cut_window(observation) for observation in observations]
     outlines: list[PointTargets] = []
+    flow: list[PointTargets] = []
+    trust = [0.0] * len(observations)
     for k in range(config.silhouette_rounds):
         outlines = _outlines(model, state, windows, config=config, reach=0.25 if k < 2 else 0.12)
         state = solve(state, landmarks(state, full) + outlines, rounds=3, focal=k >= 2, expression=True)
@@ -142,6 +159,15 @@ def fit_head(
                 expression=True,
             )
             advance("cross-view flow")
+    offsets = torch.zeros_like(model.mean)
+    if scan is not None:
+        placed = place_scan(scan, model, state.vertices(model, None))
+        seen = landmarks(state, [1 - 0.7 * t for t in trust]) + outlines + flow
+        for k in range(SCAN_ROUNDS):
+            surface = match_scan(placed, model, state.vertices(model, None), reach_m=0.02 if k < 2 else 0.01)
+            state = solve(state, seen, rounds=3, focal=True, expression=True, surface=surface)
+            advance("scan")
+        offsets = beyond_model(placed, model, state.vertices(model, None))
     eyes = turn_eyes(model, state, observations)
     albedo, sh = fit_texture(model, state, windows)
     advance("texture and light")
@@ -149,7 +175,7 @@ def fit_head(
     return HeadFit(
         model=model,
         identity=state.identity.float(),
-        offsets=torch.zeros_like(model.mean),
+        offsets=offsets,
         expression=state.expression.float(),
         joints=joints,
         sh=sh,

@@ -11,8 +11,10 @@ from head3d.morphable.energies import (
     NormalEquations,
     PointTargets,
     Priors,
+    SurfaceTarget,
     add_points,
     add_priors,
+    add_surface,
     empty_equations,
     point_term,
 )
@@ -30,6 +32,7 @@ def minimise(
     start_log_focal: Float[Tensor, "G"],
     known_focal: Bool[Tensor, "G"],
     rounds: int,
+    surface: SurfaceTarget | None = None,
     freeze_expression: bool = False,
     freeze_identity: bool = False,
 ) -> FitState:
@@ -44,6 +47,7 @@ def minimise(
         start_log_focal: Centre of the focal prior.
         known_focal: Lenses whose focal length is kept.
         rounds: Steps at most.
+        surface: What a scan says of the neutral head.
         freeze_expression: Keep expressions.
         freeze_identity: Keep identity.
 
@@ -57,6 +61,8 @@ def minimise(
         equations = empty_equations(layout_of(at))
         for term in terms:
             add_points(equations, at, term)
+        if surface is not None:
+            add_surface(equations, model, at, surface)
         add_priors(
             equations,
             model,

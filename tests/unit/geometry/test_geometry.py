@@ -149,3 +149,14 @@ class TestMesh:
         assert isinstance(again, trimesh.Trimesh)
         assert torch.allclose(torch.tensor(again.vertices).float(), mesh.vertices, atol=1e-6)
         assert again.faces.tolist() == mesh.faces.tolist()
+
+    def test_ply_carries_normals_and_texture_coordinates(self, tmp_path: Path) -> None:
+        uv = torch.rand(3, 2)
+        mesh = Mesh(torch.rand(3, 3), torch.tensor([[0, 1, 2]]), uv)
+        normals = torch.nn.functional.normalize(torch.randn(3, 3), dim=-1)
+        write_ply(tmp_path / "m.ply", mesh, colors=torch.rand(3, 3), normals=normals, uv=True)
+        again = trimesh.load_mesh(tmp_path / "m.ply", process=False)
+        table = again.metadata["_ply_raw"]["vertex"]["data"]
+        for names, wanted in ((["nx", "ny", "nz"], normals), (["u", "v"], uv)):
+            read = torch.stack([torch.tensor(table[name].copy()).reshape(-1) for name in names], dim=-1)
+            assert torch.equal(read, wanted)

@@ -11,6 +11,7 @@ from head3d.geometry.rotations import angle_between
 from head3d.morphable.energies import (
     PointTargets,
     Priors,
+    SurfaceTarget,
     add_points,
     empty_equations,
     point_term,
@@ -105,6 +106,25 @@ def exact_targets(model: HeadModel, state: FitState) -> list[PointTargets]:
 
 
 class TestMinimise:
+    def test_planes_of_a_scan_give_back_the_identity(self) -> None:
+        model = small_model()
+        truth = true_state(model, given=False)
+        places = model.mean.double() + torch.einsum("i,ivc->vc", truth.identity, model.identity_basis.double())
+        normals = torch.nn.functional.normalize(torch.randn(300, 3, generator=torch.Generator().manual_seed(5)), dim=-1)
+        surface = SurfaceTarget(torch.arange(300), places, normals.double(), torch.full((300,), 1e-4).double())
+        solved = minimise(
+            model,
+            replace(truth, identity=torch.zeros(6).double()),
+            targets=[],
+            priors=Priors(),
+            expression_ridge=torch.ones(4),
+            start_log_focal=truth.log_focal,
+            known_focal=torch.tensor([True]),
+            rounds=4,
+            surface=surface,
+        )
+        assert torch.allclose(solved.identity, truth.identity, atol=1e-3)
+
     @pytest.mark.parametrize("given", [False, True])
     def test_exact_landmarks_give_back_the_head_and_its_poses(self, given: bool) -> None:
         model = small_model()
