@@ -90,7 +90,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
     "train-refiner": ("train the net that sharpens and enlarges pictures", training.train_refiner),
-    "presets": ("list the presets of runs and the frames of pictures", tryout.presets),
+    "presets": ("list the presets of runs, frames of pictures, garments", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }
 """Name, one line for the overview, and what it does."""

@@ -96,6 +96,11 @@ class Render:
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
+    garment: str = ""
+    """What the person wears instead of the photos' clothes: crew-neck, open-collar, shirt-tie, blazer, suit; own for
+    those of the photos; that of the last run if not given."""
+    garment_color: str = ""
+    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""
@@ -140,6 +145,8 @@ def render_command(words: Sequence[str]) -> int:
         "gloss",
         "backdrop",
         "match",
+        "garment",
+        "garment_color",
         "crop",
         "size",
         "expression",
