@@ -64,9 +64,9 @@ def pad(places: Array) -> Array:
 def tucked(under: Cloth, torso: Torso) -> Cloth:
     """What is worn under the jacket, pressed flat where lapels and collar lie on it."""
     x, y, z = under.vertices.T
-    covered = (z > -0.02) & (y < -0.126) & (np.abs(x) > roll_line(y))
+    covered = (z > -0.02) & (y < -0.112) & (np.abs(x) > roll_line(y) - 0.006)
     azimuth, way, off = torso.locate(under.vertices[covered])
-    how_far = smooth_rise(np.abs(x) - roll_line(y), 0.0, 0.010) * smooth_rise(-y, 0.126, 0.146)
+    how_far = smooth_rise(np.abs(x) - roll_line(y), -0.006, 0.004) * smooth_rise(-y, 0.112, 0.130)
     down = np.maximum(off - (OFF_M - 0.0020), 0) * how_far[covered]
     pressed = under.vertices.copy()
     pressed[covered] = torso.at(azimuth, way, off_m=off - down)
@@ -157,9 +157,9 @@ def _collar(torso: Torso) -> Cloth:
     )
     edge = torso.guided(
         [
-            (180.0, COLLAR_FALL_M[0], OFF_M + 0.0028),
-            (120.0, COLLAR_FALL_M[0] + 0.003, OFF_M + 0.0028),
-            (84.0, COLLAR_FALL_M[1], OFF_M + 0.0028),
+            (180.0, COLLAR_FALL_M[0], OFF_M + 0.0014),
+            (120.0, COLLAR_FALL_M[0] + 0.003, OFF_M + 0.0014),
+            (84.0, COLLAR_FALL_M[1], OFF_M + 0.0014),
             knot((0.0985, -0.1500), OFF_M + 0.0045),
             knot(COLLAR_TIP, OFF_M + 0.0060),
         ],
@@ -173,7 +173,7 @@ def _collar(torso: Torso) -> Cloth:
     outward = np.stack([points[..., 0], 0 * points[..., 0] + 0.03, points[..., 2] + 0.03], -1)
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
     points = points + outward * (0.0035 * np.sin(np.pi * np.clip(u / 0.7, 0, 1)) * (1 - u))[None, :, None]
-    points = torso.lifted(points, OFF_M + 0.0026)
+    points = torso.lifted(points, OFF_M + 0.0014)
     points[0, :, 0] = 0.0  # both halves meet in the middle of the back
     # the fold turns in to the shirt's collar
     ways = ((0.007, -0.016), (0.0055, -0.006), (0.0035, -0.0012), (0.0013, 0.0))
