@@ -1,5 +1,6 @@
 """Who wears what: a person's field without its own clothes, and the garment on it, for any picture."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,12 +36,18 @@ class Wearer:
         torso = make_torso(fit.model)
         vertices = fit.vertices().detach().float()
         self.outfit = outfit
-        bare = bare_field(trained, fit, photos, torso, keep_m=keep_below(outfit))
-        self.field, self.hangs = bare.field, torch.from_numpy(bare.hangs).float()
-        self.cache = ShellCache(self.field)
-        self.cache.refresh(self.field)
+        device = trained.shape.device
+        here = trained if device.type == "cpu" else copy.deepcopy(trained).cpu()
+        bare = bare_field(here, fit, photos, torso, keep_m=keep_below(outfit))
+        self._bare, self.hangs = bare.field, torch.from_numpy(bare.hangs).float()
+        self._shade = _cache_of(self._bare)  # cloth is cut, drawn and lit on the CPU, wherever the field is
+        if device.type == "cpu":
+            self.field, self.cache = self._bare, self._shade
+        else:
+            self.field = copy.deepcopy(self._bare).to(device)
+            self.cache = _cache_of(self.field)
         self.chin_y = float(vertices[fit.model.groups["face"], 1].min()) - CHIN_M
-        self.dressing = _dressing(cut(outfit, torso), torso, fit, vertices, outfit, self.cache)
+        self.dressing = _dressing(cut(outfit, torso), torso, fit, vertices, outfit, self._shade)
         self._light_ready()
 
     def _light_ready(self) -> None:
@@ -67,7 +74,7 @@ class Wearer:
             return output
         away = ((camera.centre[0] - one.vertices) * one.normals).sum(-1, keepdim=True) < 0
         towards = torch.where(away, -one.normals, one.normals)  # the inside of a collar is lit from inside
-        light = arriving(one.vertices, towards, self.visible, self.cache, view.lighting, needed)
+        light = arriving(one.vertices, towards, self.visible, self._shade, view.lighting, needed)
         cloth = lit(one, samples, camera, view.lighting, light)
         hair, body = self._kinds(output, view)
         return composed(self._touched(output, view, body), cloth, hair=hair, bare=body)
@@ -77,7 +84,7 @@ class Wearer:
         solid = output.depth_m > 0
         points = backproject(output.depth_m, view.camera)
         hair = torch.zeros_like(output.alpha)
-        hair[solid] = (self.field.softness(points[solid]) - 1).clamp(0, 1)
+        hair[solid] = (self._bare.softness(points[solid]) - 1).clamp(0, 1)
         hair = (hair * 2).clamp(0, 1)
         low = ((self.chin_y - points[..., 1]) / 0.02).clamp(0, 1) * solid
         turn = (torch.atan2(points[..., 0], points[..., 2] + 0.03) + torch.pi) / (2 * torch.pi) * len(self.hangs)
@@ -95,6 +102,12 @@ class Wearer:
         rgb = output.rgb_linear.reshape(-1, 3).clone()
         rgb[rows] *= (1 - CONTACT * near)[:, None]
         return replace(output, rgb_linear=rgb.reshape(output.rgb_linear.shape))
+
+
+def _cache_of(field: RadianceField) -> ShellCache:
+    cache = ShellCache(field)
+    cache.refresh(field)
+    return cache
 
 
 def _dressing(
