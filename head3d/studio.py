@@ -100,12 +100,14 @@ class Studio:
             return None
         with self._preparing:
             outfit = choose_outfit(look.garment, look.garment_color)
-            return _kept(
+            assert outfit is not None, "a garment that is not one's own is an outfit"
+            worn = _kept(
                 self._wearers,
-                outfit,
+                outfit.garment,
                 lambda: wearer_of(self.subject, self.field, outfit),
                 most=KEPT_WEARERS,
             )
+            return worn.dyed(outfit) if worn is not None else None
 
     def view(self, look: Look, height_px: int) -> View:
         """Camera and light of a look; the width follows from its crop."""

@@ -47,7 +47,9 @@ class Wearer:
             self.field = copy.deepcopy(self._bare).to(device)
             self.cache = _cache_of(self.field)
         self.chin_y = float(vertices[fit.model.groups["face"], 1].min()) - CHIN_M
-        self.dressing = _dressing(cut(outfit, torso), torso, fit, vertices, outfit, self._shade)
+        cloth = cut(outfit, torso)
+        self._dye = torch.from_numpy(cloth.dye).long()
+        self.dressing = _dressing(cloth, torso, fit, vertices, outfit, self._shade)
         self._light_ready()
 
     def _light_ready(self) -> None:
@@ -56,6 +58,14 @@ class Wearer:
         about = mean_about(one.faces, len(one.vertices))
         self.visible = seen_from(one.vertices, one.faces, about, centre=centre)
         self.rim = spatial.KDTree(one.vertices.numpy())
+
+    def dyed(self, outfit: Outfit) -> "Wearer":
+        """The same garment in other colours, at once."""
+        assert outfit.garment == self.outfit.garment, "another garment must be cut"
+        other = copy.copy(self)
+        other.outfit = outfit
+        other.dressing = replace(self.dressing, albedo=torch.tensor(outfit.dyes)[self._dye])
+        return other
 
     @torch.no_grad()
     def dress(self, output: RenderOutput, view: View) -> RenderOutput:
