@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, give, machine, make, many, rate, training, tryout, view
+from head3d.commands import folder, give, machine, make, many, photo, rate, training, tryout, view
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -72,6 +72,7 @@ def command(name: str) -> Callable[[Sequence[str]], int]:
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "run": ("photos to head, headshots, contact sheet and report", make.run_command),
     "render": ("more headshots: other angles, lights, sizes", make.render_command),
+    "photo": ("your own photo before another backdrop; the place without you", photo.photo_command),
     "batch": ("many people, side by side or on a cluster", many.batch),
     "serve": ("an HTTP API with a queue", many.serve),
     "export": ("GLB, splats, video, captures, EXR for other programs", give.export_command),
@@ -90,7 +91,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
     "train-refiner": ("train the nets that sharpen and enlarge pictures", training.train_refiner),
-    "presets": ("list the presets of runs and the frames of pictures", tryout.presets),
+    "presets": ("list the presets of runs, frames of pictures, garments", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }
 """Name, one line for the overview, and what it does."""

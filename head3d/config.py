@@ -57,6 +57,10 @@ class ViewsConfig:
     """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo;
     "backdrop" for that of the place behind the person; a map (.hdr, .exr, .jpg, .png), or lamps (.yaml, .json)."""
     lighting: LightOptions = field(default_factory=LightOptions)
+    garment: str = "own"
+    """What the person wears: own, or one of `head3d presets` (crew-neck, open-collar, shirt-tie, blazer, suit)."""
+    garment_color: str = ""
+    """Colours of its parts, with commas: navy,white. Its usual ones if empty."""
     size_px: int = 1024
     """Height and width of a view, px."""
     confidence_png: bool = True

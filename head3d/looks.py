@@ -64,6 +64,10 @@ class Look:
     """Weights of the head model's units on top of the expression."""
     gaze: Literal["own", "camera"] = "own"
     """camera: the eyes look into it."""
+    garment: str = "own"
+    """See :func:`head3d.garments.catalogue.choose_outfit`."""
+    garment_color: str = ""
+    """Of its parts, with commas."""
     crop: CropName = "as-rendered"
     """The frame; see ``head3d.finish.crops``."""
 

@@ -153,11 +153,12 @@ def field(job: Job) -> None:
 
 def views(job: Job) -> None:
     """views/: the field from every named angle."""
+    from head3d.garments.catalogue import choose_outfit
     from head3d.kernels.library import choose_device
     from head3d.parts_views import write_order, write_view
     from head3d.render.confidence import view_confidence
     from head3d.render.volume import render_view
-    from head3d.rendering import make_views, photo_sight, subject_light, surface_cache
+    from head3d.rendering import make_views, photo_sight, subject_light, surface_cache, wearer_of
 
     trained = job.subject.field()
     options = job.config.views
@@ -172,9 +173,13 @@ def views(job: Job) -> None:
     trained = trained.to(choose_device(job.config.train.device))
     cache = surface_cache(trained)
     sight = photo_sight(job.subject, trained, cache)
+    wearer = wearer_of(job.subject, trained, choose_outfit(options.garment, options.garment_color))
+    if wearer is not None:
+        trained, cache = wearer.field, wearer.cache
     job.emit(StageStart("views", len(wanted)))
     for step, view in enumerate(wanted):
         output = render_view(trained, view, config=job.config.render, cache=cache)
+        output = output if wearer is None else wearer.dress(output, view)
         found = view_confidence(sight, output, view)
         write_view(job.folder / view.name, output, view, confidence=found, map_png=options.confidence_png)
         job.emit(Progress("views", step + 1, len(wanted), view.name))

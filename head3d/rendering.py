@@ -23,6 +23,8 @@ from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_bac
 from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
 from head3d.finish.framing import framed_views
 from head3d.finish.office import check_for_office, chosen_frame
+from head3d.garments.catalogue import Outfit, choose_outfit
+from head3d.garments.wear import Wearer
 from head3d.geometry.sh import Lighting
 from head3d.imaging.formats import PictureFormat, encode_pdf, exif_bytes
 from head3d.kernels.library import choose_device
@@ -117,6 +119,22 @@ def surface_cache(field: RadianceField) -> ShellCache:
     return cache
 
 
+def wearer_of(subject: Subject, field: RadianceField, outfit: Outfit | None) -> Wearer | None:
+    """A subject in a garment; None in its own clothes.
+
+    Args:
+        subject: Has the photos that say where its own clothes begin.
+        field: Theirs.
+        outfit: What is worn.
+    """
+    if outfit is None:
+        return None
+    fitted, used = subject.fit(), subject.fitted_photos()
+    labels = {one.photo.name: one.parsing.labels for one in subject.observations()}
+    photos = [(labels[name], camera) for name, camera in zip(used, fitted.cameras, strict=True) if name in labels]
+    return Wearer(field, fitted, photos, outfit)
+
+
 def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
     """What the photos of a subject saw (see :func:`head3d.render.confidence.sight_volume`)."""
     return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
@@ -132,6 +150,8 @@ def render(
     backdrop: str = "",
     match: str = "",
     enlarge: bool | None = None,
+    garment: str = "",
+    garment_color: str = "",
     crop: str = "",
     size: int | None = None,
     expression: str = "neutral",
@@ -157,6 +177,9 @@ def render(
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
         match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
         enlarge: Whether large heads are drawn anew by a net (see RefineConfig); as ``config`` says if None.
+        garment: Another one than the photos' clothes (see :func:`head3d.garments.catalogue.choose_outfit`); that of
+            ``config`` if empty.
+        garment_color: Of its parts, with commas; its usual colours if empty.
         crop: A frame around the head: one of :func:`head3d.finish.crops.crop_names`, or a yaml; none if empty.
         size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
@@ -188,6 +211,10 @@ def render(
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))
+    worn = (
+        (garment, garment_color) if garment else (options.views.garment, garment_color or options.views.garment_color)
+    )
+    outfit = choose_outfit(*worn)
     field, fitted, photos = subject.field(), subject.fit(), subject.fitted_photos()
     chosen = subject_light(light, light_options, field=field, photos=photos, finish=options.finish)
     size = max(frame.size_px) if frame else size or DEFAULT_SIZE
@@ -200,6 +227,9 @@ def render(
     started = time.monotonic()
     cache = surface_cache(field)
     sight = photo_sight(subject, field, cache)
+    wearer = wearer_of(subject, field, outfit)
+    if wearer is not None:
+        field, cache = wearer.field, wearer.cache
     outputs, beliefs = [], []
     vertices = fitted.model.vertices(fitted.identity, shown.units, shown.eyes) + fitted.offsets
     with torch.no_grad():
@@ -218,6 +248,7 @@ def render(
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
             )
+            picture = picture if wearer is None else wearer.dress(picture, view)
             outputs.append(picture)
             beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
             verdict = judge_sight(view.name, beliefs[-1].shares, config=options.gate)
@@ -231,14 +262,16 @@ def render(
     refined = refine_set(outputs, wanted, config=options.refine)
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
-        manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        manner = [shown.name, "to-camera" if gaze == "camera" else "", outfit.words if outfit else ""]
         manner.append(frame.name if frame else "")
-        words = [view.name, view.lighting_name, *(word.replace(":", "-") for word in manner if word), str(size)]
+        words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"
         with store.disk_errors(path):
             facts = {**shot.provenance, "refined": refined_by(options.refine), "confidence": str(belief.shares)}
             if frame:
                 facts["crop"] = frame.name
+            if outfit:
+                facts["garment"] = outfit.words
             pixels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
             dpi = frame.dpi if frame else 0
             written.append(write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer))

@@ -18,6 +18,8 @@ from head3d.config import Config, load_config
 from head3d.field.deform import Deformation
 from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
 from head3d.finish.windows import CROPS, aim
+from head3d.garments.catalogue import OWN, choose_outfit
+from head3d.garments.wear import Wearer
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume
 from head3d.looks import Look
@@ -32,7 +34,7 @@ from head3d.render.relight import EDGE_PX
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
 from head3d.render.volume import RenderConfig, render_view
-from head3d.rendering import finish_under, photo_sight, subject_light, surface_cache
+from head3d.rendering import finish_under, photo_sight, subject_light, surface_cache, wearer_of
 from head3d.subject import Subject
 
 T = TypeVar("T")
@@ -43,6 +45,8 @@ TILE_RAYS = 96 * 96
 """Rays of a tile: on a busy core less than 0.1 s, which is how long a stop may take."""
 KEPT = 12
 """Expressions, gazes and lights that are kept ready."""
+KEPT_WEARERS = 3
+"""Garments that are kept on: each is a field of its own."""
 OUTLINE_DIRECTIONS = 400
 """The head's outline is known by the places that lie farthest in this many directions."""
 
@@ -72,6 +76,7 @@ class Studio:
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
         self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
+        self._wearers: OrderedDict[Hashable, Wearer | None] = OrderedDict()
 
     def light(self, look: Look) -> ChosenLight:
         """The light of a look."""
@@ -89,6 +94,21 @@ class Studio:
         with self._preparing:
             posed = _kept(self._posed, _manner(look), lambda: self._pose(look))
             return posed, self._deformation(posed, look)
+
+    def wearer(self, look: Look) -> Wearer | None:
+        """The head in the garment of a look: seconds for a new one, then kept; None in its own clothes."""
+        if look.garment == OWN:
+            return None
+        with self._preparing:
+            outfit = choose_outfit(look.garment, look.garment_color)
+            assert outfit is not None, "a garment that is not one's own is an outfit"
+            worn = _kept(
+                self._wearers,
+                outfit.garment,
+                lambda: wearer_of(self.subject, self.field, outfit),
+                most=KEPT_WEARERS,
+            )
+            return worn.dyed(outfit) if worn is not None else None
 
     def view(self, look: Look, height_px: int) -> View:
         """Camera and light of a look; the width follows from its crop."""
@@ -133,14 +153,18 @@ class Studio:
         """
         view = view or self.view(look, height_px)
         posed, bent = self.prepare(look)
+        wearer = self.wearer(look)
         options = replace(self.config.render, oversample=oversample)
         if look.gloss is not None:
             options = replace(options, relight=replace(options.relight, gloss=look.gloss))
-        output = self._in_tiles(view, options, bent, turn)
+        output = self._in_tiles(view, options, bent, turn, wearer)
         volume = None if bent is None else bent.volume_of(0)
         if volume is not None:
             with turn():
                 output = darken_gap(output, view, volume, lips=posed.lips)
+        if wearer is not None:
+            with turn():
+                output = wearer.dress(output, view)
         return Picture(look, view, output, volume)
 
     def confidence(self, picture: Picture) -> Confidence:
@@ -181,7 +205,10 @@ class Studio:
 
         return _kept(self._bent, key, make)
 
-    def _in_tiles(self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn) -> RenderOutput:
+    def _in_tiles(
+        self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn, wearer: Wearer | None
+    ) -> RenderOutput:
+        field, cache = (self.field, self.cache) if wearer is None else (wearer.field, wearer.cache)
         height, width = view.camera.size
         side = max(16, int((TILE_RAYS / config.oversample**2) ** 0.5))
         names = ("rgb_linear", "albedo", "normal", "alpha", "depth_m")
@@ -194,7 +221,7 @@ class Studio:
                 y1, x1 = min(top + side + EDGE_PX + 1, height), min(left + side + EDGE_PX + 1, width)
                 part = replace(view, camera=view.camera.cropped(x0, y0, (y1 - y0, x1 - x0)))
                 with turn():
-                    tile = render_view(self.field, part, config=config, cache=self.cache, deformation=bent)
+                    tile = render_view(field, part, config=config, cache=cache, deformation=bent)
                 inner = slice(top - y0, min(top + side, height) - y0), slice(left - x0, min(left + side, width) - x0)
                 row.append([getattr(tile, name)[inner] for name in names])
             rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
@@ -213,10 +240,10 @@ def _manner(look: Look) -> Hashable:
     return look.expression, tuple(sorted(look.units.items()))
 
 
-def _kept(shelf: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
+def _kept(shelf: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T], *, most: int = KEPT) -> T:
     if key not in shelf:
         shelf[key] = make()
-        while len(shelf) > KEPT:
+        while len(shelf) > most:
             shelf.popitem(last=False)
     shelf.move_to_end(key)
     return shelf[key]

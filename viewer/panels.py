@@ -4,6 +4,7 @@ from typing import Any
 
 from head3d.finish.background import BACKDROPS
 from head3d.finish.windows import CROPS
+from head3d.garments.catalogue import COLORS, OWN, PARTS
 from head3d.looks import BOUNDS, Look, look_payload
 from head3d.render.rigs import LIGHTS
 from head3d.render.views import ANGLES
@@ -17,6 +18,8 @@ LIGHT_WORDS = {
 }
 CROP_WORDS = {"as-rendered": "As the lens sees it", "square": "Square", "portrait-3x4": "Portrait 3:4",
               "portrait-4x5": "Portrait 4:5", "wide-3x2": "Wide 3:2"}  # fmt: skip
+GARMENT_WORDS = {OWN: "As in the photos", "crew-neck": "Crew neck", "open-collar": "Shirt, open collar",
+                 "shirt-tie": "Shirt and tie", "blazer": "Blazer over a shirt", "suit": "Suit and tie"}  # fmt: skip
 SLIDERS = {
     "mouthSmile": "Smile",
     "browInnerUp": "Brows up",
@@ -48,6 +51,8 @@ def panel_of(studio: Studio) -> dict[str, Any]:
         "lights": lights,
         "backdrops": [{"value": name, "centre": one.centre, "corner": one.corner} for name, one in BACKDROPS.items()],
         "backdrop": studio.config.finish.backdrop,
+        "garments": [{"value": name, "label": GARMENT_WORDS[name]} for name in (OWN, *PARTS)],
+        "colors": [{"value": name, "paint": color} for name, color in COLORS.items()],
         "expressions": expressions,
         "units": units,
         "crops": [{"value": name, "label": CROP_WORDS.get(name, name), "aspect": _aspect(name)}

@@ -98,6 +98,11 @@ class Render:
     backdrop for the look of the place behind the person."""
     enlarge: bool | None = None
     """Let a net draw large heads anew from half their size; as in the last run if not given."""
+    garment: str = ""
+    """What the person wears instead of the photos' clothes: crew-neck, open-collar, shirt-tie, blazer, suit; own for
+    those of the photos; that of the last run if not given."""
+    garment_color: str = ""
+    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""
@@ -143,6 +148,8 @@ def render_command(words: Sequence[str]) -> int:
         "backdrop",
         "match",
         "enlarge",
+        "garment",
+        "garment_color",
         "crop",
         "size",
         "expression",

@@ -17,7 +17,7 @@ from head3d.errors import ConfigError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from head3d.quality.ratings import Rating
+    from head3d.quality.ratings import Kind, Rating
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 COLUMNS = 44
@@ -34,6 +34,9 @@ class Rate:
     """What is asked."""
     stars: bool = False
     """Give each picture 1 to 5 instead of choosing from pairs."""
+    checklist: bool = False
+    """Photographer mode: judge each picture's eyes, light, skin, outline, clothes, frame and expression. Such votes
+    weigh three times as much."""
     votes: int = 20
     """How many to ask for; 0 only ranks by the votes there are."""
     rater: str = ""
@@ -50,6 +53,8 @@ def rate_command(words: Sequence[str]) -> int:
     options = parse(Rate, "rate", words)
     if options.blind is not None:
         return _blind(options.blind, options.rater or _login())
+    if options.stars and options.checklist:
+        raise ConfigError("Stars or a checklist, not both.", hint="Leave one of --stars and --checklist out.")
     if options.subject is None:
         raise ConfigError("Whose headshots?", hint="head3d rate FOLDER, or head3d rate --blind FOLDER")
     return _rate(options)
@@ -67,17 +72,17 @@ def _rate(options: Rate) -> int:
     if spoiled:
         print(f"{spoiled} lines of {store_path} are no votes and are left out")
     rater, given = options.rater or _login(), 0
-    asked = _stars(pictures, before, options) if options.stars else _pairs(pictures, before, options)
+    kind: Kind = "checklist" if options.checklist else "stars" if options.stars else "pairwise"
+    asked = _pairs(pictures, before, options) if kind == "pairwise" else _singly(pictures, before, kind, options)
     for items in asked:
         if given >= options.votes:
             break
         _show([pictures[name] for name in items])
-        choice = _ask(items, options)
+        choice = _inspect(items[0]) if options.checklist else _ask(items, options)
         if choice == "quit":
             break
         if choice == "skip":
             continue
-        kind = "stars" if options.stars else "pairwise"
         answer = None if choice == "tie" else int(choice)
         rating = new_rating(rater=rater, kind=kind, axis=options.axis, items=items, choice=answer)
         append_rating(store_path, rating)
@@ -183,8 +188,10 @@ def _pairs(pictures: Mapping[str, Path], before: "Sequence[Rating]", options: Ra
         yield (first, second) if draw.random() < 0.5 else (second, first)
 
 
-def _stars(pictures: Mapping[str, Path], before: "Sequence[Rating]", options: Rate) -> Iterator[tuple[str, ...]]:
-    done = {one.items[0] for one in before if one.kind == "stars" and one.axis == options.axis}
+def _singly(
+    pictures: Mapping[str, Path], before: "Sequence[Rating]", kind: "Kind", options: Rate
+) -> Iterator[tuple[str, ...]]:
+    done = {one.items[0] for one in before if one.kind == kind and one.axis == options.axis}
     yield from ((name,) for name in sorted(pictures, key=lambda name: (name in done, name)))
 
 
@@ -197,6 +204,21 @@ def _ask(items: Sequence[str], options: Rate) -> str:
         asked = words.get(options.axis, "do you like better")
         answer = _line(f"a: {items[0]}\nb: {items[1]}\nWhich {asked}? [a], [b], [=], [s]kip, [q]uit ", "ab=sq")
     return {"a": "0", "b": "1", "=": "tie", "s": "skip", "q": "quit"}.get(answer, answer)
+
+
+def _inspect(item: str) -> str:
+    """Bits of the points that are right, "skip" or "quit"."""
+    from head3d.quality.ratings import CHECKLIST
+
+    print(item)
+    passed = 0
+    for number, point in enumerate(CHECKLIST):
+        answer = _line(f"  {point}? [y], [n], [s]kip this picture, [q]uit ", "ynsq")
+        if answer in "sq":
+            return {"s": "skip", "q": "quit"}[answer]
+        passed |= (answer == "y") << number
+    print(f"  {passed.bit_count()} of {len(CHECKLIST)}")
+    return str(passed)
 
 
 def _line(question: str, allowed: str) -> str:

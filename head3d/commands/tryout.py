@@ -13,6 +13,7 @@ from head3d.store import disk_errors
 def presets(words: Sequence[str]) -> int:
     from head3d.config import preset_names, preset_text
     from head3d.finish.crops import crop_names, crop_text, load_crop
+    from head3d.garments.catalogue import COLORS, PARTS
 
     if words:
         for name in words:
@@ -26,6 +27,10 @@ def presets(words: Sequence[str]) -> int:
     for name in crop_names():
         crop = load_crop(name)
         print(f"  {name:<{max(map(len, crop_names()))}}  {crop.size_px[0]} x {crop.size_px[1]} px: {crop.title}")
+    print("\nGarments (head3d render --garment NAME --garment-color COLOR,COLOR), their parts and usual colours:\n")
+    for name, parts in PARTS.items():
+        print(f"  {name:<{max(map(len, PARTS))}}  {', '.join(f'{part} {color}' for part, color in parts)}")
+    print(f"\nColours: {', '.join(COLORS)}, or #rrggbb")
     return 0
 
 

@@ -29,7 +29,9 @@ NOTE = "AI-generated: rendered from a 3D head that was learned from photos."
 NAMESPACE = "urn:head3d:1"
 """Of our own word in the XMP packet, which holds all facts."""
 
-ALLOWED_FACTS = frozenset({"generator", "view", "light", "backdrop", "crop", "exposure_gain", "refined", "confidence"})
+ALLOWED_FACTS = frozenset(
+    {"generator", "view", "light", "backdrop", "garment", "crop", "exposure_gain", "refined", "confidence"}
+)
 """Keys that may be written; anything else could carry personal data and is refused."""
 
 

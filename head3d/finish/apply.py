@@ -18,12 +18,11 @@ from head3d.finish.background import (
     Backdrop,
     BackdropName,
     paint_backdrop,
-    parse_color,
     picture_backdrop,
 )
 from head3d.finish.harmonize import Look, apply_look, find_look, read_reference, skin_weight
 from head3d.geometry.reproject import backproject
-from head3d.imaging.color import levels_from_linear, luminance, srgb_from_linear
+from head3d.imaging.color import levels_from_linear, luminance, parse_color, srgb_from_linear
 from head3d.imaging.compose import over, resize_straight, spread_colors
 from head3d.imaging.panorama import MAP_SUFFIXES, read_linear, read_panorama
 from head3d.imaging.warp import resize

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from head3d.errors import ConfigError
-from head3d.imaging.color import linear_from_srgb, luminance, srgb_from_linear
+from head3d.imaging.color import linear_from_srgb, luminance, parse_color, srgb_from_linear
 from head3d.imaging.panorama import read_linear, read_panorama
 from head3d.imaging.warp import resize
 
@@ -37,14 +36,6 @@ POOL_RADIUS = 0.85
 """Where the pool of light has faded to the corner colour, in half diagonals of the picture."""
 
 _DITHER = 1.0 / 255  # one 8-bit level peak to peak hides the steps of a slow gradient
-
-
-def parse_color(text: str) -> Float[Tensor, "3"]:
-    """Linear RGB of "#rrggbb"."""
-    digits = text.removeprefix("#")
-    if len(digits) != 6 or not all(c in "0123456789abcdefABCDEF" for c in digits):
-        raise ConfigError(f"{text!r} is not a colour.", hint="Write it as #rrggbb, for example #b9bcc0.")
-    return linear_from_srgb(torch.tensor([int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]))
 
 
 def paint_backdrop(

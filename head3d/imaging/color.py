@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from head3d.errors import ConfigError
+
 # IEC 61966-2-1: the joint of the two branches is at 0.0031308 linear; 0.04045 is its image under the straight branch.
 _LINEAR_JOINT, _SRGB_JOINT, _SLOPE, _OFFSET, _GAMMA = 0.0031308, 0.04045, 12.92, 0.055, 2.4
 
@@ -84,3 +86,11 @@ def linear_from_lab(lab: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3"]:
     f = torch.stack([y + a / 500, y, y - b / 200], dim=-1)
     t = torch.where(f > _LAB_JOINT, f**3, 3 * _LAB_JOINT**2 * (f - 4 / 29))
     return (t * white) @ torch.linalg.inv(matrix).T
+
+
+def parse_color(text: str) -> Float[Tensor, "3"]:
+    """Linear RGB of "#rrggbb"."""
+    digits = text.removeprefix("#")
+    if len(digits) != 6 or not all(c in "0123456789abcdefABCDEF" for c in digits):
+        raise ConfigError(f"{text!r} is not a colour.", hint="Write it as #rrggbb, for example #b9bcc0.")
+    return linear_from_srgb(torch.tensor([int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]))

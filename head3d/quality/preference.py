@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from head3d import store
 from head3d.errors import ConfigError
-from head3d.quality.ratings import Axis
+from head3d.quality.ratings import BY_CHECKLIST, Axis
 from head3d.records import from_plain, to_plain
 from head3d.shapes import shaped
 
@@ -22,6 +22,8 @@ PREFERENCE_VERSION = 1
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Prior precisions that are tried."""
 FOLDS = 5
+CHECKLIST_WEIGHT = 3.0
+"""A comparison that a photographer's checklist made counts as so many glances."""
 LEAST_VOTES = 8
 """Fewer cannot be divided into votes to learn from and votes to test on."""
 Pair = tuple[str, str, float, str]
@@ -73,6 +75,12 @@ def features_of(metrics: Mapping[str, float], embedding: Float[np.ndarray, "D"] 
     return found
 
 
+def _weight(rater: str, given: Mapping[str, float]) -> float:
+    """How much a rater's comparisons count: what was asked for, times more by checklist."""
+    name = rater.removesuffix(BY_CHECKLIST)
+    return given.get(name, 1.0) * (CHECKLIST_WEIGHT if name != rater else 1.0)
+
+
 def fit_preference(
     pairs: Sequence[Pair],
     features: Mapping[str, Mapping[str, float]],
@@ -107,7 +115,7 @@ def fit_preference(
     row = {name: (table[i] - mean) / scale for i, name in enumerate(rated)}
     x = np.stack([row[a] - row[b] for a, b, _, _ in known])
     y = np.array([share for _, _, share, _ in known])
-    weight = np.array([(rater_weights or {}).get(rater, 1.0) for *_, rater in known])
+    weight = np.array([_weight(rater, rater_weights or {}) for *_, rater in known])
     fold = _folds(known, np.random.default_rng(seed))
     losses = {ridge: _held_out(x, y, weight, fold, ridge) for ridge in RIDGES}
     ridge = min(losses, key=lambda one: losses[one][0])

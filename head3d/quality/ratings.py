@@ -5,7 +5,8 @@
     {"time": "2026-01-02T10:00:00+00:00", "rater": "ada", "kind": "pairwise", "axis": "likeness",
      "items": ["headshots/soft-front/front.png", "headshots/rim/front.png"], "choice": 0}
 
-(each on one line). ``choice`` is the index of the better item of a pair (null for a tie), or 1 to 5 (stars, one item).
+(each on one line). ``choice`` is the index of the better item of a pair (null for a tie), 1 to 5 (stars, one item), or
+what of a photographer's checklist one picture passes: the sum of 2^i over the points of ``CHECKLIST`` that are right.
 """
 
 import json
@@ -19,11 +20,23 @@ from typing import Any, Literal, get_args
 from head3d.errors import ConfigError, StorageError
 
 Axis = Literal["likeness", "professionalism", "appeal"]
-Kind = Literal["pairwise", "stars"]
+Kind = Literal["pairwise", "stars", "checklist"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 RATINGS = "ratings.jsonl"
 """In the subject folder."""
 MOST_STARS = 5
+CHECKLIST = (
+    "eyes: sharp, open, looking where they should",
+    "light: shapes the face, nothing burnt out or lost in black",
+    "skin: natural in colour and texture",
+    "outline: hair and shoulders clean against the backdrop",
+    "clothes: sit right, collar straight",
+    "posture and frame: upright, room about the head",
+    "expression: one the person would choose",
+)
+"""What a photographer looks for; new points go to the end, so that older votes keep their meaning."""
+BY_CHECKLIST = " (checklist)"
+"""Ends the rater's name in comparisons that a checklist made: they weigh more."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +46,10 @@ class Rating:
     Attributes:
         time: ISO 8601 with zone.
         rater: Who; any name.
-        kind: ``pairwise`` or ``stars``.
+        kind: ``pairwise``, ``stars`` or ``checklist``.
         axis: What was asked.
-        items: Names of the pictures: two, or one for stars.
-        choice: Index of the better one, None for a tie; 1 to 5 for stars.
+        items: Names of the pictures: two for a pair, else one.
+        choice: Index of the better one, None for a tie; 1 to 5 for stars; bits of the points passed for a checklist.
     """
 
     time: str
@@ -106,10 +119,10 @@ def read_ratings(path: Path) -> tuple[list[Rating], int]:
 def pairs_of(ratings: Iterable[Rating], axis: Axis) -> list[tuple[str, str, float, str]]:
     """Votes as comparisons (first, second, share of the win that is the first's, rater).
 
-    Stars of one rater on one axis compare every two pictures they gave different numbers to.
+    Stars, or points of a checklist, of one rater on one axis compare every two pictures they gave different numbers to.
     """
     pairs: list[tuple[str, str, float, str]] = []
-    stars: dict[str, dict[str, int]] = {}
+    given_by: dict[str, dict[str, int]] = {}
     for one in ratings:
         if one.axis != axis:
             continue
@@ -117,8 +130,10 @@ def pairs_of(ratings: Iterable[Rating], axis: Axis) -> list[tuple[str, str, floa
             share = 0.5 if one.choice is None else 1.0 - one.choice
             pairs.append((one.items[0], one.items[1], share, one.rater))
         elif one.choice is not None:
-            stars.setdefault(one.rater, {})[one.items[0]] = one.choice  # a later vote replaces an earlier one
-    for rater, given in stars.items():
+            points = one.choice.bit_count() if one.kind == "checklist" else one.choice
+            rater = one.rater + (BY_CHECKLIST if one.kind == "checklist" else "")
+            given_by.setdefault(rater, {})[one.items[0]] = points  # a later vote replaces an earlier one
+    for rater, given in given_by.items():
         names = sorted(given)
         for i, first in enumerate(names):
             for second in names[i + 1 :]:
@@ -142,4 +157,7 @@ def _fault(payload: Any) -> str | None:
         return "choice is a whole number"
     if kind == "pairwise":
         return None if len(set(items)) == len(items) == 2 and choice in (0, 1, None) else "a pair has two items"
+    if kind == "checklist":
+        most = 2 ** len(CHECKLIST)
+        return None if len(items) == 1 and choice in range(most) else f"a checklist of one item is below {most}"
     return None if len(items) == 1 and choice in range(1, MOST_STARS + 1) else "stars are 1 to 5 for one item"

@@ -11,8 +11,11 @@ from PIL import Image
 from head3d import cli
 from head3d.export.provenance import write_with_provenance
 from head3d.quality.blind import score, shuffle
-from head3d.quality.ratings import read_ratings
+from head3d.quality.preference import fit_preference
+from head3d.quality.ratings import CHECKLIST, pairs_of, read_ratings
 from head3d.subject import Consent, Ledger, Subject
+
+POINTS = [point.split(":")[0] for point in CHECKLIST]
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, give) -> None:
@@ -69,6 +72,31 @@ def test_stars_and_the_end_of_the_input(subject: Path, monkeypatch):
     votes, _ = read_ratings(subject / "ratings.jsonl")
     assert [(one.kind, one.choice) for one in votes] == [("stars", 4), ("stars", 2)]
     assert votes[0].items != votes[1].items
+
+
+def test_a_checklist_goes_point_by_point_and_outweighs_a_glance(subject: Path, monkeypatch, capsys):
+    current = {}
+
+    def likes_dark(question: str) -> str:
+        point = question.split(":")[0].strip()
+        return "y" if int(current["item"][-5]) <= POINTS.index(point) else "n"
+
+    def remember(*words: object) -> None:
+        if str(words[0]).startswith("headshots"):
+            current["item"] = str(words[0])
+
+    monkeypatch.setattr("builtins.print", remember)
+    answers(monkeypatch, likes_dark)
+    assert cli.main(["rate", str(subject), "--axis", "appeal", "--checklist", "--rater", "ada", "--votes", "8"]) == 0
+    votes, _ = read_ratings(subject / "ratings.jsonl")
+    assert [one.choice for one in votes] == [sum(2**i for i in range(k, 7)) for k in range(8)]
+    pairs = pairs_of(votes, "appeal")
+    assert len(pairs) == 28 and all(share == (a < b) for a, b, share, _ in pairs)
+    features = {name: {"light": float(name[-5])} for pair in pairs for name in pair[:2]}
+    against = [(a, b, 1 - share, "bob") for a, b, share, _ in pairs]
+    both = fit_preference([*pairs, *against], features, axis="appeal")
+    assert both.weights[0] < 0  # as many glances say the contrary
+    assert fit_preference([*pairs, *against], features, axis="appeal", rater_weights={"bob": 9.0}).weights[0] > 0
 
 
 def test_votes_go_when_the_person_is_erased(subject: Path, monkeypatch):

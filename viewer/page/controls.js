@@ -17,6 +17,10 @@ export class Controls {
     this.radios($("crops"), panel.crops, (value) => this.change({ crop: value }));
     this.radios($("backdrops"), panel.backdrops.map((b) => ({ value: b.value, label: "", title: b.value.replace("-", " "), paint: `radial-gradient(${b.centre}, ${b.corner})` })), (value) => this.change({ backdrop: value }));
     $("backdrop-own").oninput = (e) => this.change({ backdrop: e.target.value }, { moving: true });
+    $("garment").replaceChildren(...panel.garments.map((g) => new Option(g.label, g.value)));
+    $("garment").onchange = (e) => this.change({ garment: e.target.value, ...(e.target.value === "own" ? { garment_color: "" } : {}) });
+    $("garment_color").replaceChildren(new Option("Usual", ""), ...panel.colors.map((c) => new Option(c.value.replaceAll("-", " "), c.value)));
+    $("garment_color").onchange = (e) => this.change({ garment_color: e.target.value });
     $("expression").replaceChildren(...panel.expressions.map((l) => new Option(l.label, l.value)));
     $("expression").onchange = (e) => this.change({ expression: e.target.value });
     $("units").replaceChildren(...panel.units.map((unit) => {
@@ -82,6 +86,9 @@ export class Controls {
     this.mark($("backdrops"), look.backdrop || this.panel.backdrop);
     if (look.backdrop.startsWith("#")) $("backdrop-own").value = look.backdrop;
     $("light-more").value = [...$("light-more").options].some((o) => o.value === look.light) ? look.light : "";
+    $("garment").value = look.garment;
+    $("garment_color").value = [...$("garment_color").options].some((o) => o.value === look.garment_color) ? look.garment_color : "";
+    $("garment_color").disabled = look.garment === "own";
     $("expression").value = look.expression;
     $("gaze").checked = look.gaze === "camera";
     $("light_yaw_deg").value = look.light_yaw_deg;
@@ -102,10 +109,10 @@ export class Controls {
 
   // the angles as they would look now; the frame stays square so that they line up
   thumbs() {
-    const { light, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units } = this.page.look;
+    const { light, light_yaw_deg, light_frame, light_exposure, backdrop, garment, garment_color, expression, units } = this.page.look;
     for (const b of $("angles").children) {
       const angle = this.panel.angles.find((a) => a.value === b.dataset.angle);
-      const look = { yaw_deg: angle.yaw_deg, pitch_deg: angle.pitch_deg, light, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units };
+      const look = { yaw_deg: angle.yaw_deg, pitch_deg: angle.pitch_deg, light, light_yaw_deg, light_frame, light_exposure, backdrop, garment, garment_color, expression, units };
       const url = withLook("/api/thumb.jpg", look, "&size=96"), image = b.querySelector("img");
       if (image.dataset.url !== url) { image.dataset.url = url; image.src = url; }
     }
