@@ -165,6 +165,8 @@ def forget_picks(page: Any) -> None:
         "async () => { for (const p of await (await fetch('/api/picks')).json())"
         " await fetch(`/api/picks/${p.id}`, {method: 'DELETE'}); }"
     )
+    # else the list may still show one, and the next key goes to what is gone
+    until(page, "document.querySelectorAll('#pick-list > li').length === 0")
 
 
 def say(text: str) -> None:
