@@ -43,7 +43,9 @@ class FitConfig:
     focal_ratio: float = 1.5
     """Focal length over the photo's long side where EXIF says nothing; about 0.85 for a selfie, 2 to 3 for a studio."""
     focal_sd: float = 0.2
-    """Standard deviation of the log focal length about its start, where it is unknown and there are several photos."""
+    """Standard deviation of the log focal length about its start, unknown, where each lens took three photos."""
+    lone_focal_sd: float = 0.06
+    """The same where a lens took fewer: one photo hardly tells its focal length from its distance."""
     landmark_sigma: float = 0.03
     """Standard deviation of a landmark over the distance between the pupils."""
     silhouette_rounds: int = 6
@@ -99,6 +101,8 @@ def fit_head(
         emit(Progress("fit", done, steps, what))
 
     start_focal = state.log_focal.clone()
+    fewest = min(state.lens.count(lens) for lens in set(state.lens))
+    focal_sd = config.focal_sd if fewest >= 3 else config.lone_focal_sd
     priors = Priors(identity=config.identity_ridge, expression=config.expression_ridge)
 
     def solve(
@@ -115,7 +119,7 @@ def fit_head(
             model,
             at,
             targets=targets,
-            priors=replace(priors, focal_sd=config.focal_sd if free_focal else 0.0),
+            priors=replace(priors, focal_sd=focal_sd if free_focal else 0.0),
             expression_ridge=ridge,
             start_log_focal=start_focal,
             known_focal=known_focal,

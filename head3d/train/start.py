@@ -112,7 +112,7 @@ def eye_white(photo: TrainPhoto) -> Float[Tensor, "3"] | None:
     return eyes[(bright >= low) & (bright <= high)].median(0).values
 
 
-def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.35) -> Float[Tensor, "9 3"]:
+def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.5) -> Float[Tensor, "9 3"]:
     """Damp what is not ambient until no direction receives less than a part of the ambient irradiance."""
     i = torch.arange(200) + 0.5
     z, azimuth = 1 - 2 * i / 200, 2.399963 * i  # golden angle: even over the sphere
