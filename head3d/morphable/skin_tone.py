@@ -26,7 +26,7 @@ TOGETHER = 2.0
 
 @dataclass(frozen=True)
 class Beliefs:
-    """Means and standard deviations of natural logarithms, measured on portraits of 61 people in one known light.
+    """Means and standard deviations of natural logarithms, measured on portraits of 81 people in one known light.
 
     Attributes:
         level: Irradiance of the front of the face (1 makes white paper white), its mean of channels.
