@@ -18,10 +18,10 @@ from head3d.field.from_mesh import ShellConfig, base_volume
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid, sample_values
 from head3d.garments.torso import STEP_M, UP_M, Array, Torso, body_vertices, hung
-from head3d.geometry.cameras import Cameras, project
-from head3d.geometry.mesh import Mesh, vertex_normals
+from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
 from head3d.imaging.color import lab_from_linear, luminance
+from head3d.morphable.region_votes import LabelledView, region_votes
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Region
@@ -43,14 +43,11 @@ FADE_M = (-0.010, -0.002)
 LEAST_REACH_M = 2e-4
 HANGS_M = -0.005
 """Hair this far down hangs over the neckline."""
-FACING = 0.35
 STRAY_M = -0.055
 """Above the neckline up to here clothes' colour is looked for, and the neck's tone."""
 UPPER_FACE_M = -0.02
 """Above the mouth, where no beard grows."""
 FEW = 12
-Photo = tuple[np.ndarray, Cameras]
-"""Labels (H, W) of a photo and its camera."""
 Tone = Callable[[Float[Tensor, "P 3"]], Float[Tensor, "P 3"]]
 """Albedo of skin at places."""
 
@@ -69,7 +66,12 @@ class Bare:
 
 
 def bare_field(
-    trained: RadianceField, fit: HeadFit, photos: Sequence[Photo], torso: Torso, *, keep_m: Float[np.ndarray, "A"]
+    trained: RadianceField,
+    fit: HeadFit,
+    photos: Sequence[LabelledView],
+    torso: Torso,
+    *,
+    keep_m: Float[np.ndarray, "A"],
 ) -> Bare:
     """The same person without clothes, down to where a garment covers them.
 
@@ -83,7 +85,7 @@ def bare_field(
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
     body = body_vertices(fit.model)
     azimuth, way = on_form(fit, torso, body)
-    bare, cloth, hair = (_votes(photos, mesh, kinds)[body] for kinds in (BARE, (Region.CLOTH,), (Region.HAIR,)))
+    bare, cloth, hair = (one[body] for one in region_votes(photos, mesh, (BARE, (Region.CLOTH,), (Region.HAIR,))))
     line = own_neckline(azimuth, way, cloth - bare)
     beyond = np.full(len(mesh.vertices), -0.1)
     beyond[body] = way - line(azimuth)
@@ -143,21 +145,6 @@ def own_neckline(azimuth: Array, way: Array, votes: Array):
         return np.interp(at, bins, smooth, period=2 * np.pi)
 
     return line
-
-
-def _votes(photos: Sequence[Photo], mesh: Mesh, kinds: Sequence[Region]) -> Array:
-    """How many photos show each vertex as one of these regions."""
-    normals, count = vertex_normals(mesh.vertices, mesh.faces), np.zeros(len(mesh.vertices))
-    for labels, camera in photos:
-        place, depth = project(mesh.vertices, camera.c2w[0], camera.K[0])
-        ray = torch.nn.functional.normalize(mesh.vertices - camera.centre[0], dim=-1)
-        height, width = labels.shape
-        column, row = place[:, 0].long().numpy(), place[:, 1].long().numpy()
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0).numpy()
-        facing = (-(ray * normals).sum(-1) > FACING).numpy()
-        found = labels[row.clip(0, height - 1), column.clip(0, width - 1)]
-        count += inside & facing & np.isin(found, [int(kind) for kind in kinds])
-    return count
 
 
 def _zones(trained: RadianceField, mesh: Mesh, values: Array) -> Volume:

@@ -91,11 +91,7 @@ def sheet(
         closed: A ring: the last row is joined to the first.
     """
     rows, columns = points.shape[:2]
-    index = np.arange(rows * columns).reshape(rows, columns)
-    upper = index if closed else index[:-1]
-    lower = np.roll(index, -1, axis=0) if closed else index[1:]
-    a, b, c, d = upper[:, :-1], lower[:, :-1], lower[:, 1:], upper[:, 1:]
-    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    faces = grid_faces(rows, columns, closed=closed)
     flat = points.reshape(-1, 3)
     count = len(flat)
     out = np.cross(flat[faces[:, 1]] - flat[faces[:, 0]], flat[faces[:, 2]] - flat[faces[:, 0]])
@@ -115,6 +111,15 @@ def sheet(
         np.full(len(faces), dye),
         np.zeros(count, dtype=int),
     )
+
+
+def grid_faces(rows: int, columns: int, *, closed: bool = False) -> NDArray[np.int64]:
+    """Triangles (F, 3) between the places of a grid, row by row; ``closed`` joins the last row to the first."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    upper = index if closed else index[:-1]
+    lower = np.roll(index, -1, axis=0) if closed else index[1:]
+    a, b, c, d = upper[:, :-1], lower[:, :-1], lower[:, 1:], upper[:, 1:]
+    return np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
 
 
 def without(cloth: Cloth, drop: NDArray[np.bool_]) -> Cloth:

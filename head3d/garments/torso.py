@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy import interpolate, ndimage, spatial
 
+from head3d.garments.sheets import grid_faces, resampled
 from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 
@@ -102,9 +103,7 @@ class Torso:
         along = np.concatenate([[0], np.cumsum(step)])
         curve = interpolate.PchipInterpolator(along, at)(np.linspace(0, along[-1], 8 * count))
         places = self.at(np.radians(curve[:, 0]), curve[:, 1], off_m=curve[:, 2])
-        way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
-        even = np.linspace(0, way[-1], count)
-        return np.stack([np.interp(even, way, places[:, k]) for k in range(3)], axis=-1)
+        return resampled(places, count)
 
     def _read(self, grid: Array, azimuth: Array, way_m: Array) -> Array:
         azimuth, way_m = np.broadcast_arrays(np.asarray(azimuth, float), np.asarray(way_m, float))
@@ -228,10 +227,7 @@ def _front(points: Array) -> Array:
     """z of the front by height and x, every millimetre, hollows and the sides filled smoothly."""
     ahead = np.abs(_azimuths()) < np.radians(100)
     part = points[ahead][::2, ::3]
-    count, steps = part.shape[:2]
-    index = np.arange(count * steps).reshape(count, steps)
-    a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
-    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    faces = grid_faces(*part.shape[:2])
     flat = part.reshape(-1, 3)
     px = np.stack([(flat[:, 0] + FRONT_HALF_M) * 1000, (FRONT_TOP_M - flat[:, 1]) * 1000, 1 - flat[:, 2]], axis=-1)
     size = (round((FRONT_TOP_M - FRONT_BOTTOM_M) * 1000), round(2 * FRONT_HALF_M * 1000))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
-from head3d.garments.bare import Photo, bare_field
+from head3d.garments.bare import bare_field
 from head3d.garments.catalogue import Outfit, cut, keep_below
 from head3d.garments.draw import Dressing, composed, drawn, lit
 from head3d.garments.light import arriving, mean_about, seen_from
@@ -20,6 +20,7 @@ from head3d.garments.sheets import Cloth
 from head3d.garments.torso import Array, Torso, carried, make_torso, snug
 from head3d.geometry.mesh import face_normals, vertex_normals
 from head3d.geometry.reproject import backproject
+from head3d.morphable.region_votes import LabelledView
 from head3d.morphable.types import HeadFit
 from head3d.render.types import RenderOutput, View
 
@@ -32,7 +33,7 @@ CONTACT_M, CONTACT = 0.007, 0.45
 class Wearer:
     """A person in an outfit. Pictures are made of ``field`` with ``cache``, then :meth:`dress` puts the garment on."""
 
-    def __init__(self, trained: RadianceField, fit: HeadFit, photos: Sequence[Photo], outfit: Outfit) -> None:
+    def __init__(self, trained: RadianceField, fit: HeadFit, photos: Sequence[LabelledView], outfit: Outfit) -> None:
         torso = make_torso(fit.model)
         vertices = fit.vertices().detach().float()
         self.outfit = outfit

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float32, UInt8
 
+from head3d.imaging.color import luminance
 from head3d.perception import topology
 from head3d.perception.face_frame import FaceFrame, frame_in_window, sure_skin
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.nets import Crop
 
 _SIDE = 160
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Of linear sRGB (Rec. 709)."""
 USUAL_SKIN = 0.3
 """Luminance of skin at which the contrast of lips is measured."""
 
@@ -74,7 +74,7 @@ def _eye_masks(frame: FaceFrame, ring: tuple[int, ...]) -> tuple[Bool[np.ndarray
 def _evenly_exposed(lab: Float32[np.ndarray, "S S 3"], skin: Bool[np.ndarray, "S S"]) -> Float32[np.ndarray, "S S 3"]:
     """The picture as bright as it were if the skin had a usual lightness: dark skin's lips differ as much as pale's."""
     linear = cv2.cvtColor(lab, cv2.COLOR_LAB2LRGB).clip(0, 1)
-    gain = USUAL_SKIN / max(float(np.median(linear[skin] @ np.array(LUMINANCE, np.float32))), 1e-3)
+    gain = USUAL_SKIN / max(float(np.median(luminance(torch.from_numpy(linear[skin])).numpy())), 1e-3)
     return cv2.cvtColor((linear * gain).clip(0, 1), cv2.COLOR_LRGB2LAB)
 
 

@@ -15,8 +15,9 @@ from scipy import sparse, spatial
 from scipy.sparse import linalg
 from torch import Tensor
 
-from head3d.geometry.cameras import pixel_rays, project
+from head3d.geometry.cameras import pixel_rays
 from head3d.geometry.mesh import Mesh, vertex_normals
+from head3d.morphable.region_votes import region_votes
 from head3d.perception.types import Region
 from head3d.train.rays import TrainPhoto
 
@@ -76,25 +77,7 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
 
 def votes(photos: Sequence[TrainPhoto], mesh: Mesh, kinds: Sequence[Sequence[Region]]) -> list[Float[np.ndarray, "V"]]:
     """How many photos show each vertex as one of the regions of each kind."""
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    counts = [np.zeros(len(mesh.vertices)) for _ in kinds]
-    for photo in photos:
-        label, visible = _labels_at(photo, mesh.vertices, normals)
-        for count, regions in zip(counts, kinds, strict=True):
-            count += visible * np.isin(label, regions)
-    return counts
-
-
-def _labels_at(photo: TrainPhoto, vertices: Tensor, normals: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Region of the pixel each vertex falls on, and whether it faces the camera there."""
-    place, depth = project(vertices, photo.camera.c2w[0], photo.camera.K[0])
-    height, width = photo.camera.size
-    column, row = place[:, 0].long(), place[:, 1].long()
-    ray = torch.nn.functional.normalize(vertices - photo.camera.centre[0], dim=-1)
-    facing = -(ray * normals).sum(-1) > 0.35  # no occlusion test: what faces the camera this much is rarely hidden
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0) & facing
-    label = photo.labels[row.clamp(0, height - 1).numpy(), column.clamp(0, width - 1).numpy()]
-    return label, inside.numpy()
+    return region_votes(((photo.labels, photo.camera) for photo in photos), mesh, kinds)
 
 
 def _outline_distances(
