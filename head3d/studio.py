@@ -18,7 +18,8 @@ from head3d.config import Config, load_config
 from head3d.field.deform import Deformation
 from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
 from head3d.finish.windows import CROPS, aim
-from head3d.garments.catalogue import OWN, choose_outfit
+from head3d.garments.catalogue import choose_outfit
+from head3d.garments.names import OWN
 from head3d.garments.wear import Wearer
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume

@@ -1,37 +1,24 @@
-"""A batch on a Ray cluster: one task per subject, which starts and watches the same worker process as on one machine.
+"""A batch on a Ray cluster: one task per subject (see :mod:`head3d.jobs.ray_cluster`).
 
-Photos and results go through the batch's folder, which all nodes share; Ray carries nothing but names. A lost node
-is no failure of the subjects it had, up to a bound; Ray itself repeats nothing (``max_retries=0``), so nothing is
-repeated for ever.
+A lost node is no failure of the subjects it had, up to a bound.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from head3d.batch.drive import PAUSE_S, Policy, Summary, Tell, ended, open_entry, settle
 from head3d.batch.ledger import Entry, Ledger
 from head3d.batch.plan import Item
 from head3d.batch.run import Drive
-from head3d.errors import ConfigError, optional_package
 from head3d.events import JobEnd, JobStart
-from head3d.jobs.pool import Pool, worker_command
-from head3d.jobs.process import Limits, Outcome
-from head3d.jobs.slots import Slot, visible_gpus
+from head3d.jobs.process import Limits
+from head3d.jobs.ray_cluster import WorkerOf, connect, job_task, outcome_of, own_worker, places
 from head3d.jobs.spec import write_spec
 
 WAITING_EACH = 4
 """Tasks in Ray's queue for each that runs: enough that no node waits for the driver, few enough to stop soon."""
-WorkerOf = Callable[[Path, int], Sequence[str]]
-"""From a job's file and the process id of its supervisor to the program that does it."""
-
-
-def own_worker(spec: Path, parent: int) -> Sequence[str]:
-    """The worker of head3d."""
-    return worker_command(spec, parent=parent)
 
 
 def ray_driver(
@@ -55,28 +42,15 @@ def ray_driver(
     """
 
     def drive(items: Sequence[Item], ledger: Ledger, tell: Tell, goes_on: Callable[[], bool]) -> Summary:
-        ray = _connect(address)
+        ray = connect(address)
         try:
-            gpus = _share(ray, gpu_memory_gb)
             # a task that a node took down with it is counted here and given out anew here
-            task = ray.remote(max_retries=0, num_cpus=threads, num_gpus=gpus)(do_one)
+            task = job_task(ray, threads=threads, gpu_memory_gb=gpu_memory_gb)
             return _Driver(ray, task, items, ledger, limits, policy, threads, worker, tell).run(goes_on)
         finally:
             ray.shutdown()
 
     return drive
-
-
-def do_one(spec: str, log: str, limits: Limits, threads: int, worker: WorkerOf) -> Outcome:
-    """Run one job's process to its end, on whichever node Ray chose; it ends with this task."""
-    pool = Pool([Slot(0, threads)], limits=limits)
-    pool.start("job", worker(Path(spec), os.getpid()), log=Path(log))
-    try:
-        while True:
-            for _, outcome in pool.wait(1.0):
-                return outcome
-    finally:
-        pool.stop_all()
 
 
 class _Driver:
@@ -126,8 +100,7 @@ class _Driver:
         return Summary(sorted_out["done"], sorted_out["dead"], sorted_out["waiting"])
 
     def _most(self) -> int:
-        cores = self._ray.cluster_resources().get("CPU", 1.0)
-        return WAITING_EACH * max(int(cores // self._threads), 1)
+        return WAITING_EACH * places(self._ray, self._threads)
 
     def _give_out(self, name: str) -> None:
         item, ledger = self._items[name], self._ledger
@@ -144,47 +117,12 @@ class _Driver:
         self._out[reference] = name
 
     def _end(self, name: str, reference: Any) -> None:
-        outcome = self._outcome(reference)
+        outcome = outcome_of(self._ray, reference)
         entry = settle(name, self._entries[name], outcome, self._ledger, self._policy, self._busy_since)
         self._entries[name] = entry
         self._tell(name, ended(name, entry, outcome))
         if entry.state == "waiting":
             self._later.append((time.monotonic() + PAUSE_S * max(len(entry.failures), 1), name))
 
-    def _outcome(self, reference: Any) -> Outcome:
-        errors = self._ray.exceptions
-        try:
-            return self._ray.get(reference)
-        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
-            return Outcome("lost", type(error).__name__, "the machine or Ray's worker was lost")
-        except errors.RayTaskError as error:  # our own code on that node: a folder that is not shared, a full disk
-            return Outcome("crashed", type(error.cause).__name__, f"on its node: {error.cause}")
-
 
 STATES = ("done", "dead", "waiting")
-
-
-def _connect(address: str) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine
-    ray = optional_package("ray", "--ray needs one more package.", hint="pip install ray")
-    try:
-        local = address == "local"
-        ray.init(address=None if local else address, log_to_driver=False, include_dashboard=False if local else None)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        text = str(error).splitlines()[0]
-        raise ConfigError(f"No Ray cluster at {address}: {text}.", hint="auto, HOST:6379, or local.") from error
-    return ray
-
-
-def _share(ray: Any, gpu_memory_gb: float) -> float:
-    """The part of a GPU one subject takes; 0 on a cluster without."""
-    if not ray.cluster_resources().get("GPU"):
-        return 0.0
-    if not gpu_memory_gb:
-        return 1.0
-    probe = ray.remote(num_gpus=1)(visible_gpus)
-    memory = [gpu.memory_gb for gpu in ray.get(probe.remote())]
-    fits = int(min(memory) // gpu_memory_gb) if memory else 1
-    if fits < 1:
-        raise ConfigError(f"No GPU of the cluster has {gpu_memory_gb:g} GB.", hint="Say less, or 0.")
-    return 1.0 / fits

@@ -27,11 +27,14 @@ from head3d.config import arguments_from_yaml, load_config
 from head3d.errors import ConfigError, ConsentMissing, InputError
 from head3d.jobs.remote import is_url, remote_files
 from head3d.jobs.spec import JobSpec, Picture
+from head3d.pictures import check_picture, options_from
 from head3d.pipeline import choose_stages
 from head3d.subject import Consent, consent_of
 
 SHARED = ("preset", "options", "stages", "views", "light", "size", "consent", "renders", "results")
 OWN = (*SHARED, "name", "photos")
+FILES = ("light", "backdrop", "match", "crop", "expression")
+"""Options of pictures that may be files; those beside the yaml are found."""
 LONGEST_NAME = 100
 NAME = re.compile(r"[^\W_][\w .,+@()-]*", re.UNICODE)
 """A name becomes a folder: it starts with a letter or digit and holds no slash."""
@@ -77,6 +80,9 @@ class Item:
             del what["consent"]["date"]  # that of the day the batch was started
         if self.job.preset.endswith((".yaml", ".yml")):
             what["preset"] = store.sha256_file(Path(self.job.preset))
+        for picture in what["pictures"]:
+            files = {key: Path(picture[key]) for key in FILES if picture[key]}
+            picture |= {key: store.sha256_file(path) for key, path in files.items() if path.is_file()}
         contents = [[one.name, _sha_or_missing(one)] for one in self.files()]
         contents += [entry for one in self.job.photos if is_url(one) for entry in _remote_or_missing(one)]
         stages = {stage.name: stage.version for stage in choose_stages(self.job.stages or ())}
@@ -114,6 +120,8 @@ def read_plan(source: Path, *, overrides: Mapping[str, Any] | None = None) -> li
         seen[folded] = item.name
     for preset, options in dict.fromkeys((item.job.preset, item.job.options) for item in items):
         load_config(preset, *options)  # a mistake in the options is told before the first subject starts
+    for picture in dict.fromkeys(picture for item in items for picture in item.job.pictures):
+        check_picture(picture, picture.views)
     return items
 
 
@@ -193,7 +201,7 @@ def _item(entry: Mapping[str, Any], base: Path, where: str) -> Item:
         options=tuple(options),
         stages=stages,
         consent=_consent(entry.get("consent"), where),
-        pictures=tuple(_picture(one, index, where) for index, one in enumerate(entry.get("renders") or ())),
+        pictures=tuple(_picture(one, base, index, where) for index, one in enumerate(entry.get("renders") or ())),
         results=_results(entry.get("results"), name, where),
     )
     return Item(name, job)
@@ -245,19 +253,23 @@ def _consent(content: Any, where: str) -> Consent:
     )
 
 
-def _picture(content: Any, index: int, where: str) -> Picture:
+def _picture(content: Any, base: Path, index: int, where: str) -> Picture:
     where = f"{where}: render {index + 1}"
     known = [name for name in Picture.__dataclass_fields__ if name != "folder"]
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where} is not a mapping.", hint="renders: [{views: [front], light: rembrandt}]")
     _check_keys(content, known, where)
-    fields = {**content, "views": _words(content.get("views"), where) or ("front",)}
-    numbers = {"size": int, "distance_m": float, "focal_mm": float}
+    asked = {key: _beside(value, base) if key in FILES else value for key, value in content.items() if key != "views"}
     try:
-        fields = {key: numbers.get(key, _same)(value) for key, value in fields.items()}
+        picture = Picture(**options_from(asked), views=_words(content.get("views"), where) or ("front",))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}.", hint="size: 1024, distance_m: 1.5, focal_mm: 85") from error
-    return Picture(**fields, folder=f"{index:02d}")
+    return replace(picture, folder=f"{index:02d}")
+
+
+def _beside(value: Any, base: Path) -> Any:
+    """The path of a file that lies beside the yaml, whatever else a word is."""
+    return str((base / value).resolve()) if isinstance(value, str) and value and (base / value).is_file() else value
 
 
 def _results(content: Any, name: str, where: str) -> str:
@@ -268,10 +280,6 @@ def _results(content: Any, name: str, where: str) -> str:
             f"{where}: results {content!r} is no URL.", hint="results: s3://bucket/heads; or leave it out."
         )
     return f"{content.rstrip('/')}/{name}"
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _remote_or_missing(url: str) -> list[list[str]]:

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import tyro
 
 from head3d.commands.options import parse
 from head3d.console import Mode, listen, write_json_line
 from head3d.errors import ConfigError
+from head3d.pictures import PictureOptions
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -80,46 +81,7 @@ class Render:
     views: str = "front"
     """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10. Or files of looks
     (.json, as the viewer keeps picks), which bring their own light, backdrop, expression and frame."""
-    light: str = "soft-front"
-    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
-    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
-    light_yaw: float = 0.0
-    """Carry the light round the head, degrees; > 0 towards the subject's left."""
-    light_frame: Literal["head", "camera"] = "head"
-    """What maps, lamps and photos' light keep to: the head (the camera walks), or the camera (the person turns)."""
-    light_exposure: str = "auto"
-    """auto for a well exposed face, or stops up or down from the light as it is given (0, -1.5)."""
-    gloss: float | None = None
-    """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
-    backdrop: str = ""
-    """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
-    match: str = ""
-    """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
-    backdrop for the look of the place behind the person."""
-    enlarge: bool | None = None
-    """Let a net draw large heads anew from half their size; as in the last run if not given."""
-    garment: str = ""
-    """What the person wears instead of the photos' clothes: crew-neck, open-collar, shirt-tie, blazer, suit; own for
-    those of the photos; that of the last run if not given."""
-    garment_color: str = ""
-    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb."""
-    crop: str = ""
-    """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
-    yaml of yours. Passport and visa frames check the picture against the office's rules."""
-    size: int | None = None
-    """Height and width, px: 1024; of a crop the longer side, by default the crop's own."""
-    expression: str = "neutral"
-    """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
-    gaze: Literal["own", "camera"] = "own"
-    """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
-    distance_m: float = 1.5
-    """From the camera to the head, metres."""
-    focal_mm: float | None = None
-    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
-    confidence: bool = False
-    """Write beside each picture which places photos saw (white) and which are invented (black)."""
-    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
-    """Of the files; tiff has 16 bits and needs `pip install tifffile`."""
+    picture: Annotated[PictureOptions, tyro.conf.arg(name="")] = field(default_factory=PictureOptions)
     exif: tuple[str, ...] = ()
     """What to write as EXIF: "Copyright=Acme 2026" "Artist=Ada" (or ImageDescription, Software)."""
     contact_sheet: bool = False
@@ -131,9 +93,9 @@ class Render:
 def render_command(words: Sequence[str]) -> int:
     from head3d.finish.passport import checklist, checks_path, read_checks
     from head3d.looks import read_looks
-    from head3d.render.lights import LightOptions
+    from head3d.pictures import check_picture, render_arguments
     from head3d.render_looks import render_looks
-    from head3d.rendering import render
+    from head3d.rendering import DEFAULT_SIZE, render
     from head3d.subject import Subject
 
     options = parse(Render, "render", words)
@@ -141,39 +103,29 @@ def render_command(words: Sequence[str]) -> int:
     files = [Path(name) for name in asked if name.endswith(".json")]
     names = [name for name in asked if not name.endswith(".json")]
     looks = [look for file in files for look in read_looks(file)]
-    put_up = LightOptions(options.light_yaw, options.light_frame, options.light_exposure)
-    same = (
-        "light",
-        "gloss",
-        "backdrop",
-        "match",
-        "enlarge",
-        "garment",
-        "garment_color",
-        "crop",
-        "size",
-        "expression",
-        "gaze",
-        "distance_m",
-        "focal_mm",
-        "confidence",
-        "format",
-        "contact_sheet",
-        "out",
-    )
-    others: dict[str, Any] = {name: getattr(options, name) for name in same} | {"exif": _pairs(options.exif)}
+    picture = options.picture
+    if names or not files:
+        check_picture(picture, names)
     written = []
     with listen() as emit:
         if names or not files:
-            written += render(options.subject, names, light_options=put_up, emit=emit, **others)
+            written += render(
+                options.subject,
+                names,
+                **render_arguments(picture),
+                exif=_pairs(options.exif),
+                contact_sheet=options.contact_sheet,
+                out=options.out,
+                emit=emit,
+            )
         if looks:
-            subject, size = Subject(options.subject).require(), options.size or 1024
+            subject, size = Subject(options.subject).require(), picture.size or DEFAULT_SIZE
             written += render_looks(
-                subject, looks, size=size, confidence=options.confidence, out=options.out, emit=emit
+                subject, looks, size=size, confidence=picture.confidence, out=options.out, emit=emit
             )
     for path in written:
         print(path)
-        if checks_path(path).exists() and options.crop:
+        if checks_path(path).exists() and picture.crop:
             print(checklist(read_checks(path)))
     return 0
 

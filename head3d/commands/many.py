@@ -168,7 +168,10 @@ class Serve:
     workers: int = 0
     """Jobs side by side; 0: one per GPU, or one per four cores."""
     threads: int = 0
-    """Cores for each; 0: an equal share."""
+    """Cores for each; 0: an equal share, on a cluster 4."""
+    ray: str = ""
+    """Address of a Ray cluster (auto, HOST:6379, ray://HOST:PORT), or local: its nodes, which share FOLDER, do the
+    jobs."""
     gpu_memory_gb: float = 0.0
     """What one job needs of a GPU's memory, so that several fit; 0: a whole GPU."""
     timeout: float = 3600.0
@@ -200,6 +203,7 @@ def serve(words: Sequence[str]) -> int:
         options.folder,
         workers=options.workers,
         threads=options.threads,
+        ray=options.ray,
         gpu_memory_gb=options.gpu_memory_gb,
         timeout_s=options.timeout,
         memory_mb=options.memory_mb,

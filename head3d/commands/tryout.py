@@ -13,7 +13,7 @@ from head3d.store import disk_errors
 def presets(words: Sequence[str]) -> int:
     from head3d.config import preset_names, preset_text
     from head3d.finish.crops import crop_names, crop_text, load_crop
-    from head3d.garments.catalogue import COLORS, PARTS
+    from head3d.garments.names import COLORS, PARTS
 
     if words:
         for name in words:

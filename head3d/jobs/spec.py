@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from head3d import store
+from head3d.pictures import PictureOptions
 from head3d.records import from_plain, to_plain
 from head3d.subject import Consent
 
@@ -13,29 +14,15 @@ FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Further pictures of a finished subject: the arguments of :func:`head3d.rendering.render`.
+class Picture(PictureOptions):
+    """Further pictures of a finished subject, as ``head3d render`` makes them.
 
     Attributes:
         views: Named angles, or ``yaw/pitch`` in degrees.
-        light: See :func:`head3d.render.lights.choose_light`.
-        size: Height and width, px.
-        backdrop: Painted, #rrggbb or a picture's path; that of the run if empty.
-        expression: See :func:`head3d.morphable.expressions.find_expression`.
-        gaze: ``own`` or ``camera``.
-        distance_m: From the camera to the middle of the head.
-        focal_mm: 35 mm equivalent focal length; None: the head fills half of the height.
         folder: Below exports/renders, for pictures that must not overwrite others; "" for that folder itself.
     """
 
-    views: tuple[str, ...]
-    light: str = "soft-front"
-    size: int = 1024
-    backdrop: str = ""
-    expression: str = "neutral"
-    gaze: str = "own"
-    distance_m: float = 1.5
-    focal_mm: float | None = None
+    views: tuple[str, ...] = ("front",)
     folder: str = ""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from head3d.console import write_json_line
 from head3d.errors import Head3DError
 from head3d.events import Emit, Event
-from head3d.jobs.spec import JobSpec, read_spec
+from head3d.jobs.spec import JobSpec, Picture, read_spec
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2), <sys/prctl.h>."""
@@ -72,13 +72,12 @@ def work(spec: JobSpec, *, emit: Emit) -> dict[str, Any]:
     return {"files": files, "pictures": [path.relative_to(subject.path).as_posix() for path in pictures]}
 
 
-def _render(subject: Path, picture: Any, emit: Emit) -> list[Path]:
+def _render(subject: Path, picture: Picture, emit: Emit) -> list[Path]:
+    from head3d.pictures import render_arguments
     from head3d.rendering import render
 
-    fields = {one.name: getattr(picture, one.name) for one in dataclasses.fields(picture)}
-    views, folder = fields.pop("views"), fields.pop("folder")
-    out = subject / "exports" / "renders" / folder if folder else None
-    return render(subject, views, out=out, emit=emit, **fields)
+    out = subject / "exports" / "renders" / picture.folder if picture.folder else None
+    return render(subject, picture.views, out=out, emit=emit, **render_arguments(picture))
 
 
 def _checksum(path: Path, sha256: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ SMILE: dict[str, float] = {
 }
 """A smile for a headshot: lips closed (the field knows no teeth), the eyes take part, one side a little ahead."""
 MOST_UNIT = 1.5
+EXPRESSIONS = "There are neutral, smile, smile:0.6, photo:NAME"
 """Units further out than this are no face."""
 STILL_BELOW_M, MOVING_ABOVE_M = -0.17, -0.12
 STILL_BEHIND_M, MOVING_BEFORE_M = -0.02, 0.01
@@ -76,10 +77,19 @@ def find_expression(text: str, fit: HeadFit, photos: Sequence[str]) -> Expressio
     if text.endswith(".json"):
         path = Path(text)
         return Expression(path.stem, expression_vector(_read_units(path), fit.model), ahead)
-    hint = f"Perhaps you meant photo:{text}." if text in photos else "There are neutral, smile, smile:0.6, photo:NAME"
-    raise ConfigError(
-        f"There is no expression {text!r}.", hint=hint if text in photos else f"{hint} and a .json file of units."
-    )
+    hint = f"Perhaps you meant photo:{text}." if text in photos else f"{EXPRESSIONS} and a .json file of units."
+    raise ConfigError(f"There is no expression {text!r}.", hint=hint)
+
+
+def check_expression(text: str) -> None:
+    """ConfigError if no head can have this expression; photos' names and units are a subject's matter."""
+    kind, _, detail = text.partition(":")
+    if kind == "smile":
+        _strength(detail)
+    elif text.endswith(".json"):
+        _read_units(Path(text))
+    elif text != "neutral" and not (kind == "photo" and detail):
+        raise ConfigError(f"There is no expression {text!r}.", hint=f"{EXPRESSIONS} and a .json file of units.")
 
 
 def expression_vector(units: Mapping[str, float], model: HeadModel) -> Float[Tensor, "E"]:

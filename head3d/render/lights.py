@@ -125,8 +125,22 @@ def choose_light(
     if file is not None:
         light = environment_light(read_panorama(file), most_lamps=options.lamps)
         return _put_up(light, file.stem, options, exposed=True)
+    raise _no_light(spec)
+
+
+def check_light(spec: str, options: LightOptions = LightOptions()) -> None:
+    """ConfigError if no subject can be lit so: no such light, no such file, an exposure that is none."""
+    _ = options.stops
+    file = light_file(spec)
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: there is no such file.", hint="Give the path of a map or of lamps.")
+    if file is None and spec not in LIGHTS and spec != "backdrop" and spec.partition(":")[0] != "photo":
+        raise _no_light(spec)
+
+
+def _no_light(spec: str) -> ConfigError:
     names = ", ".join(LIGHTS)
-    raise ConfigError(
+    return ConfigError(
         f"There is no light {spec!r}.",
         hint=f"There are {names}, photo, photo:NAME, backdrop, maps (.hdr .exr .jpg .png) and lamps (.yaml .json).",
     )

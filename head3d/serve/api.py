@@ -1,15 +1,13 @@
 """The HTTP application: routes, refusals, health."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from head3d import __version__, weights
-from head3d.jobs.pool import Command
-from head3d.jobs.slots import Slot
 from head3d.serve import job_routes, subject_routes
 from head3d.serve.auth import Tokens
 from head3d.serve.context import Server, The
@@ -18,9 +16,10 @@ from head3d.serve.metrics import Metrics
 from head3d.serve.middleware import BodyLimit, Watch
 from head3d.serve.models import Health, Ready
 from head3d.serve.problems import Refused, handle_problems, retry_after
-from head3d.serve.runner import Runner, own_worker
+from head3d.serve.runner import Runner
 from head3d.serve.settings import Settings
 from head3d.serve.subject_routes import check_room
+from head3d.serve.workers import Workers
 
 DESCRIPTION = """Photos of one person in, a relightable 3D head and headshots out.
 
@@ -28,19 +27,16 @@ Make a subject (with consent), POST its photos, start a run, follow its events, 
 """
 
 
-def make_app(settings: Settings, *, command: Command = own_worker, slots: Sequence[Slot] = ()) -> FastAPI:
+def make_app(settings: Settings, *, workers: Workers) -> FastAPI:
     """The application of one server folder.
 
     Args:
         settings: What it allows.
-        command: From a job's file to the program that does it.
-        slots: Where jobs run; those of this machine if empty.
+        workers: Do the jobs.
     """
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ledger = Ledger(settings.database)
-    runner = Runner(
-        settings, command=command, slots=slots, on_end=lambda job, state, seconds: metrics.job(job.kind, state, seconds)
-    )
+    runner = Runner(settings, workers=workers, on_end=lambda job, state, seconds: metrics.job(job.kind, state, seconds))
     metrics = Metrics(workers=runner.workers, counts=ledger.counts)
     server = Server(settings, Tokens(settings.tokens, quota=settings.quota), ledger, runner, metrics)
 

@@ -1,8 +1,11 @@
 """What goes over the wire: requests, and answers. A field that is not here is refused."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from head3d.errors import ConfigError
+from head3d.garments.names import OWN, GarmentName, garment_colors
 
 LightName = Literal["soft-front", "rembrandt", "split", "rim"]
 BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
@@ -18,7 +21,26 @@ ViewName = Annotated[
     ),
 ]
 """A named angle, or yaw or yaw/pitch in degrees."""
-ExpressionName = Annotated[str, StringConstraints(pattern=r"^(neutral|smile(:(0(\.\d{1,2})?|1(\.0{1,2})?))?)$")]
+PHOTO = r"photo:pho_[0-9a-f]{20}\.[a-z]{3,4}"
+"""One of the subject's photos, by the name the server gave it."""
+ExpressionName = Annotated[
+    str, StringConstraints(pattern=rf"^(neutral|smile(:(0(\.\d{{1,2}})?|1(\.0{{1,2}})?))?|{PHOTO})$")
+]
+Light = LightName | Literal["photo", "backdrop"] | Annotated[str, StringConstraints(pattern=rf"^{PHOTO}$")]
+Crop = Literal[
+    "",
+    "banner",
+    "linkedin",
+    "passport-eu",
+    "portrait-3x4",
+    "square",
+    "team-grid",
+    "visa-us",
+]
+Exposure = Annotated[str, StringConstraints(pattern=r"^(auto|[-+]?(1?\d|20)(\.\d{1,2})?)$")]
+Dyes = Annotated[
+    str, StringConstraints(max_length=80, pattern=r"^((#[0-9a-fA-F]{6}|[a-z-]+)(,(#[0-9a-fA-F]{6}|[a-z-]+))*)?$")
+]
 Backdrop = BackdropName | Literal[""] | Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Preset = Literal["fast", "cpu", "quality", "test"]
 Views = Annotated[list[ViewName], Field(min_length=1, max_length=24)]
@@ -59,16 +81,49 @@ class RunIn(_Strict):
 
 
 class RenderIn(_Strict):
-    """Further pictures of a finished head."""
+    """Further pictures of a finished head: the options of `head3d render`, those aside that are files."""
 
     views: Views = Field(default=["front"])
-    light: LightName = "soft-front"
-    size: Size = 1024
+    light: Light = Field(default="soft-front", description="A rig; of a photo; or of the place behind the person.")
+    light_yaw: Annotated[float, Field(ge=-360.0, le=360.0, allow_inf_nan=False)] = Field(
+        default=0.0, description="Carry it round the head, degrees; > 0 towards the subject's left."
+    )
+    light_frame: Literal["head", "camera"] = Field(
+        default="head", description="What a photo's light keeps to: the camera walks, or the person turns."
+    )
+    light_exposure: Exposure = Field(default="auto", description="auto, or stops.")
+    gloss: Annotated[float, Field(ge=0.0, le=4.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Sheen of the skin: 1 as skin is, 0 matte."
+    )
     backdrop: Backdrop = Field(default="", description="Painted, or #rrggbb; that of the run if empty.")
+    match: Literal["", "backdrop"] = Field(default="", description="Take on the look of the place behind the person.")
+    enlarge: bool | None = Field(default=None, description="Large heads drawn anew by a net; as in the run if null.")
+    garment: GarmentName | Literal["", "own"] = Field(
+        default="", description="Worn instead of the photos' clothes; own: those; empty: that of the run."
+    )
+    garment_color: Dyes = Field(default="", description="Of its parts, with commas, by name or as #rrggbb.")
+    crop: Crop = Field(default="", description="A frame around the head; passport frames are checked.")
+    size: Size | None = Field(
+        default=None, description="Height and width, px: 1024; of a crop the longer side, by default its own."
+    )
     expression: ExpressionName = "neutral"
     gaze: Literal["own", "camera"] = "own"
     distance_m: Annotated[float, Field(ge=0.5, le=5.0, allow_inf_nan=False)] = 1.5
     focal_mm: Annotated[float, Field(ge=15.0, le=400.0, allow_inf_nan=False)] | None = None
+    confidence: bool = Field(default=False, description="Beside each picture, which places photos saw.")
+    format: Literal["png", "jpg", "webp", "avif"] = "png"
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        """What the fields alone do not tell: colours belong to a garment, a crop chooses its own focal length."""
+        if self.crop and self.focal_mm is not None:
+            raise ValueError("A crop chooses the focal length itself: leave out crop or focal_mm.")
+        if self.garment or self.garment_color:
+            try:
+                garment_colors(self.garment or OWN, self.garment_color)
+            except ConfigError as error:
+                raise ValueError(f"{error.message} {error.hint}") from error
+        return self
 
 
 class PhotoOut(BaseModel):

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from head3d import store
 from head3d.errors import ConfigError
+from head3d.jobs.pool import worker_command
+from head3d.jobs.process import Limits
+from head3d.jobs.ray_cluster import connect
+from head3d.jobs.slots import CORES_EACH, local_slots
 from head3d.serve.settings import Settings
+from head3d.serve.workers import LocalWorkers, RayWorkers, Workers
 
 GRACE_S = 10
 """Requests under way have this long when the server goes down."""
@@ -31,8 +36,25 @@ class Listen:
     key: Path | None = None
 
 
-def serve(settings: Settings, listen: Listen) -> None:
-    """Serve until SIGTERM or Ctrl-C. Jobs under way are stopped, and go on after the next start."""
+def workers_of(settings: Settings) -> Workers:
+    """Where a server's jobs are done."""
+    limits = Limits(settings.timeout_s, settings.memory_mb, settings.nice)
+    if settings.ray:
+        ray = connect(settings.ray)
+        threads = settings.threads or CORES_EACH
+        return RayWorkers(ray, limits=limits, threads=threads, gpu_memory_gb=settings.gpu_memory_gb)
+    slots = local_slots(workers=settings.workers, threads=settings.threads, gpu_memory_gb=settings.gpu_memory_gb)
+    return LocalWorkers(slots, limits=limits, command=lambda spec: worker_command(spec, parent=os.getpid()))
+
+
+def serve(settings: Settings, listen: Listen, *, workers: Workers | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C. Jobs under way are stopped, and go on after the next start.
+
+    Args:
+        settings: What is allowed.
+        listen: Where.
+        workers: Do the jobs; those the settings name if None.
+    """
     try:
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
@@ -47,7 +69,8 @@ def serve(settings: Settings, listen: Listen) -> None:
     tempfile.tempdir = str(store.make_folder(settings.folder / "tmp"))  # uploads under way stay on this disk
     logging.getLogger("uvicorn.access").disabled = True  # paths name subjects; the metrics count
     with store.locked(settings.folder, what=str(settings.folder)):
-        app = make_app(settings)
+        # Ray, if it is used, is connected by now: it takes signals for itself, and uvicorn must have them
+        app = make_app(settings, workers=workers or workers_of(settings))
         config = uvicorn.Config(
             app,
             host=listen.host,

@@ -1,35 +1,30 @@
-"""Takes jobs from the ledger and has them done in processes: one thread, beside the one that answers requests."""
+"""Takes jobs from the ledger and has them done by workers: one thread, beside the one that answers requests."""
 
 import dataclasses
 import json
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TextIO
 
 from head3d.errors import Head3DError
 from head3d.events import Event, JobEnd, JobStart
-from head3d.jobs.pool import Command, Pool, worker_command
-from head3d.jobs.process import BUSY, FINAL, Limits, Outcome
-from head3d.jobs.slots import Slot, local_slots
+from head3d.jobs.process import BUSY, FINAL, Outcome
 from head3d.jobs.spec import spec_from_text, write_spec
 from head3d.serve.erase import erase_old, finish_deletions
 from head3d.serve.ledger import Ledger
 from head3d.serve.rows import JobRow, State
 from head3d.serve.settings import Settings
+from head3d.serve.workers import Workers
 
 LOOK_S = 0.2
 """Between two looks at the queue."""
 HOUSEKEEPING_S = 600.0
 KEY_DAYS = 1.0
-
-
-def own_worker(spec: Path) -> Sequence[str]:
-    """The worker as a child of this process."""
-    return worker_command(spec, parent=os.getpid())
+MOST_LOST = 5
+"""Nodes that may vanish under one job before it is held to be the reason."""
 
 
 def shown_state(state: State) -> Literal["done", "dead", "waiting", "cancelled"]:
@@ -50,14 +45,12 @@ class Runner:
         self,
         settings: Settings,
         *,
-        command: Command = own_worker,
-        slots: Sequence[Slot] = (),
+        workers: Workers,
         on_end: Callable[[JobRow, State, float], None] = lambda job, state, seconds: None,
     ) -> None:
-        self._settings, self._command, self._on_end = settings, command, on_end
-        self._slots = list(slots) or local_slots(
-            workers=settings.workers, threads=settings.threads, gpu_memory_gb=settings.gpu_memory_gb
-        )
+        self._settings, self._workers, self._on_end = settings, workers, on_end
+        self._size = workers.size()
+        self._lost: dict[str, int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
         self._jobs: dict[str, JobRow] = {}
@@ -67,7 +60,7 @@ class Runner:
     @property
     def workers(self) -> int:
         """Jobs that run side by side."""
-        return len(self._slots)
+        return self._size
 
     @property
     def alive(self) -> bool:
@@ -90,8 +83,7 @@ class Runner:
 
     def _run(self) -> None:
         ledger = Ledger(self._settings.database)  # SQLite: a connection for each thread
-        limits = Limits(self._settings.timeout_s, self._settings.memory_mb, self._settings.nice)
-        pool = Pool(self._slots, limits=limits)
+        pool = self._workers
         kept_house = 0.0
         try:
             while not self._stopping.is_set():
@@ -103,7 +95,7 @@ class Runner:
                         erase_old(ledger, self._settings)
                         ledger.forget_keys(time.time() - KEY_DAYS * 86400)
                     while pool.free() and (job := ledger.take()) is not None:
-                        self._start(job, pool)
+                        self._start(job)
                     for identity in ledger.to_stop():
                         pool.stop(identity)
                     for identity, outcome in pool.wait(LOOK_S) if pool.running else []:
@@ -117,19 +109,14 @@ class Runner:
                 self._end(identity, outcome, ledger)
             ledger.close()
 
-    def _start(self, job: JobRow, pool: Pool) -> None:
+    def _start(self, job: JobRow) -> None:
         path = events_file(self._settings, job)
         spec = path.with_suffix(".json")
         write_spec(spec, spec_from_text(job.spec, where=f"job {job.id}"))
         self._jobs[job.id] = job
         self._logs[job.id] = path.open("a", encoding="utf-8")
         self._say(job.id, JobStart(job.id, job.failures + 1))
-        pool.start(
-            job.id,
-            self._command(spec),
-            log=path.with_suffix(".log"),
-            on_event=lambda event: self._say(job.id, event),
-        )
+        self._workers.start(job.id, spec, log=path.with_suffix(".log"), on_event=lambda event: self._say(job.id, event))
 
     def _say(self, identity: str, event: Event) -> None:
         line = {"event": type(event).__name__, "time": round(time.time(), 3), **dataclasses.asdict(event)}
@@ -163,6 +150,10 @@ class Runner:
             return "cancelled", job.failures
         if outcome.ending == "stopped" or outcome.kind == BUSY:
             return "waiting", job.failures
+        if outcome.ending == "lost":  # a node is gone: no failure of this job, unless nodes go wherever it runs
+            self._lost[job.id] = self._lost.get(job.id, 0) + 1
+            if self._lost[job.id] <= MOST_LOST:
+                return "waiting", job.failures
         failures = job.failures + 1
         final = failures > self._settings.retries or (outcome.ending == "failed" and outcome.kind in FINAL)
         return ("dead" if final else "waiting"), failures

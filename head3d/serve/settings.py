@@ -28,6 +28,8 @@ class Settings:
     """Jobs side by side; 0: one per GPU, or one per four cores."""
     threads: int = 0
     """Cores for each; 0: an equal share."""
+    ray: str = ""
+    """Address of a Ray cluster that does the jobs; "" for this machine."""
     gpu_memory_gb: float = 0.0
     """What one job needs of a GPU's memory; 0: a whole GPU."""
     timeout_s: float = 3600.0

@@ -10,34 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ray  # pyright: ignore[reportMissingImports]
 from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
 from head3d.jobs.process import worker_environment
+from tests.end_to_end.batch_driver import words
 
-DRIVER = """
-import os, sys
-from pathlib import Path
-from head3d.batch.drive import Policy
-from head3d.batch.on_ray import own_worker, ray_driver
-from head3d.batch.run import run_batch
-from head3d.jobs.process import Limits
-from tests.unit.jobs.workers import FAKE
-
-def fake(spec, parent):
-    return [sys.executable, str(FAKE), str(spec), str(parent)]
-
-address, source, out, real = sys.argv[1:]
-limits, policy = Limits(seconds=120.0 if real == "real" else 3.0, memory_mb=4000.0), Policy(retries=2)
-driver = ray_driver(address, limits=limits, policy=policy, threads=1, worker=own_worker if real == "real" else fake)
-consent = {"by": "Ada", "scope": "self"}
-preset = "test" if real == "real" else ""
-overrides = {"consent": consent, "preset": preset}
-summary = run_batch(Path(source), Path(out), overrides=overrides, driver=driver, mode="plain")
-sys.exit(summary.exit_code)
-"""
+CORES = 2
+"""Of each node, whatever the machine has."""
 
 
 def done(out: Path) -> int:
@@ -51,43 +35,61 @@ def wait_for(out: Path, count: int, driver: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def ray_workers() -> list[int]:
-    """Ray's processes that run a task of ours now."""
-    found = subprocess.run(["pgrep", "-f", "ray::do_one"], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split()]
+def raylets(cluster: Any) -> list[int]:
+    """Process ids of the cluster's raylets, the head's first."""
+    return [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
+
+
+def tasks(raylet: int) -> Iterator[int]:
+    """Ray's processes that run a task of ours now, on one node."""
+    for thread in Path(f"/proc/{raylet}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            if b"ray::do_one" in Path(f"/proc/{child}/cmdline").read_bytes():
+                yield int(child)
 
 
 def main() -> int:
-    """Start the cluster, run the batch, kill what is named; print how long it took."""
+    """Start the cluster, run the batch, kill what is named; print how long it took, and how often it was killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--kill", nargs="*", default=[])
-    parser.add_argument("--real", action="store_true")
+    parser.add_argument("--after", nargs=3, type=int, default=(2, 4, 6), help="subjects done before each of the kills")
+    parser.add_argument("--worker", default="fake")
+    parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=2)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=CORES)
     cluster.wait_for_nodes()
+    command = words(
+        options.source, options.out, worker=options.worker, on=cluster.address, seconds=options.seconds, workers=CORES
+    )
 
     def start() -> subprocess.Popen[bytes]:
-        words = [cluster.address, str(options.source), str(options.out), "real" if options.real else "fake"]
-        return subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=worker_environment({}))
+        return subprocess.Popen(command, env=worker_environment({}), stdout=sys.stderr)
 
     started = time.monotonic()
+    kills = []
     driver = start()
     if "worker" in options.kill:
-        wait_for(options.out, 2, driver)
-        os.kill(ray_workers()[0], signal.SIGKILL)
+        wait_for(options.out, options.after[0], driver)
+        os.kill(next(one for raylet in raylets(cluster) for one in tasks(raylet)), signal.SIGKILL)
+        kills.append("worker")
     if "raylet" in options.kill:
-        wait_for(options.out, 4, driver)
+        wait_for(options.out, options.after[1], driver)
+        os.kill(raylets(cluster)[1], signal.SIGKILL)
         cluster.remove_node(second, allow_graceful=False)
+        kills.append("raylet")
     if "driver" in options.kill:
-        wait_for(options.out, 6, driver)
+        wait_for(options.out, options.after[2], driver)
+        if driver.poll() is None:
+            kills.append("driver")
         driver.kill()
         driver.wait()
         driver = start()
     code = driver.wait()
-    sys.stdout.write(json.dumps({"code": code, "seconds": round(time.monotonic() - started, 2)}) + "\n")
+    told = {"code": code, "seconds": round(time.monotonic() - started, 2), "killed": kills}
+    sys.stdout.write(json.dumps(told) + "\n")
     cluster.shutdown()
     ray.shutdown()
     return 0

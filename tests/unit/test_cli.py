@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from head3d import cli, weights
 from head3d.errors import StorageError
@@ -104,16 +105,17 @@ def test_presets_are_shown_as_written(capsys: pytest.CaptureFixture[str]):
 
 def test_every_option_of_render_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from head3d import rendering
-    from head3d.commands.make import Render
+    from head3d.pictures import PictureOptions
 
     heard: dict = {}
+    Image.new("RGB", (8, 8)).save(look := str(tmp_path / "look.png"))
     monkeypatch.setattr(rendering, "render", lambda subject, views, **others: heard.update(others) or [])
-    words = ["render", str(tmp_path), "--match", "a.jpg", "--crop", "linkedin", "--size", "300", "--format", "webp"]
+    words = ["render", str(tmp_path), "--match", look, "--crop", "linkedin", "--size", "300", "--format", "webp"]
     assert cli.main([*words, "--exif", "Artist=Ada", "Copyright=A = B", "--contact-sheet"]) == 0
-    assert heard["match"] == "a.jpg" and heard["format"] == "webp" and heard["contact_sheet"] is True
+    assert heard["match"] == look and heard["format"] == "webp" and heard["contact_sheet"] is True
     assert heard["exif"] == {"Artist": "Ada", "Copyright": "A = B"} and heard["size"] == 300
-    passed = {"subject", "views", "light_yaw", "light_frame", "light_exposure"}
-    assert {one for one in Render.__dataclass_fields__ if one not in passed} <= set(heard)
+    passed = {"light_yaw", "light_frame", "light_exposure"}
+    assert {one for one in PictureOptions.__dataclass_fields__ if one not in passed} <= set(heard)
     assert cli.main(["render", str(tmp_path), "--exif", "nothing"]) == 2
 
 

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from head3d.batch.on_slurm import Shard, submit, without_options
 from head3d.errors import ConfigError
 from head3d.jobs.process import worker_environment
+from tests.end_to_end.batch_driver import PATIENT
 from tests.unit.batch.test_drive import batch, photos
 
 ROOT = Path(__file__).parents[3]
@@ -49,20 +51,43 @@ def test_unknown_parameters_are_told(tmp_path: Path):
         submit([], tasks=1, out=tmp_path, parameters={"nonsense": "1"}, cluster="local")
 
 
-@pytest.mark.slow
-def test_ray_survives_the_loss_of_worker_node_and_driver(tmp_path: Path):
+def in_own_network(module: str, *words: str | Path, seconds: float) -> dict[str, Any]:
+    """Run a program of tests/end_to_end where nothing but itself can be reached; the JSON it prints last."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-n", "true"], check=False).returncode:
         pytest.skip("no right to make a network namespace (unshare -n)")
+    program = " ".join(map(str, (sys.executable, "-m", f"tests.end_to_end.{module}", *words)))
+    command = ["unshare", "-n", "sh", "-c", f"ip link set lo up && {program}"]
+    environment = worker_environment(PATIENT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=seconds, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_ray_survives_the_loss_of_worker_node_and_driver(tmp_path: Path):
     source = photos(tmp_path / "in", [*(f"slow-{index:02d}" for index in range(14)), "segfault-1", "hang-1"])
-    script = f"ip link set lo up && {sys.executable} -m tests.end_to_end.two_nodes {source} {tmp_path / 'out'}"
-    command = ["unshare", "-n", "sh", "-c", script + " --kill worker raylet driver"]
-    environment = {**worker_environment({}), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400, check=False)
-    assert '"code": 3' in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    kills = ("worker", "raylet", "driver")
+    told = in_own_network("two_nodes", source, tmp_path / "out", "--kill", *kills, seconds=400)
+    assert told["code"] == 3 and told["killed"] == list(kills)
     batch(source, tmp_path / "calm")
     told, calm = (json.loads((tmp_path / one / "manifest.json").read_text()) for one in ("out", "calm"))
     assert told["counts"] == {"done": 14, "dead": 2, "waiting": 0}
     assert {k: v for k, v in told["subjects"].items() if v["state"] == "done"} == {
         k: v for k, v in calm["subjects"].items() if v["state"] == "done"
     }
+
+
+@pytest.mark.slow
+def test_the_server_survives_the_loss_of_a_node_and_of_itself(tmp_path: Path):
+    told = in_own_network("ray_serve", tmp_path, seconds=500)
+    assert told["real"]["kind"] in ("NoFaceFound", "PhotoUnusable"), "head3d's own worker ran on a node"
+    assert {"JobStart", "StageStart", "JobEnd", "state"} <= set(told["real"]["events"])
+    states = told["killed"]["states"]
+    assert states.pop("segfault") == "dead" and states.pop("hang") == "cancelled"
+    assert set(states.values()) == {"done"} and len(states) == 8
+    assert all(told["killed"]["failures"][name] == 0 for name in states), "nobody's own fault"
+    assert told["killed"]["erased"] is True and told["killed"]["left"] == []
+    assert told["killed"]["events"][-1] == "state" and "StageDone" in told["killed"]["events"]

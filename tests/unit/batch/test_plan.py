@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from head3d.batch.plan import Item, parse_shard, read_plan, shard_of
 from head3d.errors import ConfigError, ConsentMissing, Head3DError, InputError
@@ -66,6 +67,9 @@ subjects:
         ("consent: {by: A, scope: s}\nsubjects: [{name: a}, {name: A}]", InputError, "two subjects are called"),
         ("consent: {by: A, scope: s}\nsubjects: [{name: a, options: {train: {stps: 1}}}]", ConfigError, "stps"),
         ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{lihgt: x}]}]", ConfigError, "no 'lihgt'"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{garment: toga}]}]", ConfigError, "no garment"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{views: sideways}]}]", ConfigError, "No view"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{size: big}]}]", ConfigError, "big"),
         ("consent: {by: A, scope: s}\nsubjects: []", InputError, "names no subject"),
     ],
 )
@@ -73,6 +77,26 @@ def test_mistakes_are_told_before_anything_starts(folder: Path, text: str, error
     with pytest.raises(error) as caught:
         plan(folder, text)
     assert words in caught.value.message
+
+
+def test_renders_take_what_head3d_render_takes(folder: Path):
+    Image.new("RGB", (8, 8)).save(folder / "wall.png")
+    text = """
+consent: {by: A, scope: s}
+subjects:
+  - name: a
+    renders:
+      - {views: [front, 30], garment: suit, garment_color: "navy,white", crop: linkedin, size: "512"}
+      - {backdrop: wall.png, light: photo, light_exposure: -1, expression: smile, distance_m: 2, enlarge: false}
+"""
+    first, second = plan(folder, text)[0].job.pictures
+    assert first.views == ("front", "30") and (first.garment, first.garment_color) == ("suit", "navy,white")
+    assert (first.crop, first.size, first.folder, second.folder) == ("linkedin", 512, "00", "01")
+    assert second.backdrop == str(folder / "wall.png") and second.light_exposure == "-1"
+    assert (second.distance_m, second.enlarge, second.size) == (2.0, False, None)
+    key = plan(folder, text)[0].key()
+    Image.new("RGB", (8, 9)).save(folder / "wall.png")
+    assert plan(folder, text)[0].key() != key
 
 
 def test_the_key_follows_contents_and_options_not_places(folder: Path, tmp_path_factory: pytest.TempPathFactory):

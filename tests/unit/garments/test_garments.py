@@ -4,9 +4,10 @@ import torch
 
 from head3d.errors import ConfigError
 from head3d.garments.bare import LINES_M, own_neckline
-from head3d.garments.catalogue import COLORS, PARTS, choose_outfit, cut
+from head3d.garments.catalogue import choose_outfit, cut
 from head3d.garments.draw import Lit, composed
 from head3d.garments.light import mean_about, seen_from
+from head3d.garments.names import COLORS, PARTS
 from head3d.garments.sheets import Fabric, coons, sheet
 from head3d.garments.torso import Torso, body_vertices, carried, hung, make_torso, neckline
 from head3d.morphable.head_model import load_head_model

@@ -12,11 +12,13 @@ import httpx
 import uvicorn
 from PIL import Image
 
+from head3d.jobs.process import Limits
 from head3d.jobs.slots import Slot
 from head3d.serve.api import make_app
 from head3d.serve.auth import new_token
 from head3d.serve.context import Server
 from head3d.serve.settings import Settings
+from head3d.serve.workers import LocalWorkers
 from tests.unit.jobs.workers import fake_command
 
 
@@ -76,7 +78,8 @@ def service(folder: Path, **options: Any) -> Iterator[tuple[Client, Client]]:
     """A running server on a port of its own, and two tenants."""
     settings = Settings(folder, **{"free_mb": 0.0, "timeout_s": 5.0, **options})
     tokens = [new_token(settings.tokens, name) for name in ("ada", "bob")]
-    app = make_app(settings, command=fake_command, slots=[Slot(0, 1), Slot(1, 1)])
+    limits = Limits(settings.timeout_s, settings.memory_mb, settings.nice)
+    app = make_app(settings, workers=LocalWorkers([Slot(0, 1), Slot(1, 1)], limits=limits, command=fake_command))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

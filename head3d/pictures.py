@@ -1,0 +1,128 @@
+"""What can be asked of a picture: the options that ``head3d render``, batches and the server share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from head3d.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How a headshot is to look."""
+
+    light: str = "soft-front"
+    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
+    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
+    light_yaw: float = 0.0
+    """Carry the light round the head, degrees; > 0 towards the subject's left."""
+    light_frame: Literal["head", "camera"] = "head"
+    """What maps, lamps and photos' light keep to: the head (the camera walks), or the camera (the person turns)."""
+    light_exposure: str = "auto"
+    """auto for a well exposed face, or stops up or down from the light as it is given (0, -1.5)."""
+    gloss: float | None = None
+    """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
+    backdrop: str = ""
+    """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
+    match: str = ""
+    """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
+    backdrop for the look of the place behind the person."""
+    enlarge: bool | None = None
+    """Let a net draw large heads anew from half their size; as in the last run if not given."""
+    garment: str = ""
+    """What the person wears instead of the photos' clothes: crew-neck, open-collar, shirt-tie, blazer, suit; own for
+    those of the photos; that of the last run if not given."""
+    garment_color: str = ""
+    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb."""
+    crop: str = ""
+    """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
+    yaml of yours. Passport and visa frames check the picture against the office's rules."""
+    size: int | None = None
+    """Height and width, px: 1024; of a crop the longer side, by default the crop's own."""
+    expression: str = "neutral"
+    """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
+    gaze: Literal["own", "camera"] = "own"
+    """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
+    distance_m: float = 1.5
+    """From the camera to the head, metres."""
+    focal_mm: float | None = None
+    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    confidence: bool = False
+    """Write beside each picture which places photos saw (white) and which are invented (black)."""
+    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
+    """Of the files; tiff has 16 bits and needs `pip install tifffile`."""
+
+
+def render_arguments(options: PictureOptions) -> dict[str, Any]:
+    """The options as :func:`head3d.rendering.render` takes them."""
+    from head3d.render.lights import LightOptions
+
+    given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
+    put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
+    return {**given, "light_options": put_up}
+
+
+def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
+    """See that a picture can be made, before anything is: names, numbers, and files that are named.
+
+    Whether a subject has the photo that ``photo:NAME`` names is known only once there is a subject.
+
+    Raises:
+        ConfigError: What cannot be, and what could.
+    """
+    from head3d.finish.apply import FinishConfig, with_backdrop, with_match
+    from head3d.finish.office import chosen_frame
+    from head3d.garments.names import OWN, garment_colors
+    from head3d.morphable.expressions import check_expression
+    from head3d.render.lights import check_light, choose_light
+    from head3d.rendering import DEFAULT_SIZE, make_views
+
+    _check_choices(options)
+    arguments = render_arguments(options)
+    check_light(options.light, arguments["light_options"])
+    check_expression(options.expression)
+    if options.garment or options.garment_color:
+        garment_colors(options.garment or OWN, options.garment_color)
+    chosen_frame(options.crop, size=options.size, focal_mm=options.focal_mm)
+    if options.backdrop:
+        with_backdrop(FinishConfig(), options.backdrop)
+    if options.match:
+        with_match(FinishConfig(), options.match)
+    make_views(
+        views,
+        light=choose_light(PictureOptions.light, photos={}),
+        size_px=DEFAULT_SIZE if options.size is None else options.size,
+        distance_m=options.distance_m,
+        focal_mm=options.focal_mm,
+    )
+
+
+def options_from(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as yaml has them in the types of the options: 1 for 1.0, "512" for 512.
+
+    Raises:
+        ValueError: A value that is no number where one is needed.
+    """
+    kinds = get_type_hints(PictureOptions)
+    made = {}
+    for key, value in given.items():
+        inner = [one for one in get_args(kinds.get(key, str)) if one is not type(None)]
+        kind = inner[0] if len(inner) == 1 else kinds.get(key, str)
+        if value is None or get_origin(kind) is Literal or not isinstance(kind, type):
+            made[key] = value
+        elif kind is bool:
+            if not isinstance(value, bool):
+                raise ValueError(f"{key} is yes or no, not {value!r}")
+            made[key] = value
+        else:
+            made[key] = kind(value)
+    return made
+
+
+def _check_choices(options: PictureOptions) -> None:
+    for name, hint in get_type_hints(PictureOptions).items():
+        choices = get_args(hint)
+        if get_origin(hint) is Literal and getattr(options, name) not in choices:
+            raise ConfigError(
+                f"{name} cannot be {getattr(options, name)!r}.", hint=f"There are {', '.join(map(str, choices))}."
+            )

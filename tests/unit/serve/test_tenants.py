@@ -1,0 +1,105 @@
+"""Who sees what, and how much each may have."""
+
+from pathlib import Path
+
+from head3d.serve.settings import Quota
+from tests.unit.serve.service import Client, photo, service
+
+JPEG = photo()
+
+
+class TestTenants:
+    def test_without_a_good_token_there_is_nothing(self, ada: Client):
+        for token in ("h3d_wrong", "x" * 5000, "Bearer"):
+            answer = ada.http.get("/v1/subjects", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+        assert ada.http.get("/v1/jobs").status_code == 401
+
+    def test_another_tenant_sees_nothing(self, ada: Client, bob: Client):
+        subject, job = ada.made()
+        photo_id = ada.ask("GET", f"/subjects/{subject}/photos").json()[0]["id"]
+        asked = [
+            ("GET", f"/subjects/{subject}"),
+            ("GET", f"/subjects/{subject}/photos"),
+            ("GET", f"/subjects/{subject}/files"),
+            ("GET", f"/subjects/{subject}/files/headshots/front.png"),
+            ("POST", f"/subjects/{subject}/runs"),
+            ("POST", f"/subjects/{subject}/renders"),
+            ("DELETE", f"/subjects/{subject}/photos/{photo_id}"),
+            ("DELETE", f"/subjects/{subject}"),
+            ("GET", f"/jobs/{job['id']}"),
+            ("GET", f"/jobs/{job['id']}/events"),
+            ("POST", f"/jobs/{job['id']}/cancel"),
+        ]
+        for method, path in asked:
+            body = {"json": {}} if path.endswith(("runs", "renders")) else {}
+            there, nowhere = (
+                bob.ask(method, path, **body),
+                bob.ask(method, path.replace(subject, "sub_" + "0" * 20), **body),
+            )
+            assert there.status_code == 404, path
+            if subject in path:
+                assert there.json() == nowhere.json(), "its answer does not even tell that it exists"
+        assert bob.add(subject, JPEG).status_code == 404
+        assert bob.ask("GET", "/jobs", params={"subject": subject}).json()["jobs"] == []
+        assert subject not in bob.ask("GET", "/subjects", params={"limit": 200}).text
+        assert ada.ask("GET", f"/subjects/{subject}").status_code == 200
+
+    def test_the_same_key_of_two_tenants_is_two_keys(self, ada: Client, bob: Client):
+        headers = {"Idempotency-Key": "one"}
+        assert ada.subject(headers=headers) == ada.subject(headers=headers) != bob.subject(headers=headers)
+        other = ada.ask("POST", "/subjects", json={"consent": {"by": "B", "scope": "s"}}, headers=headers)
+        assert other.status_code == 409
+
+    def test_a_run_sent_twice_is_one_run(self, ada: Client):
+        subject = ada.subject()
+        ada.add(subject, JPEG)
+        path, headers = f"/subjects/{subject}/runs", {"Idempotency-Key": "again"}
+        jobs = [ada.ask("POST", path, json={}, headers=headers).json()["id"] for _ in range(3)]
+        assert len(set(jobs)) == 1
+        assert ada.ask("POST", path, json={"size": 128}, headers=headers).status_code == 409
+
+
+class TestLimits:
+    def test_a_full_queue_says_when_to_come_back(self, tmp_path: Path):
+        with service(tmp_path / "data", most_waiting=2, quota=Quota(waiting=100)) as (ada, _):
+            codes = []
+            for _ in range(8):
+                subject = ada.subject("hang")
+                ada.add(subject, JPEG)
+                answer = ada.run(subject)
+                codes.append(answer.status_code)
+            assert codes[0] == 202 and 429 in codes and answer.status_code == 429
+            assert 5 <= int(answer.headers["retry-after"]) <= 3600
+
+    def test_quotas_are_each_tenants_own(self, tmp_path: Path):
+        quota = Quota(subjects=2, waiting=1, storage_mb=50)
+        with service(tmp_path / "data", quota=quota) as (ada, bob):
+            first = ada.subject("hang")
+            second = ada.subject()
+            refused = ada.ask("POST", "/subjects", json={"consent": {"by": "A", "scope": "s"}})
+            assert refused.status_code == 403 and "2 subjects" in refused.json()["message"]
+            assert bob.subject()
+            ada.add(first, JPEG)
+            ada.add(second, JPEG)
+            assert ada.run(first).status_code == 202
+            assert ada.run(second).status_code == 429
+
+    def test_photos_are_counted_and_the_same_one_only_once(self, tmp_path: Path):
+        with service(tmp_path / "data", photos=2) as (ada, _):
+            subject = ada.subject()
+            assert len(ada.add(subject, JPEG).json()) == 1
+            assert len(ada.add(subject, JPEG).json()) == 1
+            assert ada.add(subject, photo((1, 2, 3)), photo((3, 2, 1))).status_code == 409
+            stored = list((tmp_path / "data").rglob("uploads/*"))
+            assert len(stored) == 1 and stored[0].name.startswith("pho_")
+
+    def test_jobs_of_a_subject_run_one_after_the_other(self, tmp_path: Path):
+        with service(tmp_path / "data") as (ada, _):
+            subject = ada.subject("slow")
+            ada.add(subject, JPEG)
+            jobs = [ada.ended(ada.run(subject, size=64 + index).json()["id"]) for index in range(1)]
+            more = [ada.run(subject, size=100 + index).json()["id"] for index in range(3)]
+            jobs += [ada.ended(job) for job in more]
+            spans = sorted((job["started"], job["ended"]) for job in jobs)
+            assert all(spans[i][1] <= spans[i + 1][0] + 0.05 for i in range(len(spans) - 1))

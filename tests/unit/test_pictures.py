@@ -1,0 +1,85 @@
+"""What can be asked of a picture, and what is refused before any work."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from head3d.errors import ConfigError
+from head3d.pictures import PictureOptions, check_picture, options_from, render_arguments
+from head3d.render.lights import LightOptions
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"garment": "suit", "garment_color": "navy,#ffffff"},
+        {"garment": "own"},
+        {"crop": "passport-eu", "size": 300},
+        {"light": "photo:a.jpg", "expression": "photo:a.jpg", "light_exposure": "-1.5"},
+        {"light": "backdrop", "backdrop": "#102030", "match": "backdrop"},
+    ],
+)
+def test_what_can_be_asked_for(given: dict[str, Any]):
+    check_picture(PictureOptions(**given), ["front", "-20/10"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"garment": "toga"}, "no garment 'toga'"),
+        ({"garment_color": "navy"}, "for no garment"),
+        ({"garment": "crew-neck", "garment_color": "navy,white"}, "2 were given"),
+        ({"garment": "suit", "garment_color": "#12"}, "no colour '#12'"),
+        ({"crop": "postage-stamp"}, "no crop"),
+        ({"crop": "linkedin", "focal_mm": 50.0}, "chooses the focal length itself"),
+        ({"light": "candle"}, "no light 'candle'"),
+        ({"light": "none.hdr"}, "no such file"),
+        ({"light_exposure": "bright"}, "bright"),
+        ({"light_frame": "world"}, "light_frame cannot be 'world'"),
+        ({"backdrop": "beach"}, "no backdrop"),
+        ({"backdrop": "none.png"}, "none.png"),
+        ({"match": "none.png"}, "none.png"),
+        ({"expression": "frown"}, "no expression 'frown'"),
+        ({"expression": "smile:9"}, "is no smile"),
+        ({"expression": "none.json"}, "none.json"),
+        ({"gaze": "away"}, "gaze cannot be 'away'"),
+        ({"format": "bmp"}, "format cannot be 'bmp'"),
+        ({"size": 4}, "too small"),
+    ],
+)
+def test_what_cannot_be_is_told_before_any_work(given: dict[str, Any], words: str):
+    with pytest.raises(ConfigError) as caught:
+        check_picture(PictureOptions(**given), ["front"])
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("views", [[], ["sideways"]])
+def test_views_are_looked_at_too(views: list[str]):
+    with pytest.raises(ConfigError):
+        check_picture(PictureOptions(), views)
+
+
+def test_files_that_are_named_are_opened(tmp_path: Path):
+    Image.new("RGB", (8, 8)).save(wall := tmp_path / "wall.png")
+    check_picture(PictureOptions(backdrop=str(wall), match=str(wall)), ["front"])
+    wall.write_bytes(b"no picture")
+    with pytest.raises(Exception, match=r"wall\.png"):
+        check_picture(PictureOptions(backdrop=str(wall)), ["front"])
+
+
+def test_how_the_light_is_put_up_is_one_argument():
+    given = render_arguments(PictureOptions(light_yaw=30.0, light_frame="camera", light_exposure="1"))
+    assert given["light_options"] == LightOptions(30.0, "camera", "1")
+    assert "light_yaw" not in given and given["light"] == "soft-front"
+
+
+def test_yaml_values_become_what_the_options_are():
+    told = options_from({"size": "512", "distance_m": 2, "gloss": 1, "enlarge": False, "light_exposure": -1})
+    assert told == {"size": 512, "distance_m": 2.0, "gloss": 1.0, "enlarge": False, "light_exposure": "-1"}
+    with pytest.raises(ValueError, match="enlarge"):
+        options_from({"enlarge": "maybe"})
+    with pytest.raises(ValueError, match="big"):
+        options_from({"size": "big"})
