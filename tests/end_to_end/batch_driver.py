@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from head3d.batch.drive import Policy
@@ -18,15 +17,9 @@ from head3d.jobs.process import Limits
 from head3d.jobs.ray_cluster import WorkerOf, own_worker
 from head3d.jobs.slots import Slot
 from tests.end_to_end import poisoned
-from tests.unit.jobs.workers import FAKE
+from tests.unit.jobs.workers import fake_worker
 
-
-def fake(spec: Path, parent: int) -> Sequence[str]:
-    """The worker with no head3d in it."""
-    return [sys.executable, str(FAKE), str(spec), str(parent)]
-
-
-WORKERS: dict[str, WorkerOf] = {"real": own_worker, "poisoned": poisoned.command, "fake": fake}
+WORKERS: dict[str, WorkerOf] = {"real": own_worker, "poisoned": poisoned.command, "fake": fake_worker}
 CONSENT = {"by": "Ada", "scope": "self"}
 PATIENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

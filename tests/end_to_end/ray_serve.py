@@ -24,13 +24,14 @@ from head3d.serve.auth import new_token
 from head3d.serve.run import Listen, serve
 from head3d.serve.settings import Settings
 from head3d.serve.workers import RayWorkers
-from tests.end_to_end.batch_driver import PATIENT, fake
+from tests.end_to_end.batch_driver import PATIENT
+from tests.unit.jobs.workers import fake_worker
 
 PORT = 8771
 SLOW = 8
 
 
-def wait(done: Callable[[], Any], *, seconds: float = 120.0) -> Any:
+def wait(done: Callable[[], Any], *, seconds: float = 300.0) -> Any:
     """What it gives, once that is true."""
     until = time.monotonic() + seconds
     while not (found := done()):
@@ -84,7 +85,7 @@ def real_worker(folder: Path, address: str) -> dict[str, Any]:
     try:
         wait(lambda: answers(user.http))
         _, job = user.job("self")
-        wait(lambda: user.state(job) == "dead", seconds=240.0)
+        wait(lambda: user.state(job) == "dead")
         told = user.http.get(f"/v1/jobs/{job}").json()
         events = user.http.get(f"/v1/jobs/{job}/events").text
         server.send_signal(signal.SIGTERM)
@@ -142,16 +143,12 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         settings = Settings(options.folder, free_mb=0.0)
-        workers = RayWorkers(connect(options.serve), limits=Limits(60.0), threads=1, worker=fake)
+        workers = RayWorkers(connect(options.serve), limits=Limits(400.0), threads=1, worker=fake_worker)
         serve(settings, Listen(port=PORT), workers=workers)
         return 0
-    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
+    from tests.end_to_end.two_nodes import raylets, start_cluster
 
-    from tests.end_to_end.two_nodes import CORES, raylets
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=CORES)
-    cluster.wait_for_nodes()
+    cluster, second = start_cluster()
     told = {"real": real_worker(options.folder / "real", cluster.address)}
     told["killed"] = killed(
         options.folder / "killed",

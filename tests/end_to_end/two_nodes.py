@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ray  # pyright: ignore[reportMissingImports]
+from ray._private import services  # pyright: ignore[reportMissingImports]
 from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
 from head3d.jobs.process import worker_environment
@@ -22,6 +23,27 @@ from tests.end_to_end.batch_driver import words
 
 CORES = 2
 """Of each node, whatever the machine has."""
+
+
+def start_cluster() -> tuple[Any, Any]:
+    """A cluster of two nodes, and the second of them."""
+    ask, until = services.get_node, time.monotonic() + 400
+
+    def get_node(*words: Any, **more: Any) -> Any:
+        """Ray gives a new raylet half a minute: too little on a machine that does other things."""
+        while True:
+            try:
+                return ask(*words, **more)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
+
+    services.get_node = get_node
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=CORES)
+    cluster.wait_for_nodes()
+    return cluster, second
 
 
 def done(out: Path) -> int:
@@ -58,9 +80,7 @@ def main() -> int:
     parser.add_argument("--worker", default="fake")
     parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": CORES, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=CORES)
-    cluster.wait_for_nodes()
+    cluster, second = start_cluster()
     command = words(
         options.source, options.out, worker=options.worker, on=cluster.address, seconds=options.seconds, workers=CORES
     )

@@ -9,6 +9,8 @@ CALM = [
 ]
 
 hypothesis.settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=CALM)
+# over all readers together more than ten thousand
+hypothesis.settings.register_profile("ten-thousand", max_examples=400, deadline=None, suppress_health_check=CALM)
 hypothesis.settings.register_profile(
     "glance", max_examples=25, deadline=None, suppress_health_check=CALM, derandomize=True
 )

@@ -82,7 +82,7 @@ def test_ray_survives_the_loss_of_worker_node_and_driver(tmp_path: Path):
 
 @pytest.mark.slow
 def test_the_server_survives_the_loss_of_a_node_and_of_itself(tmp_path: Path):
-    told = in_own_network("ray_serve", tmp_path, seconds=500)
+    told = in_own_network("ray_serve", tmp_path, seconds=550)
     assert told["real"]["kind"] in ("NoFaceFound", "PhotoUnusable"), "head3d's own worker ran on a node"
     assert {"JobStart", "StageStart", "JobEnd", "state"} <= set(told["real"]["events"])
     states = told["killed"]["states"]

@@ -49,7 +49,9 @@ def pytorch3d() -> types.ModuleType:
         try:
             import pytorch3d._C  # pyright: ignore[reportMissingImports]  # noqa: F401
         except ImportError:
-            sys.modules["pytorch3d._C"] = types.ModuleType("pytorch3d._C")
+            empty = types.ModuleType("pytorch3d._C")
+            empty.MAX_UINT = empty.MAX_INT = empty.MAX_FLOAT = empty.EPS = 0  # type: ignore[attr-defined]
+            sys.modules["pytorch3d._C"] = empty
     return pytest.importorskip("pytorch3d.renderer")
 
 

@@ -10,7 +10,12 @@ FAKE = Path(__file__).with_name("fake.py")
 
 def fake_command(spec: Path) -> Sequence[str]:
     """The fake worker as a child of this process."""
-    return [sys.executable, str(FAKE), str(spec), str(os.getpid())]
+    return fake_worker(spec, os.getpid())
+
+
+def fake_worker(spec: Path, parent: int) -> Sequence[str]:
+    """The fake worker as a child of any process."""
+    return [sys.executable, str(FAKE), str(spec), str(parent)]
 
 
 def alive(pid: int) -> bool:
