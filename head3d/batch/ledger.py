@@ -170,7 +170,10 @@ def _for_manifest(entry: Entry) -> dict[str, Any]:
     if entry.state == "done":
         return {"state": "done", "key": entry.key, "files": dict(sorted(entry.files.items()))}
     if entry.state == "dead":
-        last = entry.failures[-1]  # how many there were depends on who was killed when
+        # how many there were depends on who was killed when; so does a kill or a lost node among them, which tells less
+        # of the subject than what it did by itself
+        own = [one for one in entry.failures if one.kind != "SIGKILL" and one.ending != "lost"]
+        last = (own or entry.failures)[-1]
         return {"state": "dead", "key": entry.key, "ending": last.ending, "kind": last.kind, "message": last.message}
     return {"state": "waiting"}
 

@@ -18,6 +18,8 @@ Ending = Literal["done", "failed", "crashed", "timeout", "memory", "stopped", "l
 GRACE_S = 3.0
 """Between asking a process to end and ending it."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
+WEIGH_S = 0.25
+"""Between two looks at memory that has no limit: each reads some files of /proc."""
 PHOTOS = frozenset({"InputError", "NoFaceFound", "ManyFaces", "PhotoUnusable", "TooFewPhotos", "FitFailed"})
 FINAL = PHOTOS | {"ConfigError", "ConsentMissing", "FormatTooNew", "WeightsMissing"}
 """Errors that come again with the same photos and options: another try would only cost time."""
@@ -101,7 +103,7 @@ class Process:
         self._last: tuple[str, dict[str, Any]] = ("", {})
         self._why: Ending | None = None
         self._killed_at = 0.0
-        self._peak_mb = 0.0
+        self._peak_mb, self._weighed = 0.0, -WEIGH_S
         with store.disk_errors(log):
             self._log = log.open("ab", buffering=0)
         try:
@@ -143,13 +145,21 @@ class Process:
             if now - self._killed_at > GRACE_S:
                 self._signal(signal.SIGKILL)
             return None
-        used = resident_mb(self.pid)
-        self._peak_mb = max(self._peak_mb, used)
+        used = self._weigh(now)
         if self._limits.memory_mb and used > self._limits.memory_mb:
             self._kill("memory")
         elif self._limits.seconds and now - self._started > self._limits.seconds:
             self._kill("timeout")
         return None
+
+    def _weigh(self, now: float) -> float:
+        """Resident MB, or 0 if nothing depends on it and the last look was just now."""
+        if not self._limits.memory_mb and now - self._weighed < WEIGH_S:
+            return 0.0
+        self._weighed = now
+        used = resident_mb(self.pid)
+        self._peak_mb = max(self._peak_mb, used)
+        return used
 
     def stop(self) -> None:
         """Ask it to end, and end it if it does not; ``poll`` on until it has."""

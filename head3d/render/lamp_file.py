@@ -45,6 +45,7 @@ _PART_M = 0.45
 """A panel wider than this becomes several: as one round lamp it would lose its shape in shadows and highlights."""
 _MOST_PARTS = 3
 """Along each side of a panel."""
+LARGEST = 1e9
 
 
 def read_lamps(path: Path, *, most_lamps: int) -> Lighting:
@@ -79,9 +80,9 @@ def read_lamps(path: Path, *, most_lamps: int) -> Lighting:
 
 
 def _lamp(content: Any, where: str) -> Lamps:
-    if not isinstance(content, Mapping) or content.get("kind") not in _KEYS:
+    if not isinstance(content, Mapping) or str(content.get("kind")) not in _KEYS:
         raise ConfigError(f"{where} has no kind that is known.", hint=f"There are {', '.join(_KEYS)}.")
-    kind = content["kind"]
+    kind = str(content["kind"])
     _known(content, _KEYS[kind], where)
     color = (
         math.pi * _number(content, "intensity", where, 1.0, least=0.0) * _color(content, "color", where, default=1.0)
@@ -140,7 +141,7 @@ def _number(
     most: float = math.inf,
 ) -> float:
     value = content.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+    if not _is_number(value) or not least <= value <= most:
         bounds = (
             ""
             if least == -math.inf
@@ -150,10 +151,15 @@ def _number(
     return float(value)
 
 
+def _is_number(value: Any) -> bool:
+    """True for numbers that lengths, angles and powers can have: no infinity, none that a float cannot hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
 def _numbers(content: Mapping[Any, Any], key: str, where: str, count: int) -> list[float]:
     value = content.get(key)
     good = isinstance(value, list) and len(value) == count
-    if not good or any(isinstance(one, bool) or not isinstance(one, int | float) for one in value):  # type: ignore[union-attr]
+    if not good or not all(_is_number(one) for one in value):  # type: ignore[union-attr]
         raise ConfigError(f"{where}: {key} must be {count} numbers, not {value!r}.")
     return [float(one) for one in value]  # type: ignore[union-attr]
 
@@ -191,6 +197,6 @@ def _color(content: Mapping[Any, Any], key: str, where: str, *, default: float) 
             return linear_from_srgb(torch.tensor([int(value[i : i + 2], 16) / 255 for i in (1, 3, 5)]))
         except ValueError:
             pass
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) and v >= 0 for v in value):
+    if isinstance(value, list) and len(value) == 3 and all(_is_number(v) and v >= 0 for v in value):
         return torch.tensor([float(v) for v in value])
     raise ConfigError(f"{where}: {key} must be three numbers or #rrggbb, not {value!r}.")

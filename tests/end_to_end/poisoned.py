@@ -7,6 +7,7 @@ fit, and one called ``hang-...`` sleeps there. CPU seconds are written to OUT/cp
 import ctypes
 import importlib
 import json
+import os
 import pkgutil
 import resource
 import sys
@@ -80,4 +81,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # as head3d's own ends

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from head3d.batch.drive import Policy, Summary
-from head3d.batch.ledger import Ledger
+from head3d.batch.ledger import Entry, Failure, Ledger
+from head3d.batch.plan import read_plan
 from head3d.batch.run import run_batch
 from head3d.errors import SubjectBusy
 from head3d.jobs.process import Limits, worker_environment
@@ -73,6 +74,20 @@ def test_poison_is_isolated_and_the_others_are_done(tmp_path: Path):
     assert tries(tmp_path / "out", "segfault-1") == 2, "one retry"
     assert tries(tmp_path / "out", "refuse-1") == 1, "photos do not get better"
     assert (tmp_path / "out" / "logs" / "hang-1.log").read_text().count("attempt") == 2
+
+
+def test_the_manifest_tells_what_a_subject_did_not_who_was_killed_meanwhile(tmp_path: Path):
+    crash, kill = Failure("crashed", "SIGSEGV", "crash"), Failure("crashed", "SIGKILL", "kill")
+    lost = Failure("lost", "NodeDiedError", "node")
+    item = read_plan(photos(tmp_path / "in", ["ada"]), overrides={"consent": CONSENT})
+    told = []
+    for index, failures in enumerate(((crash, crash), (crash, kill), (kill, crash), (lost, crash), (kill, kill))):
+        ledger = Ledger(tmp_path / f"{index}")
+        ledger.write("ada", Entry("key", state="dead", failures=failures))
+        ledger.write_manifest(item)
+        told.append(ledger.manifest.read_bytes())
+    assert told[0] == told[1] == told[2] == told[3] and b"SIGSEGV" in told[0]
+    assert b"SIGKILL" in told[4], "all that is known of it"
 
 
 def test_a_crash_that_passes_is_tried_again(tmp_path: Path):
