@@ -35,7 +35,7 @@ class FieldConfig:
 
     geometry: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=400, table_log2=17))
     """Grid of the signed-distance residual."""
-    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1000, table_log2=18))
+    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1600, table_log2=19))
     """Grid of the albedo."""
     hidden: int = 32
     """Width of both decoders."""

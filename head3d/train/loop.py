@@ -129,10 +129,10 @@ def optimise(
     state.sd_m = best_sd
     state.finish()
     state.cache.refresh(trained)
-    polish_colors(state, photos, deformation, steps=config.polish_steps)
+    places = polish_colors(state, photos, deformation, steps=config.polish_steps)
     complete_unseen(trained, state.cache)
     trained.glimpsed.copy_(trained.paint[3:])  # what is imagined from here on was not seen
-    imagine_unseen(state, steps=config.imagine_steps)
+    imagine_unseen(state, steps=config.imagine_steps, seen_m=places)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:
