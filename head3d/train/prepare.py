@@ -16,6 +16,7 @@ from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
+from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
@@ -84,7 +85,7 @@ def prepare(
     thick = stand_off(
         mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
     )
-    return field_of_mesh(
+    ready = field_of_mesh(
         mesh,
         photos,
         deformation,
@@ -95,6 +96,9 @@ def prepare(
         prefer=prefer,
         seed=seed,
     )
+    balls = [torch.cat([eye.centre, eye.forward, torch.tensor([eye.radius_m])]) for eye in eyeballs(fit)]
+    ready.field.eyes.copy_(torch.stack(balls))
+    return ready
 
 
 def field_of_mesh(
