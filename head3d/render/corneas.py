@@ -1,4 +1,4 @@
-"""What wet eyes mirror: the lamps, on the cornea's own curve, so that catchlights lie where photographers look for them.
+"""What wet eyes mirror: the lamps, on the cornea's own curve, so that catchlights lie where portraits have them.
 
 The trained surface is far too rough for a mirror. The eyeball is a sphere and the cornea a steeper cap on it: their
 normals are known from where the eyes are.
