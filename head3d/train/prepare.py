@@ -1,6 +1,5 @@
 """From the fit and the photos to a field that can be trained: shell, cropped photos, light, paint."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
+from head3d.train.body import body_photo, without_body
 from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
@@ -45,11 +45,19 @@ PAINT_CELL_M = 0.004
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training needs: an untrained field, the photos as it sees them, and their expressions."""
+    """What training needs.
+
+    Attributes:
+        field: Untrained.
+        photos: As training sees them.
+        deformation: Their expressions.
+        kinds: Of each node of the field's paint, 0 skin, 1 hair, 2 clothes.
+    """
 
     field: RadianceField
     photos: list[TrainPhoto]
     deformation: Deformation
+    kinds: Int[Tensor, "M"]
 
 
 def prepare(
@@ -79,6 +87,10 @@ def prepare(
             trust=trusts[number] / max(trusts),
         )
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
+    ]
+    photos = [
+        photo if number == body else without_body(photo, posed, fit.model)
+        for number, (photo, posed) in enumerate(zip(photos, expressions, strict=True))
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
     none = torch.zeros(0, dtype=torch.long)
@@ -148,7 +160,7 @@ def field_of_mesh(
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
-    return Prepared(made, photos, deformation)
+    return Prepared(made, photos, deformation, node_region)
 
 
 def hair_traits(cloak: Volume) -> Volume:
@@ -181,20 +193,6 @@ def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -
     moved = (neutral.vertices - posed.vertices).norm(dim=-1)
     strong = float(moved.quantile(0.98)) / STRONG_EXPRESSION_M
     return max(fine, 0.3) / (1.0 + strong**2)
-
-
-def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:
-    """The photo that shoulders and clothes are learned from: frontal, sharp, and showing enough of them."""
-    best, chosen = -math.inf, 0
-    for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True)):
-        yaw = abs(float(camera.yaw_pitch[0, 0]))
-        labels = observation.parsing.labels
-        share = float((labels == Region.CLOTH).mean() / max((labels == Region.SKIN).mean(), 1e-3))
-        fine = float(camera.K[0, 0, 0]) / float(camera.centre[0].norm()) * crop.pixel_m
-        score = -yaw + 0.3 * min(share / 0.2, 1.0) + 0.3 * min(fine, 1.0)
-        if score > best:
-            best, chosen = score, number
-    return chosen
 
 
 def vertex_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
