@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.train.state import TrainState
@@ -18,7 +19,7 @@ BATCH = 8192
 """Points a step: half about the mirrored surface, half about the present one."""
 ABOUT_M = 0.006
 """Points lie this far off a surface at most."""
-RATE = 0.5
+RATE = 1.0
 """Learning rate, as a part of that in training."""
 BLURS = 3
 """Times what was seen is averaged over neighbouring nodes: shapes change over more than colours do."""
@@ -53,7 +54,7 @@ def mirrored(points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
 
 
 def mirror_unseen(state: TrainState, *, steps: int) -> None:
-    """Give the unseen side of a trained field the shape of the seen one, in place; its cache is refreshed.
+    """Give the unseen side of a trained field the shape of the seen one, in place; it gets a new cache.
 
     Args:
         state: Finished, its cache refreshed.
@@ -80,7 +81,8 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
         optimiser.zero_grad(set_to_none=True)
         (loss / ABOUT_M).backward()
         optimiser.step()
-    cache.refresh(trained)
+    state.cache = ShellCache(trained)  # the old one knows no more than the old reach
+    state.cache.refresh(trained)
 
 
 @torch.no_grad()
