@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool
+from torch import Tensor
 
 from head3d.geometry.cameras import project
 from head3d.geometry.mesh import Mesh
@@ -18,6 +19,8 @@ from head3d.train.rays import CropConfig, TrainPhoto
 
 OUTLINE_PX = 320
 """Long side of the picture of the fitted head in which its shoulders are looked for."""
+HAIR_DOWN_M = 0.06
+"""Farther below the top of the shoulders, other photos' hair is left out as well."""
 
 
 def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:
@@ -38,7 +41,7 @@ def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto
     """A photo that teaches nothing where it shows the fitted head's shoulders, whatever its labels say.
 
     A jacket's edge taken for neck, or a wall seen where the other photo has a shoulder, would stain the clothes. Hair
-    that lies on shoulders stays.
+    stays down to where it hangs in other photos as well.
 
     Args:
         photo: Cropped.
@@ -47,7 +50,10 @@ def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto
     """
     if "shoulders" not in model.groups:
         return photo
-    left_out = _shows_shoulders(photo, posed, model) & (photo.labels != Region.HAIR)
+    y = posed.vertices[:, 1]
+    shoulder = torch.zeros(len(y), dtype=torch.bool).index_fill(0, model.groups["shoulders"], True)
+    low = shoulder & (y < y[shoulder].max() - HAIR_DOWN_M)
+    left_out = _shows(photo, posed, shoulder) & (photo.labels != Region.HAIR) | _shows(photo, posed, low)
     kept = np.where(left_out, 0, 1).astype(np.uint8)
     return replace(
         photo,
@@ -57,13 +63,13 @@ def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto
     )
 
 
-def _shows_shoulders(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> Bool[np.ndarray, "H W"]:
+def _shows(photo: TrainPhoto, posed: Mesh, part: Bool[Tensor, "V"]) -> Bool[np.ndarray, "H W"]:
+    """Pixels of triangles between vertices of a part of the head."""
     height, width = photo.camera.size
     times = min(1.0, OUTLINE_PX / max(height, width))
     small = photo.camera.resized((max(round(height * times), 8), max(round(width * times), 8)))
     px, depth = project(posed.vertices, small.c2w[0], small.K[0])
     triangle = rasterize(torch.cat([px, depth[:, None]], dim=1), posed.faces, size=small.size).triangle
-    shoulder = torch.zeros(len(posed.vertices), dtype=torch.bool).index_fill(0, model.groups["shoulders"], True)
-    of_face = torch.cat([shoulder[posed.faces].all(1), torch.zeros(1, dtype=torch.bool)])  # the last: no face (-1)
+    of_face = torch.cat([part[posed.faces].all(1), torch.zeros(1, dtype=torch.bool)])  # the last: no face (-1)
     shown = of_face[triangle.long()].numpy().astype(np.uint8)
     return cv2.resize(shown, (width, height), interpolation=cv2.INTER_NEAREST) > 0

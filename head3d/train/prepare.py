@@ -20,6 +20,7 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, without_body
+from head3d.train.curtain import curtain_volume, distance_to, hung
 from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
@@ -102,6 +103,7 @@ def prepare(
         photos,
         deformation,
         thick=thick,
+        curtain=curtain_volume(mesh, fit.model, photos),
         regions=vertex_regions(fit, mesh, thick, photos),
         field=field,
         light_ridge=light_ridge,
@@ -119,6 +121,7 @@ def field_of_mesh(
     deformation: Deformation,
     *,
     thick: Float[Tensor, "V"],
+    curtain: Volume | None = None,
     regions: Int[Tensor, "V"],
     field: FieldConfig,
     light_ridge: float,
@@ -132,6 +135,7 @@ def field_of_mesh(
         photos: Cropped.
         deformation: Their expressions.
         thick: How far hair and clothes stand off each vertex, metres.
+        curtain: Signed distance (m) to hair that hangs free of the mesh.
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         field: Learned parts.
         light_ridge: Stiffness of the light; ten times it is used for one photo.
@@ -140,8 +144,12 @@ def field_of_mesh(
     """
     cloak = cloak_volume(mesh, thick)
     shape = base_volume(subdivide(mesh, rounds=2), cloak=cloak)  # flat faces of 2 cm show as facets
+    if curtain is not None:
+        shape = hung(shape, curtain)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
     traits = surface_traits(shape.origin, top) if cloak is None else hair_traits(cloak)
+    if curtain is not None:
+        traits = loose_traits(traits, curtain)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
     paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
     generator = torch.Generator().manual_seed(seed)
@@ -155,6 +163,8 @@ def field_of_mesh(
     close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
     node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
+    if curtain is not None:
+        node_region[close[distance_to(curtain, nodes[close]) < HAIR_M]] = 1
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():
@@ -168,6 +178,13 @@ def hair_traits(cloak: Volume) -> Volume:
     hair = (cloak.values / HAIR_M).clamp(0.0, 1.0)
     reach = REACH_M + hair * (HAIR_REACH_M - REACH_M) + 0.25 * cloak.values
     return Volume(torch.cat([reach, 1.0 + hair * (HAIR_SOFTNESS - 1.0)]), cloak.origin, cloak.cell_m)
+
+
+def loose_traits(traits: Volume, curtain: Volume) -> Volume:
+    """Traits with those of thick hair about a curtain."""
+    about = (1.0 - distance_to(curtain, traits.nodes()) / HAIR_REACH_M).clamp(0.0, 1.0).reshape(1, *traits.shape)
+    loose = torch.cat([HAIR_REACH_M * about, 1.0 + (HAIR_SOFTNESS - 1.0) * about])
+    return Volume(torch.maximum(traits.values, loose), traits.origin, traits.cell_m)
 
 
 def surface_traits(low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Volume:
