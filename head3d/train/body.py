@@ -19,6 +19,8 @@ from head3d.train.rays import CropConfig, TrainPhoto
 
 OUTLINE_PX = 320
 """Long side of the picture of the fitted head in which its shoulders are looked for."""
+DRESSED = 0.2
+"""Shoulders of which less is cloth are bare: they look the same in every photo."""
 HAIR_DOWN_M = 0.06
 """Farther below the top of the shoulders, other photos' hair is left out as well."""
 
@@ -40,8 +42,8 @@ def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConf
 def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto:
     """A photo that teaches nothing where it shows the fitted head's shoulders, whatever its labels say.
 
-    A jacket's edge taken for neck, or a wall seen where the other photo has a shoulder, would stain the clothes. Hair
-    stays down to where it hangs in other photos as well.
+    Bare shoulders look the same in all photos and stay. A jacket's edge taken for neck, or a wall seen where the other
+    photo has a shoulder, would stain the clothes. Hair stays down to where it hangs in other photos as well.
 
     Args:
         photo: Cropped.
@@ -53,7 +55,10 @@ def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto
     y = posed.vertices[:, 1]
     shoulder = torch.zeros(len(y), dtype=torch.bool).index_fill(0, model.groups["shoulders"], True)
     low = shoulder & (y < y[shoulder].max() - HAIR_DOWN_M)
-    left_out = _shows(photo, posed, shoulder) & (photo.labels != Region.HAIR) | _shows(photo, posed, low)
+    shown = _shows(photo, posed, shoulder)
+    if not shown.any() or float((photo.labels[shown] == Region.CLOTH).mean()) < DRESSED:
+        return photo
+    left_out = shown & (photo.labels != Region.HAIR) | _shows(photo, posed, low)
     kept = np.where(left_out, 0, 1).astype(np.uint8)
     return replace(
         photo,

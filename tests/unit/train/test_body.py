@@ -1,5 +1,6 @@
 """Photos other than the one of the body say nothing where the fitted head has shoulders."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,6 +28,7 @@ def test_shoulders_are_left_out_and_hair_on_them_stays():
     camera = Cameras(c2w[None], intrinsics(2.0 * SIZE, (SIZE, SIZE))[None], (SIZE, SIZE))
     full = np.full((SIZE, SIZE), 255, np.uint8)
     labels = np.full((SIZE, SIZE), int(Region.SKIN), np.uint8)
+    labels[40:, :] = int(Region.CLOTH)
     labels[:, :20] = int(Region.HAIR)
     labels[:, -20:] = int(Region.BACKGROUND)
     photo = TrainPhoto("x", np.zeros((SIZE, SIZE, 3), np.uint8), full, labels, full, full, full, 0 * full, camera)
@@ -34,5 +36,7 @@ def test_shoulders_are_left_out_and_hair_on_them_stays():
     for weight in (kept.color_weight, kept.alpha_weight, kept.chance):
         assert (weight[:30] == 255).all(), "the head above says all it said"
         assert (weight[34:, 20:] == 0).all() and (weight[34:, :20] == 255).all()
+    skin = replace(photo, labels=np.where(labels == int(Region.CLOTH), int(Region.SKIN), labels))
+    assert without_body(skin, Mesh(corners, faces), model) is skin, "bare shoulders stay"
     bare = without_body(photo, Mesh(corners, faces), SimpleNamespace(groups={}))
     assert (bare.color_weight == 255).all()
