@@ -104,7 +104,7 @@ def _frame(path: Path, content: dict[str, Any], entry: Any, where: str) -> Known
         raise InputError(f"{where} is no object.", hint="Check the file.")
     values = {**content, **entry}
     model = values.get("camera_model", "OPENCV")
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise InputError(f"{where} has a camera of model {model!r}.", hint=f"There are {', '.join(sorted(MODELS))}.")
     file = _picture(path.parent, values.get("file_path"), where)
     width, height = (_whole(values, name, where, file) for name in ("w", "h"))

@@ -5,6 +5,7 @@ PNG says sRGB in a chunk of its own, the others carry an ICC profile. What else 
 """
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,7 @@ EXIF_KEYS = {
 """What may be written as EXIF, if somebody chooses to."""
 
 _DATE = slice(24, 36)  # of an ICC header: when the profile was made, which would make every file another one
+_WITH_XMP = ("PNG", "JPEG", "WEBP", "AVIF")
 _XMP_TAG, _TIFF_BYTE = 700, 1  # Adobe's "TIFF Technical Note": XMP is tag 700 of type BYTE
 
 
@@ -140,7 +142,8 @@ def read_xmp(path: Path) -> bytes:
         except (*DAMAGE, reader.TiffFileError) as error:
             raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "AVIF")) as image:
+        # what Pillow would warn of in damaged metadata is no matter of the packet
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_WITH_XMP) as image:
             image.load()
             found = image.info.get("xmp", image.info.get("XML:com.adobe.xmp", b""))
     except DAMAGE as error:

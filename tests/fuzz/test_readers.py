@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import struct
 import warnings
 import zlib
@@ -239,6 +240,23 @@ def test_videos(data: st.DataObject, tmp_path: Path):
         writer.release()
     path.write_bytes(data.draw(damaged(good.read_bytes())))
     survives(lambda: sharp_frames(path, "a.avi"))
+
+
+def test_what_ten_thousand_cases_found(tmp_path: Path, folder: Path):
+    """A kind or a model that is a list, numbers no float can hold, an entry that is nothing."""
+    lamp = LAMPS["lamps"][0]
+    for wrong in ({"kind": []}, {"intensity": 10**400}, {"size_m": [10**400, 1]}, {"size_m": [1, float("inf")]}):
+        path = tmp_path / "a.json"
+        path.write_text(json.dumps({"lamps": [{**lamp, **wrong}]}))
+        with pytest.raises(Head3DError):
+            read_lamps(path, most_lamps=4)
+    (tmp_path / "transforms.json").write_text(json.dumps({"camera_model": [], "frames": [{"file_path": "a.png"}]}))
+    with pytest.raises(Head3DError):
+        read_capture(tmp_path / "transforms.json")
+    place = Path(shutil.copytree(folder, tmp_path / "me")) / "photos" / "photos.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "photos": [None]}))
+    with pytest.raises(Head3DError):
+        read_photos(place.parent)
 
 
 def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path):

@@ -119,7 +119,8 @@ def test_another_layout_is_refused(monkeypatch: pytest.MonkeyPatch):
 def test_tiny_cuda_nn_itself_says_what_ours_says():
     pytest.importorskip("tinycudann", reason="tiny-cuda-nn is not installed")
     encoding, decoder = made()
-    encoding.cuda(), decoder.cuda()
+    encoding.cuda()
+    decoder.cuda()
     theirs = TcnnDecoded(encoding, decoder)
     where = points(4096).cuda()
     ours = decoded(encoding, decoder, where)
