@@ -48,7 +48,9 @@ def read_photos(folder: Path) -> tuple[list[Photo], list[Verdict]]:
     photos = []
     for index, entry in enumerate(_listed(payload, "photos", path)):
         stored = {"rgb_srgb": store.read_png(folder / f"{index:03d}.png")}
-        if isinstance(entry, dict) and entry.get("alpha") is not None:
+        if not isinstance(entry, dict):
+            raise CorruptPart(f"{path}: photo {index + 1} was edited.", hint="Run again from the photos.")
+        if entry.get("alpha") is not None:
             stored["alpha"] = store.read_png(folder / f"{index:03d}_alpha.png")
         photos.append(from_plain(Photo, entry, stored=stored, where=str(path)))
     return photos, _verdicts(payload, path)
