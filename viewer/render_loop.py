@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -179,13 +179,20 @@ class LookLoop:
         )
         with self.turns.take(priority, stopped):
             belief = studio.confidence(picture)
+        with self.turns.take(priority, stopped):
             gain = studio.gain([picture])
-            pixels = studio.finish(picture, size=max(picture.output.alpha.shape), gain=gain).rgb_srgb
+        with self.turns.take(priority, stopped):
+            shot = studio.finish(picture, size=max(picture.output.alpha.shape), gain=gain)
+        with self.turns.take(priority, stopped):
+            pixels = shot.rgb_srgb
             if ask.overlay:
                 pixels = marked(pixels, belief.map.numpy(), picture.output.alpha.numpy())
             verdict = studio.verdict(picture, belief)
             shares = {name: round(getattr(belief.shares, name), 3) for name in ("seen", "extrapolated", "invented")}
             facts = {"gain": gain, "shares": shares, "level": verdict.level, "sentence": verdict.sentence}
+            office = studio.checks(picture, shot) if kind != "draft" else None
+            if office is not None:
+                facts["checks"] = [asdict(one) for one in office[0]]
             return picture, jpeg_of(pixels), facts
 
 
