@@ -19,6 +19,7 @@ from .capture_routes import add_capture
 from .compare_routes import add_comparing
 from .guard import BodyTooLarge
 from .live import serve_live
+from .mirror_routes import add_mirror
 from .pages import page_file
 from .panels import panel_of
 from .proxy import lit_table
@@ -92,8 +93,12 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/stats")
     async def stats() -> dict[str, Any]:
-        stopped = [ms for loop in viewer.loops for ms in loop.stopped_ms]
-        return {"clients": len(viewer.loops), "stopped_ms": stopped, "rss_mb": round(memory.current_mb(), 1)}
+        return {
+            "clients": len(viewer.loops),
+            "stopped_ms": [ms for loop in viewer.loops for ms in loop.stopped_ms],
+            "stopped_cpu_ms": [ms for loop in viewer.loops for ms in loop.stopped_cpu_ms],
+            "rss_mb": round(memory.current_mb(), 1),
+        }
 
     @app.get("/api/panel")
     async def panel() -> dict[str, Any]:
@@ -220,6 +225,6 @@ def create_app(viewer: Viewer) -> FastAPI:
         await socket.accept()
         await serve_live(viewer, socket)
 
-    for add in (add_capture, add_comparing, add_rating, add_videos):
+    for add in (add_capture, add_comparing, add_mirror, add_rating, add_videos):
         add(app, viewer)
     return app

@@ -21,6 +21,7 @@ import numpy as np
 
 from head3d.errors import Head3DError
 from head3d.looks import Look
+from head3d.memory import return_memory
 from head3d.quality.sight_overlay import BETWEEN_SRGB, INVENTED_SRGB, TINT
 from head3d.render.confidence import EXTRAPOLATED, SEEN
 from head3d.studio import Picture, Studio
@@ -104,15 +105,17 @@ class LookLoop:
         self.generation = 0
         self.stopped_ms: list[float] = []
         """How long each dropped picture went on after it was dropped."""
+        self.stopped_cpu_ms: list[float] = []
+        """What the process worked meanwhile: the same on a machine that does other things."""
         self.pixels_per_s = FIRST_DRAFT_PX**2 / DRAFT_S
         self._ask: Ask | None = None
         self._said = asyncio.Event()
-        self._dropped = time.monotonic()
+        self._dropped, self._dropped_cpu = time.monotonic(), time.process_time()
 
     def ask(self, ask: Ask | None) -> None:
         """Something new to see; None: the client moves. Drops what is being made."""
         self.generation += 1
-        self._dropped = time.monotonic()
+        self._dropped, self._dropped_cpu = time.monotonic(), time.process_time()
         self._ask = ask
         self._said.set()
 
@@ -125,12 +128,16 @@ class LookLoop:
             if ask is None:
                 continue
             await asyncio.sleep(STILL_S)
+            if generation != self.generation:
+                continue  # moved on before anything was begun
             try:
                 for kind, height, oversample in steps(ask.height_px, draft_px=self._draft_px()):
                     await self._one(ask, kind, height, oversample, generation, since)
+                self.pool.submit(return_memory)
             except Stopped:
                 self.stopped_ms.append(1000 * (time.monotonic() - self._dropped))
-                del self.stopped_ms[:-50]
+                self.stopped_cpu_ms.append(1000 * (time.process_time() - self._dropped_cpu))
+                del self.stopped_ms[:-50], self.stopped_cpu_ms[:-50]
             except Head3DError as error:
                 await self.send({"type": "error", "number": ask.number, "text": str(error)}, b"")
 
