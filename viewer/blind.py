@@ -56,7 +56,7 @@ class BlindTests:
             look = Look(seen_from=f"photo:{name}", light=f"photo:{name}", expression=f"photo:{name}", crop="square")
             one = observed[name]
             photo = _cut_out(studio, look, one.photo.rgb_srgb, np.asarray(one.parsing.matte, np.float32))
-            made = studio.finish(studio.refined(studio.picture(look, BLIND_PX, oversample=2)), size=BLIND_PX)
+            made = studio.finish(studio.refined(studio.picture(look, BLIND_PX)), size=BLIND_PX)
             pictures |= {f"photo {name}": photo, f"render {name}": made.rgb_srgb}
             truth |= {f"photo {name}": False, f"render {name}": True}
         if len(pictures) < 2:

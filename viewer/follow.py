@@ -27,6 +27,8 @@ FOCAL_SHARE = 1.2
 """Focal length of a webcam, in widths of its picture; a wrong one changes the distance, hardly the turn."""
 POINT_SD_M = 0.007
 """Of a landmark, as if all were independent: they are not, so it is larger than the 2 to 3 mm of one."""
+FIRM_SHARE = 0.4
+"""Of the landmarks tell the turn."""
 REST_FRAMES = 15
 KEEP = 0.45
 """Of the last picture's units and turn in this one's: takes the net's tremble away, at the cost of 30 ms."""
@@ -38,6 +40,8 @@ class _Landmarks:
     rest: Float[np.ndarray, "P 3"]
     units: Float[np.ndarray, "E P 3"]
     chosen: np.ndarray
+    firm: np.ndarray
+    """Those that no unit moves far: brow bones, nose, temples. They tell the turn, whatever the mouth does."""
 
 
 class Follower:
@@ -51,7 +55,9 @@ class Follower:
         rest = (fit.vertices().detach().float()[corners] * weights).sum(1)
         basis = model.expression_basis * moving_share(model)[None, :, None]
         units = (basis[:, corners] * weights).sum(2)
-        self._points = _Landmarks(rest.double().numpy(), units.double().numpy(), np.nonzero(ok)[0])
+        reach = units.norm(dim=-1).amax(0).numpy()
+        firm = reach <= np.quantile(reach, FIRM_SHARE)
+        self._points = _Landmarks(rest.double().numpy(), units.double().numpy(), np.nonzero(ok)[0], firm)
         free = np.array([not name.startswith("eyeLook") for name in model.expression_names])  # no landmark tells
         self._most = free.astype(np.float64)
         self._ridge = expression_ridge(model).double().numpy()
@@ -80,7 +86,8 @@ class Follower:
         K = np.array([[FOCAL_SHARE * width, 0, width / 2], [0, FOCAL_SHARE * width, height / 2], [0, 0, 1.0]])
         pixels = points[self._points.chosen, :2]
         shape = self._points.rest + np.einsum("e,epc->pc", self._units, self._points.units)
-        done, axis, shift = cv2.solvePnP(shape, pixels, K, None, flags=cv2.SOLVEPNP_SQPNP)
+        firm = self._points.firm
+        done, axis, shift = cv2.solvePnP(shape[firm], pixels[firm], K, None, flags=cv2.SOLVEPNP_SQPNP)
         if not done or shift[2, 0] <= 0:
             return None
         rotation = cv2.Rodrigues(axis)[0]
