@@ -38,11 +38,21 @@ function show(asked) {
 }
 
 async function attempt(work) { if (state.busy) return; state.busy = true; try { await work(); } catch (error) { status(error.message, true); } finally { state.busy = false; } }
-const load = () => attempt(async () => { show(await get(`/api/rate?${query()}`)); await ranking(); });
+// another question may be chosen while the last is on its way: the newest counts
+async function load() {
+  const asked = query();
+  mark($("axes"), state.axis); mark($("kinds"), state.kind);
+  try {
+    const found = await get(`/api/rate?${asked}`);
+    if (asked === query()) { show(found); await ranking(); }
+  } catch (error) { status(error.message, true); $("arena").replaceChildren(); $("answers").replaceChildren(); }
+}
 const skip = () => attempt(async () => { show(await get(`/api/rate?${query()}`)); status("Skipped."); });
 const vote = (choice) => attempt(async () => {
-  const asked = await send("POST", "/api/rate", { kind: state.kind, axis: state.axis, rater: $("rater").value, items: state.items, choice });
-  show(asked); status("Kept.");
+  const sent = { kind: state.kind, axis: state.axis, rater: $("rater").value, items: state.items, choice };
+  const asked = await send("POST", "/api/rate", sent);
+  if (`kind=${sent.kind}&axis=${sent.axis}` === query()) show(asked);
+  status("Kept.");
   if (asked.given % 4 === 0) ranking().catch(() => {});
 });
 
