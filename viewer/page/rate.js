@@ -67,6 +67,8 @@ async function ranking() {
 
 radios($("axes"), Object.entries(AXES).map(([value, [label]]) => ({ value, label })), (value) => { state.axis = value; load(); });
 radios($("kinds"), [{ value: "pairwise", label: "Pairs" }, { value: "stars", label: "Stars" }], (value) => { state.kind = value; load(); });
+// chosen with the mouse, the arrow keys are for votes again; with the keyboard they go on choosing
+for (const id of ["axes", "kinds"]) $(id).addEventListener("click", (e) => { if (e.detail) document.activeElement?.blur(); });
 $("rater").value = localStorage.getItem(MEMORY) || "me";
 $("rater").onchange = () => localStorage.setItem(MEMORY, $("rater").value);
 document.addEventListener("keydown", (e) => {
