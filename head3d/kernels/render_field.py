@@ -219,8 +219,8 @@ def planar(values: Tensor) -> Tensor:
     Fields keep their volumes channels last, for look-ups of single points. Copying one (32 MB) for every launch took
     longer than drawing a tile of a picture, so the copy is kept until the volume changes.
     """
-    if values.is_contiguous():
-        return values
+    if values.is_contiguous() or values.is_inference():  # the latter keep no count of their changes
+        return values.contiguous()
     kept = _PLANAR.get(values)
     if kept is None or kept[0] != values._version:
         kept = _PLANAR[values] = (values._version, values.contiguous())

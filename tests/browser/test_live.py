@@ -87,14 +87,13 @@ def test_the_mesh_covers_what_the_picture_covers(open_page: Callable[..., Any]):
         until(page, f"head3d.number > {number} && head3d.shown === 'full' && head3d.mesh.includes('\"{value}\"')")
         overlap = page.evaluate(COVER)
         say(f"silhouettes of mesh and picture ({value}, yaw 40): {overlap:.3f} of their union in common")
-        assert overlap > 0.955, value  # hair is a cloud in the picture and a surface in the mesh
+        assert overlap > 0.97, value  # hair is a cloud in the picture and a surface in the mesh
     shirt = page.evaluate(COLORS)
     away = np.abs(np.array(shirt[:3]) - shirt[3:]).max()
     say(f"chest in a crew neck, mean levels of mesh {np.round(shirt[:3])} and picture {np.round(shirt[3:])}")
-    assert away < 25 and np.mean(shirt[:3]) < 130  # of the navy garment, not of a white shirt
+    assert away < 10 and np.mean(shirt[:3]) < 130  # of the navy garment, not of a white shirt
 
 
-@pytest.mark.slow  # times mean something on a quiet machine only
 def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 900, "height": 700})
     first = page.evaluate(
@@ -135,7 +134,7 @@ def test_a_move_stops_the_picture_that_is_being_made(open_page: Callable[..., An
         f"a picture stops {np.median(wall):.0f} ms after a move (median of {len(wall)}, most {max(wall):.0f});"
         f" work until then {np.median(work):.0f} ms, most {max(work):.0f}"
     )
-    assert np.median(work) < 50 and max(work) < 200  # CPU time of all threads: wall time is the other programs' too
+    assert np.median(work) < 50 and max(work) < 100  # CPU time of all threads: wall time is the other programs' too
 
 
 def test_an_hour_of_use_in_short_does_not_grow(server: Server, session: Any):
