@@ -4,6 +4,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from head3d.looks import Look
 from head3d.quality.blind import BLIND_PX, BlindResult, score, shuffle
 from head3d.records import to_plain
 from head3d.store import write_json
-from head3d.studio import Studio
+from head3d.studio import Studio, Turn
 
 from .photo_views import through_window
 
@@ -42,7 +43,7 @@ class BlindTests:
         self._tests: dict[str, _Test] = {}
         self._lock = threading.Lock()
 
-    def begin(self, studio: Studio, rater: str) -> dict[str, Any]:
+    def begin(self, studio: Studio, rater: str, *, turn: Turn = nullcontext) -> dict[str, Any]:
         """Make a test of a subject: each photo, and the head as that photo's camera saw it, in a random order.
 
         Both are cut out and stand before the same backdrop, so that only the person tells.
@@ -56,7 +57,9 @@ class BlindTests:
             look = Look(seen_from=f"photo:{name}", light=f"photo:{name}", expression=f"photo:{name}", crop="square")
             one = observed[name]
             photo = _cut_out(studio, look, one.photo.rgb_srgb, np.asarray(one.parsing.matte, np.float32))
-            made = studio.finish(studio.refined(studio.picture(look, BLIND_PX)), size=BLIND_PX)
+            picture = studio.picture(look, BLIND_PX, turn=turn)
+            with turn():
+                made = studio.finish(studio.refined(picture), size=BLIND_PX)
             pictures |= {f"photo {name}": photo, f"render {name}": made.rgb_srgb}
             truth |= {f"photo {name}": False, f"render {name}": True}
         if len(pictures) < 2:

@@ -17,6 +17,7 @@ from head3d.records import to_plain
 
 from .blind import BlindTests
 from .pages import page_file
+from .render_loop import PRIORITY
 from .state import Viewer
 
 NAME_LENGTH = 80
@@ -64,7 +65,8 @@ def add_rating(app: FastAPI, viewer: Viewer) -> None:
     @app.post("/api/blind")
     async def begin(request: Request) -> dict[str, Any]:
         rater = _rater((await request.json()).get("rater"))
-        return await apart(tests.begin, await apart(viewer.open), rater)
+        studio = await apart(viewer.open)
+        return await apart(tests.begin, studio, rater, turn=lambda: viewer.turns.take(PRIORITY["set"]))
 
     @app.get("/api/blind/{ident}/{shown}")
     async def shown(ident: str, shown: str) -> Response:

@@ -21,7 +21,7 @@ function show() {
 }
 
 const begin = () => attempt(async () => {
-  $("begin").disabled = true; status("Making the pictures…");
+  $("begin").disabled = true; status("Making the pictures: some seconds for each photo…");
   try { Object.assign(state, { at: 0, answers: {} }, await send("POST", "/api/blind", { rater: $("rater").value })); } finally { $("begin").disabled = false; }
   status(""); only("test"); show(); $("is-photo").focus();
 });
