@@ -43,7 +43,7 @@ SLOPE, SLOPE_ABOVE_M = 1.5, 0.02
 """From so far above the chin on, it hangs so much farther forward for each metre down."""
 BEHIND_M = 0.03
 """It hangs no farther behind the head."""
-MOST_M = 0.055
+MOST_M = 0.075
 """Nor farther from head and shoulders: photos end, and where they do nothing carves."""
 LEAST_M3 = 5e-5
 """Less hair than half a decilitre is noise of the labels."""
