@@ -60,7 +60,8 @@ class BlindTests:
             picture = studio.picture(look, BLIND_PX, turn=turn)
             with turn():
                 made = studio.finish(studio.refined(picture), size=BLIND_PX)
-            pictures |= {f"photo {name}": photo, f"render {name}": made.rgb_srgb}
+            both = _shared(studio, look, one.photo.rgb_srgb.shape[:2])
+            pictures |= {f"photo {name}": photo[both], f"render {name}": made.rgb_srgb[both]}
             truth |= {f"photo {name}": False, f"render {name}": True}
         if len(pictures) < 2:
             raise InputError("There are no photos to compare with.", hint="Make the head from photos first.")
@@ -107,6 +108,17 @@ class BlindTests:
     def _forget(self, ident: str) -> None:
         if (gone := self._tests.pop(ident, None)) is not None:
             shutil.rmtree(gone.folder, ignore_errors=True)
+
+
+def _shared(studio: Studio, look: Look, size: tuple[int, int]) -> tuple[slice, slice]:
+    """The largest square of a look's window that the photo fills: where a photo ends must not tell."""
+    filled = through_window(studio, look, BLIND_PX, np.ones(size, np.float32), beyond=0.0) > 0.99
+    rows, columns = np.nonzero(filled.any(1))[0], np.nonzero(filled.any(0))[0]
+    if not len(rows) or not len(columns):
+        return slice(None), slice(None)
+    side = min(len(rows), len(columns))
+    left = min(max(filled.shape[1] // 2 - side // 2, columns[0]), columns[-1] + 1 - side)
+    return slice(int(rows[0]), int(rows[0]) + side), slice(int(left), int(left) + side)
 
 
 def _cut_out(studio: Studio, look: Look, photo_srgb: np.ndarray, matte: np.ndarray) -> np.ndarray:
