@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, give, machine, make, many, photo, rate, training, tryout, view
+from head3d.commands import folder, give, live, machine, make, many, photo, rate, training, tryout, view
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -77,6 +77,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "serve": ("an HTTP API with a queue", many.serve),
     "export": ("GLB, splats, video, captures, EXR for other programs", give.export_command),
     "view": ("turn the head in a browser, pick pictures, get the set", view.view),
+    "live": ("the head does what a face does, from a webcam or a video", live.live_command),
     "rate": ("vote on headshots, rank them; tell photos and renders apart", rate.rate_command),
     "status": ("what is done in a subject folder", folder.status),
     "verify": ("check the signatures of pictures", give.verify_command),

@@ -59,6 +59,9 @@ class ExportOptions:
     """Pictures of a turn (mp4, webm), or of a capture (transforms)."""
     fps: int = 24
     """Pictures a second of videos."""
+    looks: tuple[Path, ...] = ()
+    """Files of looks (mp4, webm): a turn from the only one, or a path through several; they bring their own light,
+    backdrop, frame and expression."""
     views: tuple[str, ...] = ("front",)
     """Named angles or yaw/pitch in degrees (exr, mitsuba)."""
     expression: str = "neutral"
@@ -199,6 +202,8 @@ def _video(source: _Source, place: Path) -> list[Path]:
     from head3d.export.video import write_video
 
     count = source.options.frames
+    if source.options.looks:
+        return [_through_looks(source, place)]
     wanted = source.views([f"{360.0 * k / count:g}" for k in range(count)])  # starts and ends at the front
 
     def frames() -> Iterator[UInt8[np.ndarray, "H W 3"]]:
@@ -209,6 +214,26 @@ def _video(source: _Source, place: Path) -> list[Path]:
     path = write_video(place, frames(), fps=source.options.fps, comment=NOTE)
     facts = {"view": "turntable", "light": source.light.name}
     return [sign_file(path, identity_of(source.config.provenance), facts=facts)]
+
+
+def _through_looks(source: _Source, place: Path) -> Path:
+    from head3d.export.video import write_video
+    from head3d.looks import read_looks
+    from head3d.moving import path, turntable, video_frames
+    from head3d.studio import Studio
+
+    options = source.options
+    looks = [look for file in options.looks for look in read_looks(file)]
+    if not looks:
+        raise ConfigError("The files hold no look.", hint="Keep a picture in the viewer first.")
+    moments = turntable(looks[0], options.frames) if len(looks) == 1 else path(looks, options.frames)
+    frames = video_frames(
+        Studio(source.subject, config=source.config), moments, size=options.size,
+        tell=lambda step: source.emit(Progress("export", step, len(moments), "")),
+    )  # fmt: skip
+    written = write_video(place, frames, fps=options.fps, comment=NOTE)
+    facts = {"view": "turntable" if len(looks) == 1 else "path", "light": looks[0].light}
+    return sign_file(written, identity_of(source.config.provenance), facts=facts)
 
 
 def _transforms(source: _Source, place: Path) -> list[Path]:

@@ -8,11 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from head3d import store
 from head3d.errors import ConfigError
-from head3d.finish.windows import CropName
+from head3d.finish.crops import UNFRAMED, crop_names
 from head3d.render.views import ANGLES
 
 KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1
@@ -46,6 +46,8 @@ class Look:
     """From the camera to the middle of the head."""
     focal_mm: float | None = None
     """35 mm equivalent; None: the head fills half of the height. Does nothing where a crop sets the frame."""
+    seen_from: str = ""
+    """``photo:NAME``: the camera of that photo, instead of the angles and the distance above."""
     light: str = "soft-front"
     """See :func:`head3d.render.lights.choose_light`."""
     light_yaw_deg: float = 0.0
@@ -68,8 +70,8 @@ class Look:
     """See :func:`head3d.garments.catalogue.choose_outfit`."""
     garment_color: str = ""
     """Of its parts, with commas."""
-    crop: CropName = "as-rendered"
-    """The frame; see ``head3d.finish.crops``."""
+    crop: str = UNFRAMED
+    """The frame, one of those that come with head3d; see :mod:`head3d.finish.crops`."""
 
 
 def look_from(payload: Mapping[str, Any], *, where: str) -> Look:
@@ -134,7 +136,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
         return float(value)
     if key == "units":
         return _checked_units(value, where)
-    choices = {"light_frame": ("head", "camera"), "gaze": ("own", "camera"), "crop": get_args(CropName)}.get(key)
+    choices = {"light_frame": ("head", "camera"), "gaze": ("own", "camera"), "crop": (UNFRAMED, *crop_names())}.get(key)
     if not isinstance(value, str) or len(value) > 4096 or any(ord(c) < 32 for c in value):
         raise ConfigError(f"{where}: {key} is no text of one line.", hint="Write it in quotes.")
     if choices and value not in choices:

@@ -10,7 +10,9 @@ from head3d import store
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import write_with_provenance
 from head3d.finish.apply import Headshot
-from head3d.finish.windows import CROPS
+from head3d.finish.crops import known_crop
+from head3d.finish.passport import Check, write_checks
+from head3d.finish.passport_facts import PassportFacts
 from head3d.looks import Look, file_stem
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import SightVerdict
@@ -30,6 +32,8 @@ class Shot:
     headshot: Headshot
     confidence: Confidence
     verdict: SightVerdict
+    office: tuple[list[Check], PassportFacts] | None = None
+    """What a passport office says; None where the frame is of no office."""
 
 
 def shoot(
@@ -60,7 +64,7 @@ def shoot(
         picture = studio.picture(look, height_for(look, size), turn=turn)
         belief = studio.confidence(picture)
         shot = studio.finish(studio.refined(picture), size=size, gain=gains[_session(look)])
-        yield Shot(look, shot, belief, studio.verdict(picture, belief))
+        yield Shot(look, shot, belief, studio.verdict(picture, belief), studio.checks(picture, shot))
 
 
 def render_looks(
@@ -107,7 +111,12 @@ def write_shot(path: Path, shot: Shot) -> None:
     """Write a headshot with its facts."""
     with store.disk_errors(path):
         facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
-        write_with_provenance(path, shot.headshot.rgb_srgb, facts=facts)
+        crop = known_crop(shot.look.crop)
+        if crop is not None:
+            facts["crop"] = crop.name
+        write_with_provenance(path, shot.headshot.rgb_srgb, facts=facts, dpi=crop.dpi if crop else 0)
+        if shot.office is not None:
+            write_checks(path, *shot.office, preset=shot.look.crop)
 
 
 def stems(looks: Sequence[Look]) -> list[str]:
@@ -123,8 +132,8 @@ def stems(looks: Sequence[Look]) -> list[str]:
 
 def height_for(look: Look, size: int) -> int:
     """Height (px) of a look whose longer side is ``size``."""
-    crop = CROPS.get(look.crop)
-    return size if crop is None or crop.aspect <= 1 else round(size / crop.aspect)
+    crop = known_crop(look.crop)
+    return size if crop is None else crop.resized(size).size_px[1]
 
 
 def _session(look: Look) -> tuple[object, ...]:

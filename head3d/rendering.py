@@ -21,7 +21,7 @@ from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
 from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop, with_match
 from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
-from head3d.finish.framing import framed_views
+from head3d.finish.framing import HeadPoints, head_points
 from head3d.finish.office import check_for_office, chosen_frame
 from head3d.garments.catalogue import Outfit, choose_outfit
 from head3d.garments.wear import Wearer
@@ -29,6 +29,7 @@ from head3d.geometry.sh import Lighting
 from head3d.imaging.formats import PictureFormat, encode_pdf, exif_bytes
 from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
+from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import judge_sight
 from head3d.refine.apply import RefineConfig, refine_set, refined_by
@@ -42,6 +43,8 @@ from head3d.train.cameras import refined_cameras
 
 DEFAULT_SIZE = 1024
 """Height and width of a picture, px, unless somebody says otherwise."""
+SURFACE_POINTS = 40_000
+"""Places that an outline is looked for among: a millimetre apart on a head."""
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
@@ -135,6 +138,12 @@ def wearer_of(subject: Subject, field: RadianceField, outfit: Outfit | None) -> 
     return Wearer(field, fitted, photos, outfit)
 
 
+def framing_points(fitted: HeadFit, cache: ShellCache) -> HeadPoints:
+    """What frames are measured on; the hair is that of the field behind ``cache``."""
+    surface = cache.surface_points(SURFACE_POINTS, generator=torch.Generator().manual_seed(0))
+    return head_points(fitted, surface)
+
+
 def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
     """What the photos of a subject saw (see :func:`head3d.render.confidence.sight_volume`)."""
     return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
@@ -226,7 +235,7 @@ def render(
     emit(StageStart("render", len(wanted)))
     started = time.monotonic()
     cache = surface_cache(field)
-    sight = photo_sight(subject, field, cache)
+    sight, points = photo_sight(subject, field, cache), framing_points(fitted, cache)
     wearer = wearer_of(subject, field, outfit)
     if wearer is not None:
         field, cache = wearer.field, wearer.cache
@@ -234,16 +243,7 @@ def render(
     vertices = fitted.model.vertices(fitted.identity, shown.units, shown.eyes) + fitted.offsets
     with torch.no_grad():
         if frame:
-            wanted = framed_views(
-                wanted,
-                frame,
-                posed=posed,
-                trained=field,
-                model=fitted.model,
-                vertices=vertices,
-                config=options.render,
-                cache=cache,
-            )
+            wanted = points.framed_views(wanted, frame)
         for step, view in enumerate(wanted):
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"

@@ -11,20 +11,25 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from head3d.backdrops import Backdrops
 from head3d.config import Config, load_config
+from head3d.errors import ConfigError
 from head3d.field.deform import Deformation
 from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
-from head3d.finish.windows import CROPS, aim
+from head3d.finish.crops import known_crop
+from head3d.finish.office import office_checks
+from head3d.finish.passport import Check
+from head3d.finish.passport_facts import PassportFacts
 from head3d.garments.catalogue import choose_outfit
 from head3d.garments.names import OWN
 from head3d.garments.wear import Wearer
+from head3d.geometry.cameras import Cameras
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume
 from head3d.looks import Look
-from head3d.morphable.expressions import expression_vector, find_expression
+from head3d.morphable.expressions import Expression, expression_vector, find_expression
 from head3d.quality.gate import SightVerdict, judge_sight
 from head3d.refine.apply import refine_output
 from head3d.render.confidence import Confidence, view_confidence
@@ -33,23 +38,24 @@ from head3d.render.mouth import darken_gap
 from head3d.render.posed import PosedHead
 from head3d.render.relight import EDGE_PX
 from head3d.render.types import RenderOutput, View
-from head3d.render.views import named_view
+from head3d.render.views import HEAD_SHARE, named_view
 from head3d.render.volume import RenderConfig, render_view
-from head3d.rendering import finish_under, photo_sight, subject_light, surface_cache, wearer_of
+from head3d.rendering import finish_under, framing_points, photo_sight, subject_light, surface_cache, wearer_of
 from head3d.subject import Subject
+from head3d.train.cameras import refined_cameras
 
 T = TypeVar("T")
 Turn = Callable[[], AbstractContextManager[None]]
 """Entered for every tile: may wait for its turn, or raise to stop."""
 
-TILE_RAYS = 96 * 96
-"""Rays of a tile: on a busy core less than 0.1 s, which is how long a stop may take."""
+TILE_RAYS, ALONE_RAYS = 64 * 64, 256 * 256
+"""Rays of a tile: 20 ms of one core, 40 at most, since a stop may take 100 ms; and of one that nobody may stop."""
 KEPT = 12
 """Expressions, gazes and lights that are kept ready."""
+LOWERED = 0.03
+"""Of a picture's height: so far below the middle of the head a window is centred, so that shoulders show."""
 KEPT_WEARERS = 3
 """Garments that are kept on: each is a field of its own."""
-OUTLINE_DIRECTIONS = 400
-"""The head's outline is known by the places that lie farthest in this many directions."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ class Studio:
         self.field = subject.field().to(choose_device(self.config.train.device))
         self.cache = surface_cache(self.field)
         self.sight = photo_sight(subject, self.field, self.cache)
-        self.outline = _outline(self.cache.surface_points(40000, generator=torch.Generator().manual_seed(0)), self)
+        self.backdrops = Backdrops(subject.path)
+        self.points = framing_points(self.fitted, self.cache)
         self._preparing = threading.Lock()
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
@@ -113,6 +120,8 @@ class Studio:
 
     def view(self, look: Look, height_px: int) -> View:
         """Camera and light of a look; the width follows from its crop."""
+        if look.seen_from:
+            return self._through_photo(look, height_px)
         view = named_view(
             look.name,
             size=(height_px, height_px),
@@ -129,14 +138,41 @@ class Studio:
             c2w = camera.c2w.clone()  # the camera turned one way is the head tilted the other
             c2w[0, :3, :3] = c2w[0, :3, :3] @ torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
             camera = replace(camera, c2w=c2w)
-        if look.crop in CROPS:
-            camera = aim(camera, CROPS[look.crop], head_points_m=self.outline, height_px=height_px)
-        return replace(view, camera=camera)
+        return replace(view, camera=self._framed(camera, look, height_px))
+
+    def photo_camera(self, name: str) -> Cameras:
+        """Where the camera of a photo stands, as training moved it; over that photo's pixels."""
+        if name not in self.photos:
+            raise ConfigError(
+                f"There is no photo {name!r} in this subject.", hint=f"There are {', '.join(self.photos)}."
+            )
+        cameras = refined_cameras(self.fitted.cameras, self.field.turn.cpu(), self.field.shift.cpu())
+        return cameras[list(self.photos).index(name)]
+
+    def _through_photo(self, look: Look, height_px: int) -> View:
+        """The view of a photo's camera; without a frame through a square window that shows as much as other views."""
+        camera = self.photo_camera(look.seen_from.removeprefix("photo:"))
+        marks = self.points.seen_by(camera)
+        side = (marks.chin_y - marks.hair_y) / HEAD_SHARE
+        top = (marks.chin_y + marks.hair_y) / 2 - side * (0.5 - LOWERED)
+        square = camera.cropped(marks.centre_x - side / 2, top, (round(side), round(side)))
+        square = replace(square, K=square.K * camera.K.new_tensor([[height_px / side]] * 2 + [[1.0]]))
+        square = replace(square, size=(height_px, height_px))
+        chosen = self.light(look)
+        return View(look.name, self._framed(square, look, height_px), chosen.on(square.c2w[0]), chosen.name)
+
+    def _framed(self, camera: Cameras, look: Look, height_px: int) -> Cameras:
+        crop = known_crop(look.crop)
+        if crop is None:
+            return camera
+        width, height = crop.size_px
+        sized = replace(crop, size_px=(max(round(height_px * width / height), 16), height_px))
+        return self.points.framed(camera, sized)
 
     def finish_config(self, look: Look, *, size: int = 1024) -> FinishConfig:
         """How a look is finished; ``size`` is the longer side, px."""
         finish = replace(self.config.finish, size=size)
-        finish = with_backdrop(finish, look.backdrop) if look.backdrop else finish
+        finish = with_backdrop(finish, self.backdrops.resolved(look.backdrop)) if look.backdrop else finish
         return finish_under(finish, LightOptions(exposure=look.light_exposure))
 
     @torch.no_grad()
@@ -164,8 +200,7 @@ class Studio:
             with turn():
                 output = darken_gap(output, view, volume, lips=posed.lips)
         if wearer is not None:
-            with turn():
-                output = wearer.dress(output, view)
+            output = wearer.dress(output, view, turn=turn)
         return Picture(look, view, output, volume)
 
     def confidence(self, picture: Picture) -> Confidence:
@@ -175,6 +210,23 @@ class Studio:
     def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
         """Whether a picture may be delivered."""
         return judge_sight(picture.look.name, confidence.shares, config=self.config.gate)
+
+    @torch.no_grad()
+    def checks(self, picture: Picture, shot: Headshot) -> tuple[list[Check], PassportFacts] | None:
+        """What the office behind the look's frame says of a finished picture; None if there is no office.
+
+        Args:
+            picture: What was rendered.
+            shot: The same finished, in the same size.
+        """
+        frame = known_crop(picture.look.crop)
+        if frame is None or frame.passport is None:
+            return None
+        shown, fit = self._shown(picture.look), self.fitted
+        vertices = fit.model.vertices(fit.identity, shown.units, shown.eyes) + fit.offsets
+        return office_checks(
+            shot, output=picture.output, view=picture.view, frame=frame, model=fit.model, vertices=vertices, shown=shown
+        )
 
     def refined(self, picture: Picture) -> Picture:
         """A picture as sharp as the subject's headshots."""
@@ -190,11 +242,14 @@ class Studio:
         config = self.finish_config(picture.look, size=size)
         return finish_headshot(picture.output, picture.view, config=config, gain=gain)
 
-    def _pose(self, look: Look) -> PosedHead:
+    def _shown(self, look: Look) -> Expression:
         shown = find_expression(look.expression, self.fitted, self.photos)
         if look.units:
             shown = replace(shown, units=shown.units + expression_vector(look.units, self.fitted.model))
-        return PosedHead(self.field, self.fitted, shown)
+        return shown
+
+    def _pose(self, look: Look) -> PosedHead:
+        return PosedHead(self.field, self.fitted, self._shown(look))
 
     def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
         at = self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
@@ -211,7 +266,8 @@ class Studio:
     ) -> RenderOutput:
         field, cache = (self.field, self.cache) if wearer is None else (wearer.field, wearer.cache)
         height, width = view.camera.size
-        side = max(16, int((TILE_RAYS / config.oversample**2) ** 0.5))
+        rays = ALONE_RAYS if turn is nullcontext else TILE_RAYS
+        side = max(16, int((rays / config.oversample**2) ** 0.5))
         names = ("rgb_linear", "albedo", "normal", "alpha", "depth_m")
         rows: list[list[Tensor]] = []
         for top in range(0, height, side):
@@ -227,14 +283,6 @@ class Studio:
                 row.append([getattr(tile, name)[inner] for name in names])
             rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
         return RenderOutput(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
-
-
-def _outline(points: Float[Tensor, "P 3"], studio: Studio) -> Float[Tensor, "Q 3"]:
-    """Places of the head that lie farthest out, head frame, metres; neck and shoulders left aside."""
-    face = studio.fitted.vertices()[studio.fitted.model.groups["face"]]
-    head = points.cpu()[points[:, 1].cpu() > float(face[:, 1].min())]
-    way = torch.randn(OUTLINE_DIRECTIONS, 3, generator=torch.Generator().manual_seed(0))
-    return torch.cat([head[(head @ way.T).argmax(0).unique()], face[(face @ way.T).argmax(0).unique()]])
 
 
 def _manner(look: Look) -> Hashable:

@@ -38,6 +38,7 @@ FILES = (
     "config.yaml",
     DELIVERIES,
     ".lock",
+    "blind.json",
     "ratings.jsonl",
     "preference_likeness.json",
     "preference_professionalism.json",

@@ -16,13 +16,17 @@ from head3d.imaging.color import levels_from_linear
 from head3d.looks import look_payload
 
 from .capture_routes import add_capture
+from .compare_routes import add_comparing
 from .guard import BodyTooLarge
 from .live import serve_live
+from .mirror_routes import add_mirror
 from .pages import page_file
 from .panels import panel_of
 from .proxy import lit_table
+from .rate_routes import add_rating
 from .render_loop import PRIORITY, jpeg_of
 from .state import Viewer, look_of, only
+from .video_routes import add_videos
 
 THUMB_PX = (48, 256)
 
@@ -38,6 +42,7 @@ def create_app(viewer: Viewer) -> FastAPI:
         yield
         viewer.hub.loop = None
         viewer.sets.cancel()
+        viewer.videos.cancel()
         viewer.capture.cancel()
         if viewer.scene is not None:
             viewer.scene.close()
@@ -78,6 +83,7 @@ def create_app(viewer: Viewer) -> FastAPI:
             "problem": viewer.problem,
             "made": (viewer.subject.path / "field" / "field.json").is_file(),
             "making": viewer.sets.current,
+            "filming": viewer.videos.current,
         }
 
     @app.post("/api/link")
@@ -87,8 +93,12 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/stats")
     async def stats() -> dict[str, Any]:
-        stopped = [ms for loop in viewer.loops for ms in loop.stopped_ms]
-        return {"clients": len(viewer.loops), "stopped_ms": stopped, "rss_mb": round(memory.current_mb(), 1)}
+        return {
+            "clients": len(viewer.loops),
+            "stopped_ms": [ms for loop in viewer.loops for ms in loop.stopped_ms],
+            "stopped_cpu_ms": [ms for loop in viewer.loops for ms in loop.stopped_cpu_ms],
+            "rss_mb": round(memory.current_mb(), 1),
+        }
 
     @app.get("/api/panel")
     async def panel() -> dict[str, Any]:
@@ -96,7 +106,7 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/proxy")
     async def proxy(look: str) -> Response:
-        body = await apart(viewer.proxy, only(look, "expression", "units"))
+        body = await apart(viewer.proxy, only(look, "expression", "units", "garment", "garment_color"))
         return Response(body, media_type="application/octet-stream", headers={"content-encoding": "gzip"})
 
     @app.get("/api/light")
@@ -106,7 +116,8 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/camera")
     async def camera(look: str) -> dict[str, Any]:
-        made = (await apart(viewer.open)).view(look_of(look), 512).camera
+        studio, wanted = await apart(viewer.open), look_of(look)
+        made = (await apart(studio.view, wanted, 512)).camera
         return {"c2w": made.c2w[0].tolist(), "K": made.K[0].tolist(), "size": list(made.size)}
 
     @app.get("/api/backdrop.jpg")
@@ -214,5 +225,6 @@ def create_app(viewer: Viewer) -> FastAPI:
         await socket.accept()
         await serve_live(viewer, socket)
 
-    add_capture(app, viewer)
+    for add in (add_capture, add_comparing, add_mirror, add_rating, add_videos):
+        add(app, viewer)
     return app

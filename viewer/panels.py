@@ -1,14 +1,17 @@
-"""What the page offers: angles, lights, backdrops, expressions, frames of this subject."""
+"""What the page offers: angles, lights, backdrops, expressions, frames, photos of this subject."""
 
 from typing import Any
 
 from head3d.finish.background import BACKDROPS
-from head3d.finish.windows import CROPS
+from head3d.finish.crops import UNFRAMED, CropPreset, crop_names, load_crop
+from head3d.finish.framing import HeadPoints
 from head3d.garments.catalogue import COLORS, OWN, PARTS
 from head3d.looks import BOUNDS, Look, look_payload
 from head3d.render.rigs import LIGHTS
 from head3d.render.views import ANGLES
 from head3d.studio import Studio
+
+from .photo_views import photo_views
 
 LIGHT_WORDS = {
     "soft-front": "Soft, from the front",
@@ -16,8 +19,19 @@ LIGHT_WORDS = {
     "split": "Split, from the side",
     "rim": "Rim, from behind",
 }
-CROP_WORDS = {"as-rendered": "As the lens sees it", "square": "Square", "portrait-3x4": "Portrait 3:4",
-              "portrait-4x5": "Portrait 4:5", "wide-3x2": "Wide 3:2"}  # fmt: skip
+CROP_WORDS = {
+    UNFRAMED: "None",
+    "square": "Square",
+    "portrait-3x4": "3 : 4",
+    "portrait-4x5": "4 : 5",
+    "wide-3x2": "3 : 2",
+    "linkedin": "LinkedIn",
+    "banner": "Banner",
+    "team-grid": "Team page",
+    "passport-eu": "Passport, ID",
+    "visa-us": "US visa",
+}
+"""In the order the page shows them."""
 GARMENT_WORDS = {OWN: "As in the photos", "crew-neck": "Crew neck", "open-collar": "Shirt, open collar",
                  "shirt-tie": "Shirt and tie", "blazer": "Blazer over a shirt", "suit": "Suit and tie"}  # fmt: skip
 SLIDERS = {
@@ -46,6 +60,7 @@ def panel_of(studio: Studio) -> dict[str, Any]:
     expressions = [{"value": "neutral", "label": "Neutral"}, {"value": "smile:0.5", "label": "Half a smile"},
                    {"value": "smile", "label": "Smile"}]  # fmt: skip
     expressions += [{"value": f"photo:{name}", "label": f"As in {name}"} for name in photos]
+    known_crops = (UNFRAMED, *sorted(crop_names(), key=lambda name: list(CROP_WORDS).index(name)))
     return {
         "angles": [{"value": name, "yaw_deg": yaw, "pitch_deg": pitch} for name, (yaw, pitch) in ANGLES.items()],
         "lights": lights,
@@ -55,14 +70,30 @@ def panel_of(studio: Studio) -> dict[str, Any]:
         "colors": [{"value": name, "paint": color} for name, color in COLORS.items()],
         "expressions": expressions,
         "units": units,
-        "crops": [{"value": name, "label": CROP_WORDS.get(name, name), "aspect": _aspect(name)}
-                  for name in ("as-rendered", *CROPS)],
+        "crops": [{"value": name, "label": CROP_WORDS[name]} for name in known_crops],
+        "frames": {name: _frame(load_crop(name)) for name in crop_names()},
+        "points": points_of(studio.points),
         "bounds": {name: list(pair) for name, pair in BOUNDS.items()},
         "look": look_payload(Look()),
-        "outline": [[round(x, 4) for x in point] for point in studio.outline.tolist()],
-        "frames": {name: [crop.aspect, crop.head_height, crop.crown] for name, crop in CROPS.items()},
+        "photos": photo_views(studio),
     }  # fmt: skip
 
 
-def _aspect(name: str) -> float:
-    return CROPS[name].aspect if name in CROPS else 1.0  # type: ignore[index]
+def points_of(points: HeadPoints) -> dict[str, Any]:
+    """The head's places that frames are measured on, for the page."""
+
+    def rounded(values: Any) -> Any:
+        return [[round(x, 5) for x in point] for point in values.tolist()]
+
+    return {
+        "bare": rounded(points.bare), "hair": rounded(points.hair), "chin": rounded(points.chin[None])[0],
+        "eyes": rounded(points.eyes),
+    }  # fmt: skip
+
+
+def _frame(crop: CropPreset) -> dict[str, Any]:
+    """A frame as the page puts it up (page/camera.js does the sum of ``head3d.finish.crops.frame``)."""
+    fields = ("title", "size_px", "head", "eyes", "across", "top", "head_least", "keep_hair", "eyes_most", "backdrop")
+    rules = crop.passport
+    wanted = None if rules is None else {"head": rules.head, "eyes": rules.eyes}
+    return {**{name: getattr(crop, name) for name in fields}, "rules": wanted}

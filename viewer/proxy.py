@@ -8,20 +8,24 @@ jump.
 import json
 import struct
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from head3d.field.occupancy import ShellCache
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import sample_values
 from head3d.geometry.surface_nets import surface_nets
 from head3d.imaging.color import srgb_from_linear
 from head3d.looks import Look
 from head3d.render.shadows import CONE_SHARE, broad_normal, cone_axes, openness
 from head3d.studio import Studio, Turn
+
+from .proxy_mesh import BakedHead, dressed
 
 STEP_M = 1e-5
 """Of a vertex' place in the file: 16 bits hold 0.33 m."""
@@ -34,34 +38,16 @@ CHUNK = 65536
 INVERSE_STEPS = 6
 
 
-@dataclass(frozen=True)
-class BakedHead:
-    """The mesh of a look's expression.
-
-    Attributes:
-        vertices: Head frame, metres, with the expression.
-        normals: Unit, of the neutral head.
-        colors: Albedo, sRGB in [0, 1].
-        sky: Part of the soft light that arrives.
-        faces: Triangles; the first ``coarse`` are not of the face.
-        coarse: See ``faces``.
-    """
-
-    vertices: Float[Tensor, "V 3"]
-    normals: Float[Tensor, "V 3"]
-    colors: Float[Tensor, "V 3"]
-    sky: Float[Tensor, "V"]
-    faces: Int[Tensor, "F 3"]
-    coarse: int
-
-
 def baked(studio: Studio, look: Look) -> BakedHead:
     """Bake the field of a subject."""
-    coarse, fine = _meshes(studio)
+    wearer = studio.wearer(look)
+    field, cache = (studio.field, studio.cache) if wearer is None else (wearer.field, wearer.cache)
+    coarse, fine = _meshes(cache)
     vertices = torch.cat([coarse[0], fine[0]])
     faces = torch.cat([coarse[1], fine[1] + len(coarse[0])])
-    normals, colors, sky = _painted(studio, vertices)
-    return BakedHead(_posed(studio, look, vertices), normals, colors, sky, faces, len(coarse[1]))
+    normals, colors, sky = _painted(studio, field, cache, vertices)
+    head = BakedHead(_posed(studio, look, vertices), normals, colors, sky, faces, len(coarse[1]))
+    return head if wearer is None else dressed(head, wearer)
 
 
 def packed(head: BakedHead) -> bytes:
@@ -102,8 +88,7 @@ def lit_table(studio: Studio, look: Look, *, turn: Turn = nullcontext) -> dict[s
     return {**light_table(studio, look), "gain": gain}
 
 
-def _meshes(studio: Studio) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    cache = studio.cache
+def _meshes(cache: ShellCache) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     values, cell = cache.values[0].cpu(), cache.cell_m
     origin = cache.origin.cpu()
     whole = surface_nets(values, origin, cell)
@@ -123,11 +108,12 @@ def _meshes(studio: Studio) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def _painted(studio: Studio, vertices: Float[Tensor, "V 3"]) -> tuple[Tensor, Tensor, Tensor]:
+def _painted(
+    studio: Studio, field: RadianceField, cache: ShellCache, vertices: Float[Tensor, "V 3"]
+) -> tuple[Tensor, Tensor, Tensor]:
     """Normal, albedo (sRGB) and openness of vertices of the neutral head."""
     from head3d.render.volume import mirrored_albedo
 
-    field, cache = studio.field, studio.cache
     found = []
     for points in vertices.to(cache.values.device).split(CHUNK):
         surface = cache.onto_surface(points)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -21,6 +21,7 @@ import numpy as np
 
 from head3d.errors import Head3DError
 from head3d.looks import Look
+from head3d.memory import return_memory
 from head3d.quality.sight_overlay import BETWEEN_SRGB, INVENTED_SRGB, TINT
 from head3d.render.confidence import EXTRAPOLATED, SEEN
 from head3d.studio import Picture, Studio
@@ -104,15 +105,17 @@ class LookLoop:
         self.generation = 0
         self.stopped_ms: list[float] = []
         """How long each dropped picture went on after it was dropped."""
+        self.stopped_cpu_ms: list[float] = []
+        """What the process worked meanwhile: the same on a machine that does other things."""
         self.pixels_per_s = FIRST_DRAFT_PX**2 / DRAFT_S
         self._ask: Ask | None = None
         self._said = asyncio.Event()
-        self._dropped = time.monotonic()
+        self._dropped, self._dropped_cpu = time.monotonic(), time.process_time()
 
     def ask(self, ask: Ask | None) -> None:
         """Something new to see; None: the client moves. Drops what is being made."""
         self.generation += 1
-        self._dropped = time.monotonic()
+        self._dropped, self._dropped_cpu = time.monotonic(), time.process_time()
         self._ask = ask
         self._said.set()
 
@@ -125,12 +128,16 @@ class LookLoop:
             if ask is None:
                 continue
             await asyncio.sleep(STILL_S)
+            if generation != self.generation:
+                continue  # moved on before anything was begun
             try:
                 for kind, height, oversample in steps(ask.height_px, draft_px=self._draft_px()):
                     await self._one(ask, kind, height, oversample, generation, since)
+                self.pool.submit(return_memory)
             except Stopped:
                 self.stopped_ms.append(1000 * (time.monotonic() - self._dropped))
-                del self.stopped_ms[:-50]
+                self.stopped_cpu_ms.append(1000 * (time.process_time() - self._dropped_cpu))
+                del self.stopped_ms[:-50], self.stopped_cpu_ms[:-50]
             except Head3DError as error:
                 await self.send({"type": "error", "number": ask.number, "text": str(error)}, b"")
 
@@ -179,13 +186,20 @@ class LookLoop:
         )
         with self.turns.take(priority, stopped):
             belief = studio.confidence(picture)
+        with self.turns.take(priority, stopped):
             gain = studio.gain([picture])
-            pixels = studio.finish(picture, size=max(picture.output.alpha.shape), gain=gain).rgb_srgb
+        with self.turns.take(priority, stopped):
+            shot = studio.finish(picture, size=max(picture.output.alpha.shape), gain=gain)
+        with self.turns.take(priority, stopped):
+            pixels = shot.rgb_srgb
             if ask.overlay:
                 pixels = marked(pixels, belief.map.numpy(), picture.output.alpha.numpy())
             verdict = studio.verdict(picture, belief)
             shares = {name: round(getattr(belief.shares, name), 3) for name in ("seen", "extrapolated", "invented")}
             facts = {"gain": gain, "shares": shares, "level": verdict.level, "sentence": verdict.sentence}
+            office = studio.checks(picture, shot) if kind != "draft" else None
+            if office is not None:
+                facts["checks"] = [asdict(one) for one in office[0]]
             return picture, jpeg_of(pixels), facts
 
 

@@ -7,6 +7,7 @@ import webbrowser
 
 import uvicorn
 
+from head3d.memory import few_arenas
 from head3d.subject import Subject
 from head3d.weights import home
 
@@ -17,6 +18,7 @@ from .state import Viewer
 
 def serve(subject: Subject, *, host: str, port: int, open_browser: bool, network: bool) -> None:
     """Serve until interrupted; prints links that open the page once each."""
+    few_arenas()
     viewer = Viewer(subject)
     keys = Keys.of(home(), port)
     viewer.new_token = keys.new_link

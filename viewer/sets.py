@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -135,4 +136,8 @@ class SetMaker:
         refused = shot.verdict.level == "refused"
         file = f"{'refused-' if refused else ''}{stem}.png"
         write_shot(place / file, shot)
-        return {"file": file, "name": shot.look.name, "level": shot.verdict.level, "sentence": shot.verdict.sentence}
+        failed = [] if shot.office is None else [asdict(one) for one in shot.office[0] if not one.passed]
+        return {
+            "file": file, "name": shot.look.name, "level": shot.verdict.level, "sentence": shot.verdict.sentence,
+            "failed": failed,
+        }  # fmt: skip

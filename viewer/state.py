@@ -21,6 +21,7 @@ from .poses import PickBook
 from .proxy import baked, packed
 from .render_loop import PRIORITY, LookLoop, Turns, jpeg_of
 from .sets import SetMaker
+from .videos import VideoMaker
 
 THREADS = 16
 """Most wait for their turn."""
@@ -35,6 +36,7 @@ class Viewer:
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="viewer")
         self.picks = PickBook(subject.path / "views")
         self.sets = SetMaker(subject.path / "exports" / "sets", self.turns, self.hub.emit)
+        self.videos = VideoMaker(subject.path, self.turns, self.hub.emit)
         self.capture = Capture(subject, self.hub)
         self.studio: Studio | None = None
         self.problem = ""
@@ -103,13 +105,13 @@ def look_of(text: str) -> Look:
     if not isinstance(payload, dict):
         raise ConfigError("This is no look.", hint="Reload the page.")
     look = look_from(payload, where="the page")
-    _no_paths(look)
+    no_paths(look)
     return look
 
 
-def _no_paths(look: Look) -> None:
+def no_paths(look: Look) -> None:
     """A page may not make the server read files by name: lights, backdrops and expressions by their names only."""
-    for word in (look.light, look.backdrop, look.expression):
+    for word in (look.light, look.backdrop, look.expression, look.seen_from):
         if "/" in word or "\\" in word or Path(word).suffix.lower() in (".json", ".yaml", ".yml", ".hdr", ".exr"):
             if word.startswith("photo:") and "/" not in word and "\\" not in word:
                 continue
@@ -119,6 +121,6 @@ def _no_paths(look: Look) -> None:
 
 
 def only(text: str, *names: str) -> str:
-    """A look with nothing but what the mesh depends on, so that it is baked once."""
+    """A look with nothing but what something depends on, so that it is made once."""
     payload = look_payload(look_of(text))
     return json.dumps({name: payload[name] for name in names}, sort_keys=True)

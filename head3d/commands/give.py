@@ -48,6 +48,8 @@ class Export:
     """mp4, webm, transforms: how many pictures."""
     fps: int = 24
     """mp4, webm: pictures a second."""
+    looks: str = ""
+    """mp4, webm: files of looks, with commas, as the viewer keeps picks: a turn from one, a path through several."""
     views: str = "front"
     """exr, mitsuba: named angles, with commas, or yaw/pitch degrees."""
     expression: str = "neutral"
@@ -64,6 +66,7 @@ def export_command(words: Sequence[str]) -> int:
         glb=GlbOptions(asked.texture_px, asked.detail),
         light_options=LightOptions(asked.light_yaw, asked.light_frame, asked.light_exposure),
         views=tuple(name.strip() for name in asked.views.split(",") if name.strip()),
+        looks=tuple(Path(name.strip()) for name in asked.looks.split(",") if name.strip()),
         splats=asked.splats,
         spz_version=asked.spz_version,
         light=asked.light,

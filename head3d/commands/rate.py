@@ -4,7 +4,7 @@ import getpass
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,9 +17,8 @@ from head3d.errors import ConfigError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from head3d.quality.ratings import Kind, Rating
+    from head3d.quality.ratings import Kind
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 COLUMNS = 44
 """Characters a picture is wide in the terminal."""
 
@@ -62,19 +61,19 @@ def rate_command(words: Sequence[str]) -> int:
 
 def _rate(options: Rate) -> int:
     from head3d.quality.ratings import RATINGS, append_rating, new_rating, read_ratings
+    from head3d.quality.rounds import rated_pictures, rounds
     from head3d.subject import Subject
 
     assert options.subject is not None
     subject = Subject(options.subject).require()
-    pictures = _pictures(subject.path)
+    pictures = rated_pictures(subject.path)
     store_path = subject.path / RATINGS
     before, spoiled = read_ratings(store_path)
     if spoiled:
         print(f"{spoiled} lines of {store_path} are no votes and are left out")
     rater, given = options.rater or _login(), 0
     kind: Kind = "checklist" if options.checklist else "stars" if options.stars else "pairwise"
-    asked = _pairs(pictures, before, options) if kind == "pairwise" else _singly(pictures, before, kind, options)
-    for items in asked:
+    for items in rounds(pictures, before, kind=kind, axis=options.axis):
         if given >= options.votes:
             break
         _show([pictures[name] for name in items])
@@ -91,33 +90,24 @@ def _rate(options: Rate) -> int:
 
 
 def _rank(folder: Path, pictures: "Mapping[str, Path]", options: Rate) -> int:
-    from head3d.imaging.io import read_photo
-    from head3d.quality.picture_features import picture_embedding, picture_metrics
-    from head3d.quality.preference import LEAST_VOTES, features_of, fit_preference, write_model
-    from head3d.quality.ratings import RATINGS, pairs_of, read_ratings
+    from head3d.quality.preference import LEAST_VOTES
+    from head3d.quality.ranking import rank
 
-    pairs = pairs_of(read_ratings(folder / RATINGS)[0], options.axis)
-    known = [pair for pair in pairs if pair[0] in pictures and pair[1] in pictures]
-    if len(known) < LEAST_VOTES:
-        print(f"{len(known)} comparisons on {options.axis}; {LEAST_VOTES} are needed for a ranking")
+    ranking = rank(folder, pictures, axis=options.axis, weights=_weights(options.weigh))
+    if ranking.model is None:
+        print(f"{ranking.comparisons} comparisons on {options.axis}; {LEAST_VOTES} are needed for a ranking")
         return 0
-    features = {}
-    for name, path in pictures.items():
-        pixels = read_photo(path)
-        features[name] = features_of(picture_metrics(pixels), picture_embedding(pixels))
-    model = fit_preference(known, features, axis=options.axis, rater_weights=_weights(options.weigh))
-    write_model(folder / f"preference_{options.axis}.json", model)
-    ranked = model.ranked(features)
-    low, high = model.interval
-    print(f"{options.axis}, from {model.votes} comparisons; foretells {model.held_out:.0%} of those it was not shown")
+    low, high = ranking.model.interval
+    held_out = f"{ranking.model.held_out:.0%}"
+    print(f"{options.axis}, from {ranking.model.votes} comparisons; foretells {held_out} of those it was not shown")
     print(f"(95 % interval {low:.0%} to {high:.0%}; guessing is 50 %)")
-    for place, name in enumerate(ranked):
-        print(f"{place + 1:4d}  {model.reward(features[name]):+.2f}  {name}")
+    for place, (name, reward) in enumerate(ranking.rewards):
+        print(f"{place + 1:4d}  {reward:+.2f}  {name}")
     if options.best:
         target = folder / "exports" / "best"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        for place, name in enumerate(ranked[: options.best]):
+        for place, (name, _) in enumerate(ranking.rewards[: options.best]):
             shutil.copyfile(pictures[name], target / f"{place + 1:02d}_{Path(name).name}")
         print(target)
     return 0
@@ -127,6 +117,7 @@ def _blind(folder: Path, rater: str) -> int:
     from head3d.export.provenance import read_provenance
     from head3d.imaging.io import read_photo
     from head3d.quality.blind import blind_text, score, shuffle
+    from head3d.quality.rounds import SUFFIXES
     from head3d.records import to_plain
     from head3d.store import write_json
 
@@ -154,45 +145,6 @@ def _blind(folder: Path, rater: str) -> int:
     write_json(folder / "blind.json", {"rater": rater, **to_plain(result)}, kind="head3d.blind", version=1)
     print(blind_text(result))
     return 0
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Headshots that were delivered, and renders, by their path within the subject folder."""
-    found = {}
-    for place in ("headshots", "exports/renders"):
-        for path in sorted((folder / place).rglob("*")):
-            inner = path.relative_to(folder)
-            shown = path.suffix.lower() in SUFFIXES and path.stem != "contact_sheet" and "refused" not in inner.parts
-            if shown and not path.stem.endswith("_confidence"):
-                found[inner.as_posix()] = path
-    if len(found) < 2:
-        raise InputError(f"{folder}: has no headshots to compare.", hint="Make some: head3d run, head3d render.")
-    return found
-
-
-def _pairs(pictures: Mapping[str, Path], before: "Sequence[Rating]", options: Rate) -> Iterator[tuple[str, str]]:
-    """Pairs of the pictures with the fewest votes so far, in a random order that votes before do not repeat."""
-    import numpy as np
-
-    draw = np.random.default_rng(len(before))
-    seen = {name: 0 for name in pictures}
-    for one in before:
-        for item in one.items:
-            if one.axis == options.axis and item in seen:
-                seen[item] += 1
-    while True:
-        order = sorted(seen, key=lambda name: (seen[name], draw.random()))
-        first, second = order[0], order[1 + int(draw.integers(min(3, len(order) - 1)))]
-        for name in (first, second):
-            seen[name] += 1
-        yield (first, second) if draw.random() < 0.5 else (second, first)
-
-
-def _singly(
-    pictures: Mapping[str, Path], before: "Sequence[Rating]", kind: "Kind", options: Rate
-) -> Iterator[tuple[str, ...]]:
-    done = {one.items[0] for one in before if one.kind == kind and one.axis == options.axis}
-    yield from ((name,) for name in sorted(pictures, key=lambda name: (name in done, name)))
 
 
 def _ask(items: Sequence[str], options: Rate) -> str:

@@ -1,6 +1,7 @@
 """Backdrops: plain paper, paper with a soft pool of light behind the head, and pictures."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ POOL_RADIUS = 0.85
 _DITHER = 1.0 / 255  # one 8-bit level peak to peak hides the steps of a slow gradient
 
 
+@lru_cache(maxsize=4)  # one picture after the other has the same; whoever takes it changes nothing in it
 def paint_backdrop(
     backdrop: Backdrop, size: tuple[int, int], *, centre: tuple[float, float] = (0.5, 0.42)
 ) -> Float[Tensor, "H W 3"]:

@@ -9,14 +9,14 @@ import dataclasses
 import difflib
 import importlib.resources
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import yaml
 
 from head3d.errors import ConfigError
-from head3d.finish.marks import HeadMarks
 from head3d.finish.passport_rules import PassportRules
 from head3d.geometry.cameras import Cameras
 
@@ -65,10 +65,36 @@ class CropPreset:
         return replace(self, size_px=(max(round(width * scale), 16), max(round(height * scale), 16)))
 
 
-def crop_names() -> list[str]:
+class Marks(Protocol):
+    """Where a head is in a picture, px (see :class:`head3d.finish.marks.HeadMarks`)."""
+
+    @property
+    def skull_y(self) -> float: ...
+    @property
+    def hair_y(self) -> float: ...
+    @property
+    def chin_y(self) -> float: ...
+    @property
+    def eye_y(self) -> float: ...
+    @property
+    def centre_x(self) -> float: ...
+
+
+UNFRAMED = "as-rendered"
+"""The frame of a picture that has none: what the lens sees."""
+
+
+@cache
+def crop_names() -> tuple[str, ...]:
     """The frames that come with head3d."""
     folder = importlib.resources.files("head3d.finish").joinpath("presets")
-    return sorted(Path(one.name).stem for one in folder.iterdir() if one.name.endswith(".yaml"))
+    return tuple(sorted(Path(one.name).stem for one in folder.iterdir() if one.name.endswith(".yaml")))
+
+
+@cache
+def known_crop(name: str) -> CropPreset | None:
+    """A frame that comes with head3d; None for a picture without one."""
+    return None if name == UNFRAMED else load_crop(name)
 
 
 def crop_text(name: str) -> str:
@@ -109,7 +135,7 @@ def load_crop(source: str) -> CropPreset:
     return preset
 
 
-def frame(camera: Cameras, crop: CropPreset, *, marks: HeadMarks) -> Cameras:
+def frame(camera: Cameras, crop: CropPreset, *, marks: Marks) -> Cameras:
     """The same camera with the frame of a preset around the head.
 
     Args:

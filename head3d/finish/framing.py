@@ -1,53 +1,98 @@
-"""The views of a set, each with its head framed as a preset wants it: a small draft tells where the hair ends."""
+"""Where frames are put: the few places of a head that a preset's window is measured on, in any camera.
+
+The places are those of the neutral head, so that a smile does not move the frame, and they are so few that a page can
+do the same sum while the head turns: the viewer's live frame and ``head3d render --crop`` are one frame.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import RadianceField
 from head3d.finish.crops import CropPreset, frame
-from head3d.finish.marks import head_marks
-from head3d.morphable.types import HeadModel
-from head3d.render.posed import PosedHead
+from head3d.finish.marks import BODY, CHIN, LEFT_IRIS, RIGHT_IRIS, landmarks_of
+from head3d.geometry.cameras import Cameras, project
+from head3d.morphable.types import HeadFit
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig
+from head3d.shapes import shaped
 
-DRAFT_PX = 160
-"""Height of the draft: the hair's top to half a percent of the picture, in a fortieth of the time."""
+DIRECTIONS = 400
+"""An outline is known by the places that lie farthest in this many directions: to half a millimetre on a head."""
 
 
-def framed_views(
-    views: Sequence[View],
-    crop: CropPreset,
-    *,
-    posed: PosedHead,
-    trained: RadianceField,
-    model: HeadModel,
-    vertices: Float[Tensor, "V 3"],
-    config: RenderConfig,
-    cache: ShellCache,
-) -> list[View]:
-    """The same views through the preset's window, of the preset's size.
+@dataclass(frozen=True)
+class FrameMarks:
+    """A head in a picture, px from the upper left corner (see :class:`head3d.finish.marks.HeadMarks`)."""
+
+    skull_y: float
+    hair_y: float
+    chin_y: float
+    eye_y: float
+    centre_x: float
+
+
+@shaped
+@dataclass(frozen=True)
+class HeadPoints:
+    """Places of a neutral head, head frame, metres.
+
+    Attributes:
+        bare: Outermost places of the bare head without neck and shoulders.
+        hair: Outermost places of the head with its hair.
+        chin: Lowest point of the chin.
+        eyes: Middles of the right and the left iris.
+    """
+
+    bare: Float[Tensor, "B 3"]
+    hair: Float[Tensor, "H 3"]
+    chin: Float[Tensor, "3"]
+    eyes: Float[Tensor, "2 3"]
+
+    def seen_by(self, camera: Cameras) -> FrameMarks:
+        """Where they are in a camera's picture."""
+        bare, hair, chin, eyes = (
+            project(points, camera.c2w[0], camera.K[0])[0]
+            for points in (self.bare, self.hair, self.chin[None], self.eyes)
+        )
+        skull = float(bare[:, 1].min())
+        return FrameMarks(
+            skull_y=skull,
+            hair_y=min(skull, float(hair[:, 1].min())),
+            chin_y=float(chin[0, 1]),
+            eye_y=float(eyes[:, 1].mean()),
+            centre_x=float(bare[:, 0].min() + bare[:, 0].max()) / 2,
+        )
+
+    def framed(self, camera: Cameras, crop: CropPreset) -> Cameras:
+        """The same camera through a preset's window, of the preset's size."""
+        return frame(camera, crop, marks=self.seen_by(camera))
+
+    def framed_views(self, views: Sequence[View], crop: CropPreset) -> list[View]:
+        """The same views through a preset's window."""
+        return [replace(view, camera=self.framed(view.camera, crop)) for view in views]
+
+
+def head_points(fit: HeadFit, surface_m: Float[Tensor, "P 3"]) -> HeadPoints:
+    """The places of a fitted head.
 
     Args:
-        views: Square or not, the whole head inside.
-        crop: The frame.
-        posed: The head with its expression.
-        trained: Its field.
-        model: Says which vertices are what.
-        vertices: The fitted head with its expression, head frame, metres.
-        config: How it is rendered.
-        cache: Of the field.
+        fit: The head.
+        surface_m: Places all over its field's surface: they know its hair. What lies below the chin is left aside.
     """
-    framed = []
-    for view in views:
-        height, width = view.camera.size
-        small = (DRAFT_PX, max(round(DRAFT_PX * width / height), 1))
-        draft = replace(view, camera=view.camera.resized(small))
-        output, _ = posed.picture(trained, draft, config=config, cache=cache)
-        marks = head_marks(model, vertices, draft.camera, alpha=output.alpha.detach().cpu())
-        framed.append(replace(view, camera=frame(draft.camera, crop, marks=marks)))
-    return framed
+    model, vertices = fit.model, fit.vertices().detach().float().cpu()
+    skin = model.groups["skin"]
+    bare = vertices[skin[~torch.isin(skin, torch.cat([model.groups[name] for name in BODY]))]]
+    surface = surface_m.detach().cpu()
+    head = surface[surface[:, 1] > float(vertices[model.groups["face"], 1].min())]
+    landmarks = landmarks_of(model, vertices)
+    return HeadPoints(
+        bare=_outermost(bare), hair=_outermost(torch.cat([head, bare])), chin=landmarks[CHIN],
+        eyes=landmarks[[RIGHT_IRIS, LEFT_IRIS]],
+    )  # fmt: skip
+
+
+def _outermost(points: Float[Tensor, "P 3"]) -> Float[Tensor, "Q 3"]:
+    ways = torch.randn(DIRECTIONS, 3, generator=torch.Generator().manual_seed(0))
+    return points[(points @ ways.T).argmax(0).unique()]

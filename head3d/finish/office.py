@@ -12,7 +12,7 @@ from head3d.finish.apply import Headshot
 from head3d.finish.crops import CropPreset, load_crop
 from head3d.finish.marks import head_marks
 from head3d.finish.passport import Check, check_passport, passes, write_checks
-from head3d.finish.passport_facts import passport_facts
+from head3d.finish.passport_facts import PassportFacts, passport_facts
 from head3d.morphable.expressions import Expression
 from head3d.morphable.types import HeadModel
 from head3d.render.types import RenderOutput, View
@@ -53,6 +53,29 @@ def check_for_office(
         shown: The expression.
         emit: Hears of it.
     """
+    checks, facts = office_checks(
+        shot, output=output, view=view, frame=frame, model=model, vertices=vertices, shown=shown
+    )
+    write_checks(path, checks, facts, preset=frame.name)
+    for one in checks:
+        if not one.passed:
+            emit(Notice(f"{path.name}, {one.name}: {one.found}; wanted: {one.wanted}. {one.advice}", "warning"))
+    if passes(checks):
+        emit(Notice(f"{path.name}: keeps all {len(checks)} rules of {frame.name}."))
+    return checks
+
+
+def office_checks(
+    shot: Headshot,
+    *,
+    output: RenderOutput,
+    view: View,
+    frame: CropPreset,
+    model: HeadModel,
+    vertices: Float[Tensor, "V 3"],
+    shown: Expression,
+) -> tuple[list[Check], PassportFacts]:
+    """The office's look alone; arguments as of :func:`check_for_office`."""
     assert frame.passport is not None, "only presets for offices have rules"
     alpha = output.alpha.detach().cpu()
     marks = head_marks(model, vertices, view.camera, alpha=alpha)
@@ -66,11 +89,4 @@ def check_for_office(
         units=dict(zip(model.expression_names, shown.units.tolist(), strict=True)),
         albedo=output.albedo.detach().cpu(),
     )
-    checks = check_passport(facts, frame.passport, top=frame.top)
-    write_checks(path, checks, facts, preset=frame.name)
-    for one in checks:
-        if not one.passed:
-            emit(Notice(f"{path.name}, {one.name}: {one.found}; wanted: {one.wanted}. {one.advice}", "warning"))
-    if passes(checks):
-        emit(Notice(f"{path.name}: keeps all {len(checks)} rules of {frame.name}."))
-    return checks
+    return check_passport(facts, frame.passport, top=frame.top), facts

@@ -96,7 +96,13 @@ def _within(name: str, value: float, bounds: tuple[float, float], advice: str) -
 
 def _most(name: str, value: float, most: float, unit: str, advice: str, *, digits: int = 1) -> Check:
     inside = abs(value) <= most
-    return Check(name, inside, f"{value:.{digits}f}{unit}", f"at most {most:g}{unit}", "" if inside else advice)
+    return Check(
+        name,
+        inside,
+        f"{round(value, digits) + 0.0:.{digits}f}{unit}",
+        f"at most {most:g}{unit}",
+        "" if inside else advice,
+    )
 
 
 def _least(name: str, value: float, least: float, advice: str, *, digits: int = 2) -> Check:

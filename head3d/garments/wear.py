@@ -1,7 +1,8 @@
 """Who wears what: a person's field without its own clothes, and the garment on it, for any picture."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from head3d.morphable.region_votes import LabelledView
 from head3d.morphable.types import HeadFit
 from head3d.render.types import RenderOutput, View
 
+Turn = Callable[[], AbstractContextManager[None]]
 CHIN_M = 0.004
 """Below the chin by this much begins what may be body."""
 CONTACT_M, CONTACT = 0.007, 0.45
@@ -41,16 +43,16 @@ class Wearer:
         here = trained if device.type == "cpu" else copy.deepcopy(trained).cpu()
         bare = bare_field(here, fit, photos, torso, keep_m=keep_below(outfit))
         self._bare, self.hangs = bare.field, torch.from_numpy(bare.hangs).float()
-        self._shade = _cache_of(self._bare)  # cloth is cut, drawn and lit on the CPU, wherever the field is
+        self.shade = _cache_of(self._bare)  # cloth is cut, drawn and lit on the CPU, wherever the field is
         if device.type == "cpu":
-            self.field, self.cache = self._bare, self._shade
+            self.field, self.cache = self._bare, self.shade
         else:
             self.field = copy.deepcopy(self._bare).to(device)
             self.cache = _cache_of(self.field)
         self.chin_y = float(vertices[fit.model.groups["face"], 1].min()) - CHIN_M
         cloth = cut(outfit, torso)
         self._dye = torch.from_numpy(cloth.dye).long()
-        self.dressing = _dressing(cloth, torso, fit, vertices, outfit, self._shade)
+        self.dressing = _dressing(cloth, torso, fit, vertices, outfit, self.shade)
         self._light_ready()
 
     def _light_ready(self) -> None:
@@ -69,15 +71,17 @@ class Wearer:
         return other
 
     @torch.no_grad()
-    def dress(self, output: RenderOutput, view: View) -> RenderOutput:
+    def dress(self, output: RenderOutput, view: View, *, turn: Turn = nullcontext) -> RenderOutput:
         """The picture with the garment on.
 
         Args:
             output: Of ``field``.
             view: Its camera and light.
+            turn: Entered for every step: may wait, or raise to stop.
         """
         one, camera = self.dressing, view.camera
-        samples = drawn(one, camera)
+        with turn():
+            samples = drawn(one, camera)
         needed = torch.zeros(len(one.vertices), dtype=torch.bool)
         for part in samples:
             needed[one.faces[part.face].reshape(-1)] = True
@@ -85,10 +89,15 @@ class Wearer:
             return output
         away = ((camera.centre[0] - one.vertices) * one.normals).sum(-1, keepdim=True) < 0
         towards = torch.where(away, -one.normals, one.normals)  # the inside of a collar is lit from inside
-        light = arriving(one.vertices, towards, self.visible, self._shade, view.lighting, needed)
-        cloth = lit(one, samples, camera, view.lighting, light)
-        hair, body = self._kinds(output, view)
-        return composed(self._touched(output, view, body), cloth, hair=hair, bare=body)
+        with turn():
+            light = arriving(one.vertices, towards, self.visible, self.shade, view.lighting, needed)
+        with turn():
+            cloth = lit(one, samples, camera, view.lighting, light)
+        with turn():
+            hair, body = self._kinds(output, view)
+            touched = self._touched(output, view, body)
+        with turn():
+            return composed(touched, cloth, hair=hair, bare=body)
 
     def _kinds(self, output: RenderOutput, view: View) -> tuple[Float[Tensor, "H W"], Float[Tensor, "H W"]]:
         """How far pixels are hair, and how far body below the chin."""

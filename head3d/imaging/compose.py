@@ -51,6 +51,8 @@ def resize_straight(
     rgb: Float[Tensor, "H W 3"], alpha: Float[Tensor, "H W"], *, size: tuple[int, int]
 ) -> tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w"]]:
     """Resize colours and alpha together, so that colours of empty pixels never leak into the edge."""
+    if tuple(alpha.shape) == tuple(size):
+        return torch.where(alpha[..., None] > MIN_ALPHA, rgb, torch.zeros_like(rgb)), alpha.clamp(0, 1)
     alpha_small = resize(alpha, size).clamp(0, 1)
     return unpremultiply(resize(rgb * alpha[..., None], size), alpha_small), alpha_small
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from head3d.errors import KernelBuildError, ShapeError
 from head3d.kernels.encoding import HashGridConfig, level_layout
@@ -208,6 +209,24 @@ def field_sdf(parts: FieldParts, points_m: Float[Tensor, "P 3"], *, base: bool =
     return out
 
 
+_PLANAR = WeakIdKeyDictionary()
+"""Copies of volumes by the tensor they were made of, with its version then; gone when the tensor is."""
+
+
+def planar(values: Tensor) -> Tensor:
+    """The tensor with its first axis outermost in memory, as the kernels read it.
+
+    Fields keep their volumes channels last, for look-ups of single points. Copying one (32 MB) for every launch took
+    longer than drawing a tile of a picture, so the copy is kept until the volume changes.
+    """
+    if values.is_contiguous() or values.is_inference():  # the latter keep no count of their changes
+        return values.contiguous()
+    kept = _PLANAR.get(values)
+    if kept is None or kept[0] != values._version:
+        kept = _PLANAR[values] = (values._version, values.contiguous())
+    return kept[1]
+
+
 def described_cache(cache: FieldVolume) -> "_Described":
     """A field of which only the distance to march on is there."""
     return _described(None, cache, None)
@@ -231,7 +250,7 @@ def _described(
     held: list[Tensor] = []
 
     def address(tensor: Tensor) -> int:
-        held.append(tensor.detach().contiguous())
+        held.append(planar(tensor.detach() if tensor.requires_grad else tensor))
         return held[-1].data_ptr()
 
     own = (None, None, None) if parts is None else (parts.shape, parts.traits, parts.paint)

@@ -101,6 +101,13 @@ def find_points(
     return max(tried, key=lambda item: item.score - 6.0 * item.wobble)
 
 
+def track_points(
+    rgb_srgb: UInt8[np.ndarray, "H W 3"], nets: FaceNets, crop: Crop, *, rounds: int = 1
+) -> tuple[Float[np.ndarray, "468 3"], float]:
+    """The mesh points and their score in a picture of a video, where ``crop`` says the face is: one look a round."""
+    return _settle(rgb_srgb, nets, crop, rounds)
+
+
 def _starts(rgb_srgb: np.ndarray, nets: FaceNets, start: Crop) -> Iterable[tuple[np.ndarray, float]]:
     for turn, scale, shift in _STARTS:
         centre = start.centre_px[0] + shift * start.side_px, start.centre_px[1]

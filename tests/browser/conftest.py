@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.end_to_end.conftest import environment, finished, people, photo  # noqa: F401
@@ -103,12 +104,35 @@ def server(subject_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def webcam(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """What Chromium takes for a webcam: the sample person, who sways a little."""
+    import cv2
+
+    picture = cv2.imread(str(photo))
+    assert picture is not None
+    scale = 420 / picture.shape[0]
+    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    left, top = (640 - picture.shape[1]) // 2, (480 - picture.shape[0]) // 2
+    frames = []
+    for k in range(12):
+        wall = np.full((480, 640, 3), 90, np.uint8)
+        at = left + 6 * abs(6 - k)
+        wall[top : top + picture.shape[0], at : at + picture.shape[1]] = picture
+        frames.append(cv2.imencode(".jpg", wall)[1].tobytes())
+    path = tmp_path_factory.mktemp("webcam") / "webcam.mjpeg"
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(webcam: Path) -> Iterator[Any]:
     """One Chromium for all."""
     from playwright.sync_api import sync_playwright
 
+    flags = [*FLAGS, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    flags.append(f"--use-file-for-fake-video-capture={webcam}")
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        made = playwright.chromium.launch(executable_path=chromium(), args=flags)
         yield made
         made.close()
 
@@ -117,6 +141,7 @@ def browser() -> Iterator[Any]:
 def session(server: Server, browser: Any) -> Any:
     """Cookies of somebody who opened the printed link."""
     context = browser.new_context()
+    context.set_default_timeout(1000 * SECONDS)
     page = context.new_page()
     page.goto(server.link)
     page.wait_for_url(f"{server.address}/")
@@ -130,14 +155,16 @@ def open_page(server: Server, browser: Any, session: Any) -> Iterator[Callable[.
     """Opens the page in a context of its own; fails if anything was asked of another machine, or a script broke."""
     contexts, asked, broken = [], [], []
 
-    def opening(**how: Any) -> Any:
+    def opening(path: str = "/", **how: Any) -> Any:
         context = browser.new_context(storage_state=session, **{"viewport": {"width": 1100, "height": 800}, **how})
+        context.set_default_timeout(1000 * SECONDS)
         contexts.append(context)
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(server.address)
-        until(page, "Boolean(window.head3d && head3d.look && head3d.times.proxy)")
+        page.goto(server.address + path)
+        if path == "/":
+            until(page, "Boolean(window.head3d && head3d.look && head3d.times.proxy)")
         return page
 
     yield opening

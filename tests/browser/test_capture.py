@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Server, say, until
+from tests.browser.conftest import SECONDS, Server, say, until
 
 PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
 
@@ -27,6 +27,7 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     ramp = np.linspace(40, 200, 600).astype(np.uint8)
     Image.fromarray(np.broadcast_to(ramp[None, :, None], (500, 600, 3)).copy()).save(wall)
     context = browser.new_context(viewport={"width": 1000, "height": 900})
+    context.set_default_timeout(1000 * SECONDS)
     page = context.new_page()
     page.goto(empty.link)
     page.wait_for_url("**/capture")
@@ -68,6 +69,7 @@ def test_files_that_are_no_photos_are_refused(empty: Server, browser: Any, tmp_p
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing more")
     shutil.copy(tmp_path / "broken.jpg", tmp_path / "<img src=x onerror=alert(1)>.png")
     context = browser.new_context()
+    context.set_default_timeout(1000 * SECONDS)
     page = context.new_page()
     page.goto(empty.link)
     page.wait_for_url("**/capture")

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from head3d.errors import KernelBuildError, ShapeError
 from head3d.kernels.build import build
-from head3d.kernels.render_field import FieldNet, FieldParts, FieldVolume, field_sdf, march_field, render_field
+from head3d.kernels.render_field import (
+    FieldNet,
+    FieldParts,
+    FieldVolume,
+    field_sdf,
+    march_field,
+    planar,
+    render_field,
+)
 from tests.reference import field as reference
 from tests.reference.painted_ball import CENTRE, FORWARD, RADIUS_M, SLANTED, WHITE, ball, directions, random
 
@@ -121,6 +129,14 @@ class TestRenderField:
         strided = replace(parts, paint=replace(parts.paint, values=turned))
         wide = torch.cat([rays, rays], dim=-1)[..., :3]
         assert torch.equal(picture(strided, wide), picture(parts, rays))
+
+    def test_a_volume_that_changes_is_read_anew_and_else_copied_once(self):
+        values = torch.rand(2, 3, 4, 5).permute(3, 0, 1, 2)
+        first = planar(values)
+        assert first.is_contiguous() and torch.equal(first, values) and planar(values) is first
+        values[1] += 1
+        assert torch.equal(planar(values), values) and not torch.equal(first, values)
+        assert planar(first) is first
 
     def test_wrong_shapes_name_the_argument(self):
         parts, rays = ball(), directions(4, 4)

@@ -1,14 +1,19 @@
 // The page: one look, shown as a proxy while it changes and as a picture when it rests.
 
 import { camera } from "/static/camera.js";
+import { Above } from "/static/above.js";
+import { Compare } from "/static/compare.js";
 import { Controls } from "/static/controls.js";
+import { guides, office } from "/static/office.js";
 import { Picks } from "/static/picks.js";
 import { Live, get, send, withLook, ask } from "/static/server.js";
 import { Stage } from "/static/stage.js";
+import { Videos } from "/static/videos.js";
 
 const $ = (id) => document.getElementById(id);
 const MEMORY = "head3d-look";
 const times = { opened: performance.now() };
+const CAMERA = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
 const page = { look: null, panel: null, number: 0, shown: "", moving: false, overlay: false, times, frames: {} };
 window.head3d = page; // for tests and for the curious
 const stage = new Stage($("proxy"));
@@ -18,6 +23,12 @@ function status(text, bad = false) { const line = $("status"); if (line.textCont
 
 // everything that changes the look goes through here
 function change(values, { moving = false } = {}) {
+  // whoever turns the head leaves the photo's camera, and starts from where it stood
+  if (page.look.seen_from && !("seen_from" in values) && CAMERA.some((key) => key in values)) {
+    const { yaw_deg, pitch_deg, distance_m } = compare.photo(page.look);
+    values = { ...values, seen_from: "", roll_deg: 0, distance_m };
+    if ("yaw_deg" in values) values = { ...values, yaw_deg: yaw_deg + values.yaw_deg - page.look.yaw_deg, pitch_deg: pitch_deg + (values.pitch_deg ?? page.look.pitch_deg) - page.look.pitch_deg };
+  }
   Object.assign(page.look, values);
   const b = page.panel.bounds;
   if (Math.abs(page.look.yaw_deg) > 180) page.look.yaw_deg = ((((page.look.yaw_deg + 180) % 360) + 360) % 360) - 180;
@@ -25,6 +36,8 @@ function change(values, { moving = false } = {}) {
   page.look.light_yaw_deg = ((((page.look.light_yaw_deg + 180) % 360) + 360) % 360) - 180;
   sessionStorage.setItem(MEMORY, JSON.stringify(page.look));
   controls.show(page.look);
+  compare.show(page.look);
+  above.show(page.look);
   const backdrop = withLook("/api/backdrop.jpg", { backdrop: page.look.backdrop }, "&width=256&height=256");
   if (page.backdrop !== backdrop) { page.backdrop = backdrop; $("window").style.backgroundImage = `url("${backdrop}")`; }
   show_proxy();
@@ -33,28 +46,32 @@ function change(values, { moving = false } = {}) {
 }
 
 function prepare() {
-  const { light: name, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units } = page.look;
+  const { light: name, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units, garment, garment_color } = page.look;
   const wanted = JSON.stringify({ light: name, light_yaw_deg, light_frame, light_exposure, backdrop });
   if (light !== wanted) {
     light = wanted;
     get(withLook("/api/light", page.look)).then((table) => { if (light === wanted) { stage.light = table; stage.gain = table.gain; redraw(); } }).catch((e) => status(e.message, true));
   }
-  const shape = JSON.stringify({ expression, units });
+  const shape = JSON.stringify({ expression, units, garment, garment_color });
   if (mesh !== shape) {
     mesh = shape;
-    ask(withLook("/api/proxy", { expression, units })).then((reply) => reply.arrayBuffer()).then((buffer) => {
-      if (mesh === shape) { stage.load(buffer); times.proxy ??= performance.now(); redraw(); }
-    }).catch((e) => status(e.message, true));
+    busy(garment === "own" ? "" : "Cutting the clothes…");
+    ask(withLook("/api/proxy", { expression, units, garment, garment_color })).then((reply) => reply.arrayBuffer()).then((buffer) => {
+      if (mesh === shape) { stage.load(buffer); page.mesh = shape; times.proxy ??= performance.now(); busy(""); redraw(); }
+    }).catch((e) => { busy(""); status(e.message, true); });
   }
 }
+
+function busy(text) { if (text) status(text); else if ($("status").textContent.endsWith("…") && live) status("Ready."); }
 
 const ratio = () => Math.min(window.devicePixelRatio || 1, 2);
 const height = () => Math.max(128, Math.round($("window").clientHeight * ratio() / 16) * 16);
 
 function redraw() {
   if (!page.look) return;
-  const cam = camera(page.look, page.panel.outline, page.panel.frames);
+  const cam = camera(page.look, page.panel);
   $("window").style.setProperty("--aspect", cam.aspect);
+  guides($("guides"), cam, page.panel.frames[page.look.crop]);
   stage.draw(cam, page.look.yaw_deg, height());
   if (stage.ready && stage.light) $("wait").hidden = true;
 }
@@ -104,6 +121,7 @@ function onframe(header, body) {
     line.hidden = header.level === "good"; line.classList.toggle("refused", header.level === "refused");
     const said = header.sentence.replace(/^[^:]*: n/, "N");
     if (line.textContent !== said) line.textContent = said;
+    if (header.checks) office(header.checks);
   });
 }
 
@@ -162,8 +180,11 @@ async function keep() {
   await picks.load();
 }
 
-const controls = new Controls(page, change, (on) => { page.overlay = on; request(false); });
-const picks = new Picks(page, (look) => { change({ ...look }); $("stage").focus({ preventScroll: false }); }, status);
+const controls = new Controls(page, change, (on) => { page.overlay = on; request(false); }, status);
+const compare = new Compare(page, change);
+const above = new Above($("above"), page, change);
+const picks = new Picks(page, (look) => { change({ ...page.panel.look, ...look }); $("stage").focus({ preventScroll: false }); }, status);
+const videos = new Videos(page, status);
 
 async function begin() {
   const state = await get("/api/state");
@@ -175,6 +196,8 @@ async function begin() {
   const kept = sessionStorage.getItem(MEMORY);
   page.look = { ...page.panel.look, ...(kept ? JSON.parse(kept) : {}) };
   controls.build(page.panel);
+  compare.build(page.panel);
+  above.build(page.panel);
   live = new Live({
     onframe,
     onstate: (on) => {
@@ -185,7 +208,8 @@ async function begin() {
   page.live = live;
   gestures();
   change({});
-  picks.begin();
+  picks.begin((event) => videos.heard(event));
+  videos.begin();
   times.ready = performance.now();
 }
 
@@ -194,4 +218,4 @@ $("reset").addEventListener("click", () => change({ ...page.panel.look }));
 $("invite").addEventListener("click", async () => {
   try { $("link").textContent = (await send("POST", "/api/link", {})).link; } catch (e) { status(e.message, true); }
 });
-begin().catch((e) => { status(e.message, true); $("wait").textContent = e.message; });
+begin().catch((e) => { status(e.message, true); $("wait").classList.add("failed"); $("wait-text").textContent = e.message; });

@@ -1,7 +1,8 @@
-// The camera of a look, as the server makes it (head3d/studio.py, head3d/render/views.py, head3d/finish/windows.py):
+// The camera of a look, as the server makes it (head3d/studio.py, head3d/render/views.py, head3d/finish/crops.py):
 // camera to head frame, OpenCV axes; focal length and principal point in heights of the picture.
 
 export const HEAD = { share: 0.57, height: 0.235, centre: [0, -0.008, 0.015], format: 24 };
+const HAIR_ROOM = 0.03; // of the frame's height, free above the hair
 const rad = (d) => (d * Math.PI) / 180;
 
 function times(a, b) {
@@ -11,7 +12,7 @@ function times(a, b) {
 }
 const transposed = (m) => [m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]];
 
-export function camera(look, outline, frames) {
+function through_angles(look) {
   const [y, p, r] = [rad(look.yaw_deg), rad(look.pitch_deg), rad(look.roll_deg)];
   const turn = [Math.cos(y), 0, Math.sin(y), 0, 1, 0, -Math.sin(y), 0, Math.cos(y)];
   const nod = [1, 0, 0, 0, Math.cos(p), Math.sin(p), 0, -Math.sin(p), Math.cos(p)]; // about x by -pitch
@@ -20,23 +21,43 @@ export function camera(look, outline, frames) {
   rotation = times(rotation, [Math.cos(r), -Math.sin(r), 0, Math.sin(r), Math.cos(r), 0, 0, 0, 1]);
   const d = look.distance_m;
   const centre = [0, 1, 2].map((i) => back[3 * i + 2] * d + HEAD.centre[i]);
-  let focal = look.focal_mm ? look.focal_mm / HEAD.format : (HEAD.share * d) / HEAD.height;
-  let cx = 0.5, cy = 0.5, aspect = 1;
-  const frame = frames[look.crop];
-  if (frame) {
-    let [left, top, right, bottom] = [1e9, 1e9, -1e9, -1e9];
-    for (const q of outline) {
-      const v = [0, 1, 2].map((i) => q[i] - centre[i]);
-      const [px, py, pz] = [0, 1, 2].map((j) => v[0] * rotation[j] + v[1] * rotation[3 + j] + v[2] * rotation[6 + j]);
-      const [u, w] = [(px / pz) * focal + 0.5, (py / pz) * focal + 0.5];
-      left = Math.min(left, u); right = Math.max(right, u); top = Math.min(top, w); bottom = Math.max(bottom, w);
-    }
-    aspect = frame[0];
-    const height = (bottom - top) / frame[1];
-    const x0 = (left + right) / 2 - (height * aspect) / 2, y0 = top - frame[2] * height;
-    focal /= height; cx = (0.5 - x0) / height; cy = (0.5 - y0) / height;
+  const focal = look.focal_mm ? look.focal_mm / HEAD.format : (HEAD.share * d) / HEAD.height;
+  return { rotation, centre, focal, cx: 0.5, cy: 0.5, aspect: 1 };
+}
+
+// where a place of the head is in a camera's picture, in its heights
+export function seen(cam, q) {
+  const { rotation: R, centre: c, focal: f, cx, cy } = cam;
+  const v = [0, 1, 2].map((i) => q[i] - c[i]);
+  const [px, py, pz] = [0, 1, 2].map((j) => v[0] * R[j] + v[1] * R[3 + j] + v[2] * R[6 + j]);
+  return [(px / pz) * f + cx, (py / pz) * f + cy];
+}
+
+function marks(cam, points) {
+  let [skull, hair, left, right] = [1e9, 1e9, 1e9, -1e9];
+  for (const q of points.bare) { const [u, w] = seen(cam, q); skull = Math.min(skull, w); left = Math.min(left, u); right = Math.max(right, u); }
+  for (const q of points.hair) hair = Math.min(hair, seen(cam, q)[1]);
+  const eyes = points.eyes.map((q) => seen(cam, q)[1]);
+  return { skull, hair: Math.min(skull, hair), chin: seen(cam, points.chin)[1], eye: (eyes[0] + eyes[1]) / 2, centre: (left + right) / 2 };
+}
+
+export function camera(look, panel = {}) {
+  const photo = look.seen_from && panel.photos?.find((one) => `photo:${one.value}` === look.seen_from);
+  const cam = photo ? { rotation: photo.rotation, centre: photo.centre, focal: photo.focal, cx: photo.cx, cy: photo.cy, aspect: 1 } : through_angles(look);
+  const frame = panel.frames?.[look.crop];
+  if (!frame) return cam;
+  const at = marks(cam, panel.points), top = frame.top === "skull" ? at.skull : at.hair;
+  const tall = Math.max(at.chin - top, 1e-3), below = at.eye - at.hair;
+  let { head, eyes } = frame;
+  if (frame.keep_hair) {
+    head = Math.min(head, Math.max(((eyes - HAIR_ROOM) * tall) / Math.max(below, 1e-3), frame.head_least || head));
+    const needed = (below * head) / tall + HAIR_ROOM;
+    eyes = Math.max(eyes, frame.eyes_most ? Math.min(needed, frame.eyes_most) : needed);
   }
-  return { rotation, centre, focal, cx, cy, aspect };
+  const height = tall / head, aspect = frame.size_px[0] / frame.size_px[1];
+  const x0 = at.centre - frame.across * aspect * height, y0 = at.eye - eyes * height;
+  const lines = { crown: (top - y0) / height, eyes, chin: (at.chin - y0) / height };
+  return { ...cam, focal: cam.focal / height, cx: (cam.cx - x0) / height, cy: (cam.cy - y0) / height, aspect, lines };
 }
 
 // clip space of WebGL from the head frame (column-major 4x4)

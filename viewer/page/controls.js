@@ -1,21 +1,26 @@
 // The choices beside the picture, built from what the subject offers; they show the look and change it.
 
-import { withLook } from "/static/server.js";
+import { mark, radios } from "/static/choices.js";
+import { ask, get, send, withLook } from "/static/server.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
 
 export class Controls {
-  constructor(page, change, overlay) { this.page = page; this.change = change; this.overlay = overlay; this.timer = 0; }
+  constructor(page, change, overlay, status) { this.page = page; this.change = change; this.overlay = overlay; this.status = status; this.timer = 0; this.own = []; }
 
   build(panel) {
     this.panel = panel;
     const rigs = panel.lights.filter((l) => !l.value.includes(":") && l.value !== "backdrop");
-    this.radios($("lights"), rigs, (value) => this.change({ light: value }));
+    radios($("lights"), rigs, (value) => this.change({ light: value }));
     $("light-more").replaceChildren(new Option("…", ""), ...panel.lights.filter((l) => !rigs.includes(l)).map((l) => new Option(l.label, l.value)));
     $("light-more").onchange = (e) => e.target.value && this.change({ light: e.target.value });
-    this.radios($("crops"), panel.crops, (value) => this.change({ crop: value }));
-    this.radios($("backdrops"), panel.backdrops.map((b) => ({ value: b.value, label: "", title: b.value.replace("-", " "), paint: `radial-gradient(${b.centre}, ${b.corner})` })), (value) => this.change({ backdrop: value }));
+    // an office wants its own backdrop; it goes along with the frame
+    radios($("crops"), panel.crops, (value) => { const wish = panel.frames[value]?.backdrop; this.change({ crop: value, ...(wish ? { backdrop: wish } : {}) }); });
+    this.swatches();
+    this.backdrops().catch(() => {});
+    $("backdrop-file").onchange = (e) => { const [file] = e.target.files; e.target.value = ""; if (file) this.upload(file); };
+    $("backdrop-drop").onclick = () => this.forget(this.page.look.backdrop);
     $("backdrop-own").oninput = (e) => this.change({ backdrop: e.target.value }, { moving: true });
     $("garment").replaceChildren(...panel.garments.map((g) => new Option(g.label, g.value)));
     $("garment").onchange = (e) => this.change({ garment: e.target.value, ...(e.target.value === "own" ? { garment_color: "" } : {}) });
@@ -37,7 +42,7 @@ export class Controls {
       return label;
     }));
     $("gaze").onchange = (e) => this.change({ gaze: e.target.checked ? "camera" : "own" });
-    $("overlay").onchange = (e) => this.overlay(e.target.checked);
+    $("overlay").onchange = (e) => { $("overlay-key").hidden = !e.target.checked; this.overlay(e.target.checked); };
     $("light_yaw_deg").oninput = (e) => this.change({ light_yaw_deg: Number(e.target.value) }, { moving: true });
     for (const name of NUMBERS) {
       $(name).onchange = (e) => {
@@ -55,36 +60,37 @@ export class Controls {
     }));
   }
 
-  // a group of buttons of which one is chosen: arrow keys move, as a radio group does
-  radios(box, options, choose) {
-    box.replaceChildren(...options.map((option) => {
-      const button = document.createElement("button");
-      button.type = "button"; button.setAttribute("role", "radio"); button.dataset.value = option.value;
-      button.textContent = option.label;
-      if (option.title) { button.title = option.title; button.setAttribute("aria-label", option.title); }
-      if (option.paint) button.style.background = option.paint;
-      button.onclick = () => choose(option.value);
-      return button;
-    }));
-    box.onkeydown = (e) => {
-      const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key];
-      if (!move) return;
-      e.preventDefault();
-      const all = [...box.children], next = all[(all.indexOf(document.activeElement) + move + all.length) % all.length];
-      next.focus(); next.click();
-    };
+  swatches() {
+    const painted = this.panel.backdrops.map((b) => ({ value: b.value, label: "", title: b.value.replace("-", " "), paint: `radial-gradient(${b.centre}, ${b.corner})` }));
+    const own = this.own.map((name, i) => ({ value: name, label: "", title: `Your picture ${i + 1}`, paint: `center / cover url("${withLook("/api/backdrop.jpg", { backdrop: name }, "&width=96&height=96")}")` }));
+    radios($("backdrops"), [...painted, ...own], (value) => this.change({ backdrop: value }));
   }
 
-  mark(box, value) {
-    const all = [...box.children], found = all.find((b) => b.dataset.value === value);
-    for (const b of all) { b.setAttribute("aria-checked", String(b === found)); b.tabIndex = b === (found || all[0]) ? 0 : -1; }
+  async backdrops() { this.own = await get("/api/backdrops"); this.swatches(); if (this.page.look) this.show(this.page.look); }
+
+  async upload(file) {
+    this.status("Sending the picture…");
+    try {
+      const { name } = await (await ask("/api/backdrop", { method: "POST", body: file })).json();
+      await this.backdrops();
+      this.change({ backdrop: name });
+      this.status("The picture stands behind the person.");
+    } catch (e) { this.status(e.message, true); }
+  }
+
+  async forget(name) {
+    try { await send("DELETE", `/api/backdrop/${name}`, {}); this.change({ backdrop: "" }); await this.backdrops(); $("backdrop-file").focus(); } catch (e) { this.status(e.message, true); }
   }
 
   show(look) {
-    this.mark($("lights"), look.light);
-    this.mark($("crops"), look.crop);
-    this.mark($("backdrops"), look.backdrop || this.panel.backdrop);
+    mark($("lights"), look.light);
+    mark($("crops"), look.crop);
+    mark($("backdrops"), look.backdrop || this.panel.backdrop);
     if (look.backdrop.startsWith("#")) $("backdrop-own").value = look.backdrop;
+    $("backdrop-drop").hidden = !look.backdrop.startsWith("own:");
+    const frame = this.panel.frames[look.crop];
+    $("frame-title").textContent = frame ? `${frame.title.charAt(0).toUpperCase()}${frame.title.slice(1)}. ${frame.size_px[0]} × ${frame.size_px[1]} px.` : "As the lens sees it, square.";
+    $("office").hidden = !frame?.rules;
     $("light-more").value = [...$("light-more").options].some((o) => o.value === look.light) ? look.light : "";
     $("garment").value = look.garment;
     $("garment_color").value = [...$("garment_color").options].some((o) => o.value === look.garment_color) ? look.garment_color : "";
@@ -96,13 +102,14 @@ export class Controls {
     for (const input of document.querySelectorAll("#units input")) input.value = look.units[input.dataset.unit] || 0;
     for (const name of NUMBERS) $(name).value = look[name] === null ? "" : Math.round(look[name] * 100) / 100;
     const nearest = this.angleOf(look);
-    for (const b of $("angles").children) b.setAttribute("aria-pressed", String(b.dataset.angle === nearest));
+    for (const b of $("angles").children) b.setAttribute("aria-pressed", String(!look.seen_from && b.dataset.angle === nearest));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.thumbs(), 600);
   }
 
   // name of the angle a look has, or its yaw
   angleOf(look) {
+    if (look.seen_from) return look.seen_from.replace("photo:", "as ");
     const found = this.panel.angles.find((a) => Math.abs(a.yaw_deg - look.yaw_deg) % 360 < 1 && Math.abs(a.pitch_deg - look.pitch_deg) < 1);
     return found ? found.value : `${Math.round(look.yaw_deg)}° ${Math.round(look.pitch_deg)}°`;
   }

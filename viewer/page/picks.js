@@ -12,7 +12,8 @@ const element = (tag, properties = {}, ...children) => {
 export class Picks {
   constructor(page, show, status) { this.page = page; this.show = show; this.status = status; this.list = []; }
 
-  begin() {
+  begin(also) {
+    this.also = also;
     $("undo").onclick = () => this.undo();
     $("render").onclick = () => this.attempt(async () => { await send("POST", "/api/sets", { size: Number($("size").value) }); this.progress({ step: 0, steps: this.list.length, what: "" }); });
     $("cancel").onclick = () => this.attempt(() => send("DELETE", "/api/sets", {}));
@@ -35,6 +36,7 @@ export class Picks {
   }
 
   heard(event) {
+    this.also(event);
     if (event.event === "Picks") this.load().catch(() => {});
     if (event.event === "Progress" && event.stage === "set") this.progress(event);
     if (event.event === "StageDone" && event.stage === "set") { this.progress(null); this.sets().catch(() => {}); }
@@ -108,6 +110,7 @@ export class Picks {
           link.setAttribute("aria-label", `Download ${shot.name}`);
           card.append(link);
           if (shot.sentence) card.append(element("p", { className: "reason" }, this.reason(shot)));
+          for (const one of shot.failed || []) card.append(element("p", { className: "reason" }, `Office: ${one.name}, ${one.found}; wanted ${one.wanted}.`));
         }
         return card;
       }));

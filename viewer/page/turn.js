@@ -10,7 +10,7 @@ window.head3d = { look, stage };
 
 function draw() {
   const height = Math.round(box.clientHeight * Math.min(window.devicePixelRatio || 1, 2));
-  stage.draw(camera(look, [], {}), look.yaw_deg, height);
+  stage.draw(camera(look), look.yaw_deg, height);
 }
 function change(values) {
   Object.assign(look, values);

@@ -53,6 +53,9 @@ class SlowStudio:
     def finish(self, picture: Any, *, size: int, gain: float) -> Any:
         return SimpleNamespace(rgb_srgb=np.full((size, size, 3), 128, np.uint8))
 
+    def checks(self, picture: Any, shot: Any) -> None:
+        return None
+
     def verdict(self, picture: Any, belief: Confidence) -> Any:
         return SimpleNamespace(level="good", sentence="")
 
