@@ -1,85 +1,96 @@
-"""The detector of broken pictures: a net that looks at small places, one that decides, and the thresholds of its use.
+"""The detector of broken pictures: evidence added up, and the thresholds it is used with.
 
-The first says of each place of a picture, from what AlexNet sees there, how it may be broken: many places, so it learns
-from few people. The second weighs its strongest finds with the signs of the whole. Weights and card come from
-``head3d train-gate``: the card says on whom they were trained, the thresholds, and what was let through.
+Every sign of a picture is compared with what whole pictures show, and with the median of the picture's own set: what
+lies beyond nine tenths of them is evidence, and evidence only ever adds (a logistic model with weights that are not
+negative). Few people are enough to learn that, and a fault of a new kind still lies outside of what is usual. Weights
+and card come from ``head3d train-gate``: the card says on whom they were trained, the thresholds, what was let through.
 """
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from head3d.errors import FormatError
 from head3d.networks.files import card, load_network, shipped
-from head3d.quality.picture_signs import CHANNELS, SIGNS, Signs
+from head3d.quality.picture_signs import NEAR, SIGNS, Signs
 
 NAME = "gate"
 Fault = Literal["blur", "floaters", "light", "misfit"]
 FAULTS: tuple[Fault, ...] = ("blur", "floaters", "light", "misfit")
-PATCH_FAULTS: tuple[Fault, ...] = ("blur", "floaters", "misfit")
-"""What shows in one place; wrong light does not."""
-PATCH_HIDDEN, HIDDEN = 24, 24
-STRONGEST = 4
-"""So many places of a window tell the most."""
-FINDS = 2 * 2 * len(PATCH_FAULTS)
-"""Numbers that the places of a picture come down to: two windows, the strongest and the mean, of each fault."""
-
-
-class PatchNet(nn.Module):
-    """Features of places to log odds of each fault that shows in one place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(CHANNELS))
-        self.register_buffer("scale", torch.ones(CHANNELS))
-        self.hidden = nn.Linear(CHANNELS, PATCH_HIDDEN)
-        self.tell = nn.Linear(PATCH_HIDDEN, len(PATCH_FAULTS))
-
-    def forward(self, patches: Float[Tensor, "*B C"]) -> Float[Tensor, "*B K"]:
-        """Log odds of each place."""
-        seen = ((patches - self.get_buffer("mean")) / self.get_buffer("scale")).clamp(-5, 5)
-        return self.tell(nn.functional.leaky_relu(self.hidden(seen), 0.1))
-
-    def finds(self, patches: Float[Tensor, "N 2 P C"]) -> Float[Tensor, "N D"]:
-        """The strongest places and the mean of each window and fault."""
-        odds = self(patches)
-        strong = odds.topk(STRONGEST, dim=2).values.mean(2)
-        return torch.cat([strong, odds.mean(2)], dim=1).flatten(1)
-
-
-class DecisionNet(nn.Module):
-    """Signs and finds to log odds: broken at all, then of each fault."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(len(SIGNS) + FINDS))
-        self.register_buffer("scale", torch.ones(len(SIGNS) + FINDS))
-        self.hidden = nn.Linear(len(SIGNS) + FINDS, HIDDEN)
-        self.tell = nn.Linear(HIDDEN, 1 + len(FAULTS))
-        self.drop = nn.Dropout(0.2)
-
-    def forward(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N 5"]:
-        """Log odds; facts far outside of what was trained on are held at its border."""
-        near = ((facts - self.get_buffer("mean")) / self.get_buffer("scale")).clamp(-4, 4)
-        return self.tell(self.drop(nn.functional.leaky_relu(self.hidden(near), 0.1)))
+CONTEXT = (
+    "px_per_mm",
+    "turn",
+    "away",
+    "level",
+    "face_seen",
+    "matched",
+    "match_angle",
+    NEAR + "matched",
+    NEAR + "match_angle",
+)
+"""Signs that say where one looks from, not what is wrong."""
+FACTS = 2 * len(SIGNS)
+"""Signs, and how far they are from the set's median."""
+ALIKE = 0.3
+"""Difference of 1 - cos(yaw) up to which two views show about the same of a head: all of the front, not a profile."""
+MOST = 6.0
+"""Evidence of one sign, in spreads of whole pictures, counts no more."""
 
 
 class GateNet(nn.Module):
-    """Both nets."""
+    """Facts to log odds of each fault."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.patches, self.decision = PatchNet(), DecisionNet()
+        for name in ("low", "high"):
+            self.register_buffer(name, torch.zeros(FACTS))
+        self.register_buffer("scale", torch.ones(FACTS))
+        self.weight = nn.Parameter(torch.zeros(len(FAULTS), 2 * FACTS))
+        self.bias = nn.Parameter(torch.zeros(len(FAULTS)))
 
-    def forward(self, signs: Float[Tensor, "N S"], patches: Float[Tensor, "N 2 P C"]) -> Float[Tensor, "N 5"]:
-        """Log odds of pictures: broken at all, then of each fault."""
-        return self.decision(torch.cat([signs, self.patches.finds(patches)], dim=1))
+    def evidence(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N E"]:
+        """How far facts lie above, then below, what whole pictures show; at most ``MOST``."""
+        scale = self.get_buffer("scale")
+        above, below = (facts - self.get_buffer("high")) / scale, (self.get_buffer("low") - facts) / scale
+        return torch.cat([above, below], dim=1).clamp(0, MOST)
+
+    def forward(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N K"]:
+        """Log odds of each fault."""
+        return self.evidence(facts) @ self.weight.clamp_min(0).T + self.bias
+
+
+def facts_of(
+    signs: Sequence[Float32[np.ndarray, "S"]], usual: Float32[np.ndarray, "S"] | None
+) -> Float32[np.ndarray, "N F"]:
+    """What the net looks at: signs, and their distance from what is usual in the set (none known: no distance)."""
+    values = np.stack(signs)
+    gaps = np.zeros_like(values) if usual is None else values - usual
+    # what is missing in this picture, or in the others, is no difference
+    for index, name in enumerate(SIGNS):
+        group = "matched" if name.startswith("match") else NEAR + "matched" if name.startswith(NEAR) else ""
+        group = "face_seen" if name.startswith(("face_", "points_")) else group
+        if group:
+            there = values[:, SIGNS.index(group)] > 0.5
+            if usual is None or usual[SIGNS.index(group)] < 0.5:
+                there = np.zeros_like(there)
+            gaps[~there, index] = 0
+    return np.concatenate([values, gaps], axis=1).astype(np.float32)
+
+
+def usual_signs(
+    own: Float32[np.ndarray, "S"], others: Sequence[Float32[np.ndarray, "S"]]
+) -> Float32[np.ndarray, "S"] | None:
+    """The median of the pictures of a set that look from about as far aside as this one; None for fewer than two."""
+    place = SIGNS.index("away")
+    alike = [one for one in others if abs(float(one[place] - own[place])) < ALIKE]
+    return np.median(np.stack(alike), axis=0).astype(np.float32) if len(alike) >= 2 else None
 
 
 @dataclass(frozen=True)
@@ -104,18 +115,21 @@ class Finding:
     """What the net says of one picture.
 
     Attributes:
-        broken: Log odds of being broken.
         fault: The likeliest one.
         odds: Log odds of each fault.
     """
 
-    broken: float
     fault: Fault
     odds: tuple[float, ...]
 
     @property
+    def broken(self) -> float:
+        """Log odds of the likeliest fault."""
+        return max(self.odds)
+
+    @property
     def probability(self) -> float:
-        """Of being broken, as trained: half of the pictures it saw were."""
+        """Of that fault, as trained: half of the pictures it saw were broken."""
         return 1 / (1 + math.exp(-max(min(self.broken, 30.0), -30.0)))
 
 
@@ -144,11 +158,11 @@ def load_thresholds() -> Thresholds:
 
 
 @torch.no_grad()
-def find_faults(net: GateNet, signs: list[Signs]) -> list[Finding]:
-    """Findings for pictures."""
+def find_faults(net: GateNet, signs: Sequence[Signs]) -> list[Finding]:
+    """Findings for the pictures of one set, each against the others."""
     found = []
-    for one in signs:
-        row = net(torch.from_numpy(one.values)[None], torch.from_numpy(one.patches)[None])[0].double().numpy()
-        odds = tuple(float(value) for value in row[1:])
-        found.append(Finding(float(row[0]), FAULTS[int(np.argmax(odds))], odds))
+    for index, one in enumerate(signs):
+        others = [other.values for place, other in enumerate(signs) if place != index]
+        row = net(torch.from_numpy(facts_of([one.values], usual_signs(one.values, others))))[0].double().numpy()
+        found.append(Finding(FAULTS[int(np.argmax(row))], tuple(float(value) for value in row)))
     return found

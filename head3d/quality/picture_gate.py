@@ -5,7 +5,7 @@ saw of a view is judged beside this (see ``gate.py``); the worse of both counts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -17,7 +17,7 @@ from head3d.perception.types import Observation
 from head3d.quality.gate import Level, missing_side
 from head3d.quality.gate_net import Fault, Finding, Thresholds, find_faults, load_gate, load_thresholds
 from head3d.quality.identity import describe_photos
-from head3d.quality.photo_match import SeenPhoto, mesh_depth, see_photo
+from head3d.quality.photo_match import SeenPhoto, face_camera, mesh_depth, see_photo, small_window
 from head3d.quality.picture_signs import FACE_WINDOW, Expected, Signs, face_window, landmarks_in, read_signs
 from head3d.render.types import RenderOutput, View
 
@@ -51,7 +51,7 @@ class PictureVerdict:
         view: Its name.
         level: What becomes of it.
         fault: The worst: "identity", or one of ``gate_net.FAULTS``; "" for a good picture.
-        broken: Log odds that it is broken.
+        broken: Log odds of its likeliest fault.
         identity: Mean descriptor distance to the photos, or None.
         sentence: For the user; empty for a good picture.
     """
@@ -133,11 +133,13 @@ def inspect_pictures(
     net = load_gate()
     if net is None:
         return {}
+    seen = {view.name: _seen(pixels, view, reference) for pixels, view in zip(pictures, views, strict=True)}
     read: dict[str, tuple[Signs, View]] = {}
     for pixels, output, view in zip(pictures, outputs, views, strict=True):
         if _head_px(view, pixels.shape[0]) < LEAST_HEAD_PX:
             continue
-        expected = expected_in(view, reference)
+        others = [one for name, one in seen.items() if name != view.name]
+        expected = replace(expected_in(view, reference), neighbours=others)
         read[view.name] = read_signs(pixels, output, view, expected=expected, nets=nets), view
     findings = find_faults(net, [signs for signs, _ in read.values()])
     limits = load_thresholds()
@@ -147,12 +149,18 @@ def inspect_pictures(
     }
 
 
+def _seen(pixels: UInt8[np.ndarray, "H W 3"], view: View, reference: Reference) -> SeenPhoto:
+    whole = view.camera.resized((pixels.shape[0], pixels.shape[1]))
+    depth = mesh_depth(reference.vertices, reference.model.faces, face_window(view))
+    return SeenPhoto(small_window(pixels, face_camera(whole, FACE_WINDOW), whole), depth, face_window(view))
+
+
 def judge_picture(view: View, finding: Finding, identity: float | None, *, limits: Thresholds) -> PictureVerdict:
     """Decide on a picture by what was found in it."""
     by_faults = _level(finding.broken, limits.broken_warn, limits.broken_refuse)
-    by_face = "good" if identity is None else _level(identity, limits.identity_warn, limits.identity_refuse)
+    by_face: Level = "good" if identity is None else _level(identity, limits.identity_warn, limits.identity_refuse)
     order: tuple[Level, ...] = ("good", "warned", "refused")
-    level: Level = max(by_faults, by_face, key=order.index)
+    level = order[max(order.index(by_faults), order.index(by_face))]
     if level == "good":
         return PictureVerdict(view.name, level, "", finding.broken, identity)
     fault: Fault | str = finding.fault if by_faults == level else "identity"

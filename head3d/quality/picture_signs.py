@@ -1,4 +1,4 @@
-"""What a finished picture shows of its own faults: numbers with names, and what AlexNet sees place by place.
+"""What a finished picture shows of its own faults, as numbers with names.
 
 All is measured in windows of fixed size on the head, so that a picture's frame and resolution matter little.
 """
@@ -17,7 +17,6 @@ from head3d.geometry.cameras import Cameras, project
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import harmonics_of, irradiance_basis
 from head3d.imaging.color import linear_from_levels, luminance
-from head3d.imaging.perceptual import load_lpips
 from head3d.morphable.types import HeadModel
 from head3d.perception import topology
 from head3d.perception.identity import describe_face, distance
@@ -39,15 +38,15 @@ FACE_FRONT_M, FACE_FLOOR_M, FACE_TOP_M = 0.03, -0.11, 0.065
 """Head frame: where the bare face is."""
 DARKEST = 0.02
 """Luminance of the albedo below which a place is hair, a brow or a pupil: it says nothing about light."""
+NEAR = "near_"
+"""Begins the names of what was measured against other pictures of the set."""
 SIGNS = (
     "px_per_mm", "turn", "away", "edges", "detail", "grain", "haze", "stray", "pieces", "gaps", "soft_rim", "steps",
     "rough", "turned_away", "level", "shade_spread", "shade_match", "shade_x", "shade_y", "shade_z", "cast_red",
     "cast_blue", "albedo_x", "albedo_y", "albedo_cast_x", "face_seen", "face_score", "face_wobble", "points_rms",
-    "points_worst", "points_skew", *MATCH_SIGNS,
+    "points_worst", "points_skew", *MATCH_SIGNS, *(NEAR + name for name in MATCH_SIGNS),
 )  # fmt: skip
 """Names of the numbers, in order."""
-CELLS, CHANNELS = 13, 192 + 384
-"""AlexNet's view of a window: so many places along each side, its second and third maps."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,13 @@ class Expected:
         points_px: Where the fitted head's mesh points are, px of the render; None if no head was fitted.
         depth_m: Of the fitted head in the face's window of the view (see :func:`face_window`).
         photos: Of the person.
+        neighbours: Other pictures of the set.
     """
 
     points_px: Float[np.ndarray, "468 2"] | None
     depth_m: Float[Tensor, "S S"] | None = None
     photos: Sequence[SeenPhoto] = ()
+    neighbours: Sequence[SeenPhoto] = ()
 
 
 @shaped
@@ -72,12 +73,10 @@ class Signs:
 
     Attributes:
         values: In the order of ``SIGNS``.
-        patches: What AlexNet sees at each place of both windows, head then face.
         descriptor: dlib's, of the face; None where it cannot be compared.
     """
 
     values: Float32[np.ndarray, "S"]
-    patches: Float32[np.ndarray, "2 P C"]
     descriptor: Float32[np.ndarray, "128"] | None
 
     def identity(self, references: Sequence[Float32[np.ndarray, "128"]]) -> float | None:
@@ -117,24 +116,24 @@ def read_signs(
     found = {name: 0.0 for name in SIGNS}
     found["px_per_mm"] = math.log(near.side_px * scale / FACE_WINDOW[1] / 1000)
     found["turn"], found["away"] = abs(math.sin(yaw)), 1 - math.cos(yaw)
-    windows = [_scaled(one, scale).cut(rgb_srgb, WINDOW_PX, border=cv2.BORDER_REPLICATE) for one in (head, near)]
-    found |= _sharpness(windows[1])
+    found |= _sharpness(_scaled(near, scale).cut(rgb_srgb, WINDOW_PX, border=cv2.BORDER_REPLICATE))
     found |= _outline(output, head)
     found |= _shading(rgb_srgb, output, view, head, scale)
     descriptor = None
-    if expected.depth_m is not None and expected.photos:
+    if expected.depth_m is not None:
         whole = view.camera.resized((rgb_srgb.shape[0], rgb_srgb.shape[1]))
         camera = face_camera(whole, FACE_WINDOW)
-        pixels = small_window(rgb_srgb, camera, whole)
-        small = camera.resized((SIDE_PX, SIDE_PX))
+        pixels, small = small_window(rgb_srgb, camera, whole), camera.resized((SIDE_PX, SIDE_PX))
         found |= match_photo(pixels, expected.depth_m, small, expected.photos)
+        for name, value in match_photo(pixels, expected.depth_m, small, expected.neighbours).items():
+            found[NEAR + name] = value
     if expected.points_px is not None and abs(math.degrees(yaw)) < MAX_YAW_DEG:
         points = follow_points(rgb_srgb, expected.points_px * scale, nets)
         found |= _landmarks(points, expected.points_px * scale)
         if points.score >= MIN_SCORE and points.wobble <= MAX_WOBBLE:
             descriptor = describe_face(rgb_srgb, points.points[:, :2])
     values = np.array([found[name] for name in SIGNS], np.float32)
-    return Signs(np.nan_to_num(values, posinf=9.0, neginf=-9.0), _patches(windows), descriptor)
+    return Signs(np.nan_to_num(values, posinf=9.0, neginf=-9.0), descriptor)
 
 
 def face_window(view: View) -> Cameras:
@@ -155,15 +154,6 @@ def _window(camera: Cameras, window: tuple[tuple[float, float, float], float]) -
 
 def _scaled(crop: Crop, scale: float) -> Crop:
     return Crop((crop.centre_px[0] * scale, crop.centre_px[1] * scale), crop.side_px * scale)
-
-
-def _patches(windows: Sequence[UInt8[np.ndarray, "S S 3"]]) -> Float32[np.ndarray, "2 P C"]:
-    batch = torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad():
-        _, second, third, _, _ = load_lpips("alex").features(batch)
-    fine = torch.nn.functional.adaptive_avg_pool2d(second, CELLS)
-    maps = torch.cat([fine, third], dim=1).flatten(2).transpose(1, 2)
-    return torch.log1p(maps.clamp_min(0)).numpy().astype(np.float32)
 
 
 def _sharpness(face: UInt8[np.ndarray, "S S 3"]) -> dict[str, float]:

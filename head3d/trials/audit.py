@@ -155,7 +155,7 @@ def _facts(config: AuditConfig, people: Sequence[Measured]) -> dict[str, Any]:
         "people": len(people),
         "sets": len({one.twins for one in people}),
         "nets": {one.name: f"{one.package} {one.version}" for one in KNOWN if not one.optional},
-        "gate": gate_card().get("people", {}),
+        "gate": gate_card().get("thresholds", {}).get("values", {}),
     }
 
 

@@ -47,7 +47,7 @@ def bench_gate(
         references: Descriptors of photos by person; of those without, identity is not judged.
         limits: Thresholds, calibrated on other people.
     """
-    scores = odds_of(net, rows)[:, 0]
+    scores = odds_of(net, rows).max(1)
     whole = np.array([not row.fault for row in rows])
     own = [row.signs.identity(references.get(row.person, ())) for row in rows]
     by_face = np.array([one is not None and one > limits.identity_refuse for one in own])

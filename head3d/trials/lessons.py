@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
 from head3d import store
@@ -26,10 +26,9 @@ from head3d.prior.photo_faults import photograph
 from head3d.prior.picture import Sitter, pictures
 from head3d.prior.synthetic import make_person, truth_studio
 from head3d.quality.identity import describe_photos
-from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera, mesh_depth
+from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera, mesh_depth, small_window
 from head3d.quality.picture_gate import expected_in
 from head3d.quality.picture_signs import (
-    CELLS,
     FACE_WINDOW,
     Expected,
     Signs,
@@ -38,7 +37,7 @@ from head3d.quality.picture_signs import (
     read_signs,
     windows_of,
 )
-from head3d.render.rigs import LIGHTS
+from head3d.render.rigs import LIGHTS, LightName
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import ANGLES, named_view
 from head3d.render.volume import RenderConfig, render_view
@@ -55,6 +54,8 @@ LIGHTS_DIFFER = 0.22
 """Spread over the front of a head of the logarithm of one light over another, from which they are told apart."""
 CHANGED = 10
 """Levels from which a pixel counts as changed by breaking."""
+LEAST_CHANGED, TRIES = 0.004, 3
+"""Share of a window that breaking must change, else it is broken anew, so many times."""
 SOFT_MM = 1.4
 """Rasterised people are sharper than any field: whole ones are softened by up to this."""
 
@@ -69,7 +70,7 @@ class Row:
         fault: What was broken; "" for a whole one.
         way: Name of the function that broke it.
         signs: What was measured.
-        changed: Share of each place of both windows that breaking changed.
+        changed: Share of the window on the head, and of that on the face, that breaking changed.
     """
 
     person: str
@@ -77,7 +78,7 @@ class Row:
     fault: str
     way: str
     signs: Signs
-    changed: Float32[np.ndarray, "2 P"]
+    changed: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,21 @@ def field_sittings(
         yield Sitting(shown, expected_in(view, reference), finish, gain)
 
 
+def with_neighbours(sittings: Sequence[Sitting]) -> list[Sitting]:
+    """Sittings of one set, each with the whole pictures of the others to be compared with."""
+    seen = []
+    for one in sittings:
+        camera = face_window(one.shown.view)
+        assert one.expected.depth_m is not None
+        whole = one.shown.view.camera
+        pixels = small_window(picture_of(one, one.shown.output), face_camera(whole, FACE_WINDOW), whole)
+        seen.append(SeenPhoto(pixels, one.expected.depth_m, camera))
+    return [
+        replace(one, expected=replace(one.expected, neighbours=[*seen[:i], *seen[i + 1 :]]))
+        for i, one in enumerate(sittings)
+    ]
+
+
 def rows_of(
     person: str, sitting: Sitting, draw: np.random.Generator, *, ways: Sequence[str], nets: FaceNets, each: int = 1
 ) -> Iterator[Row]:
@@ -157,9 +173,18 @@ def rows_of(
         faults = TAUGHT if name == "taught" else UNTAUGHT
         for fault in FAULTS:
             for way in draw.permutation(len(faults[fault]))[:each]:
-                broken = faults[fault][way](sitting.shown, draw)
                 label = f"{name}.{faults[fault][way].__name__}"
-                yield _row(person, sitting, broken, fault, label, nets=nets, whole=whole)
+                for _ in range(TRIES):
+                    broken = faults[fault][way](sitting.shown, draw)
+                    row = _row(person, sitting, broken, fault, label, nets=nets, whole=whole)
+                    if is_visible(row):
+                        yield row
+                        break
+
+
+def is_visible(row: Row) -> bool:
+    """Whether anybody could see what was broken: a lump behind a shoulder, or of the wall's colour, is no fault."""
+    return max(row.changed) >= LEAST_CHANGED
 
 
 def references_of(subject: Subject) -> list[np.ndarray]:
@@ -182,8 +207,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         fault=np.array([row.fault for row in rows]),
         way=np.array([row.way for row in rows]),
         values=np.stack([row.signs.values for row in rows]),
-        patches=np.stack([row.signs.patches for row in rows]).astype(np.float16),
-        changed=np.stack([row.changed for row in rows]).astype(np.float16),
+        changed=np.array([row.changed for row in rows]),
         descriptor=np.stack([blank if row.signs.descriptor is None else row.signs.descriptor for row in rows]),
     )
 
@@ -191,17 +215,16 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 def read_rows(path: Path) -> list[Row]:
     """Read what :func:`write_rows` kept."""
     kept: Mapping[str, np.ndarray] = np.load(path)
-    values, patches, changed, faces = (kept[name] for name in ("values", "patches", "changed", "descriptor"))
+    values, changed, faces = (kept[name] for name in ("values", "changed", "descriptor"))
     found = []
     for index in range(len(kept["person"])):
         descriptor = faces[index]
         signs = Signs(
             values[index],
-            patches[index].astype(np.float32),
             None if np.isnan(descriptor).any() else descriptor,
         )
-        words = (str(kept[name][index]) for name in ("person", "view", "fault", "way"))
-        found.append(Row(*words, signs, changed[index].astype(np.float32)))
+        person, view, fault, way = (str(kept[name][index]) for name in ("person", "view", "fault", "way"))
+        found.append(Row(person, view, fault, way, signs, (float(changed[index][0]), float(changed[index][1]))))
     return found
 
 
@@ -212,9 +235,8 @@ def _row(
     view = sitting.shown.view
     signs = read_signs(pixels, output, view, expected=sitting.expected, nets=nets)
     moved = (np.abs(pixels.astype(np.int16) - whole.astype(np.int16)).max(-1) > CHANGED).astype(np.float32)
-    changed = [window.cut(moved, CELLS * 8) for window in windows_of(view.camera)]
-    cells = [cv2.resize(one, (CELLS, CELLS), interpolation=cv2.INTER_AREA).reshape(-1) for one in changed]
-    return Row(person, view.name, fault, way, signs, np.stack(cells).astype(np.float32))
+    head, face = (float(window.cut(moved, SIDE_PX).mean()) for window in windows_of(view.camera))
+    return Row(person, view.name, fault, way, signs, (head, face))
 
 
 def _depth_of(person: Sitter, camera: Cameras) -> Float[Tensor, "H W"]:
@@ -255,7 +277,7 @@ def _two_lights(draw: np.random.Generator) -> tuple[StudioLight, StudioLight]:
     return light, other
 
 
-def _far(wanted: int, own: int) -> str:
+def _far(wanted: int, own: int) -> LightName:
     return LIGHTS[wanted if wanted != own else (own + 1) % (len(LIGHTS) - 1)]
 
 

@@ -13,14 +13,16 @@ import numpy as np
 from head3d import store
 from head3d.errors import InputError
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
+from head3d.imaging.io import read_image
 from head3d.networks.files import write_network
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.prior.head_maps import HELD_OUT, artist_paths
 from head3d.quality.gate_net import NAME
+from head3d.quality.identity import describe_picture
 from head3d.records import to_plain
 from head3d.subject import Subject
-from head3d.trials.gate_bench import bench_gate
-from head3d.trials.gate_training import DRAWN, calibrate, pair_distances, train_gate
+from head3d.trials.gate_bench import bench_gate, roc
+from head3d.trials.gate_training import DRAWN, calibrate, calibrated, pair_distances, train_gate
 from head3d.trials.lessons import (
     ALL_VIEWS,
     NEAR_VIEWS,
@@ -31,6 +33,7 @@ from head3d.trials.lessons import (
     references_of,
     rows_of,
     sitter_of,
+    with_neighbours,
     write_rows,
 )
 
@@ -88,11 +91,12 @@ def train_gate_command(options: GateTraining, *, emit: Emit = ignore) -> dict[st
     emit(StageStart("train", 0))
     trained = train_gate(known, seed=options.seed)
     references = {one.name: references_of(Subject(one)) for one in (*options.fields, *options.held_fields)}
-    own, others = pair_distances(known, {one.name: references[one.name] for one in options.fields})
+    own, _ = pair_distances(known, {one.name: references[one.name] for one in options.fields})
+    same, others = portrait_distances(options.data, nets)
     if not len(own) or not len(others):
-        raise InputError("The gate is calibrated on finished subjects.", hint="Give two people or more with --fields.")
+        raise InputError("The gate is calibrated on finished subjects and portraits.", hint="Give --fields and --data.")
     calibration = calibrate(known, trained.aside, own=own, others=others)
-    limits = calibration.thresholds
+    limits, net = calibration.thresholds, calibrated(trained.net, calibration.offsets)
     card = {
         "data": "synthetic people (MakeHuman CC0), valid_heads (MIT), fields of openpeople (MIT) and of valid_heads; "
         "broken by head3d/trials/breakage.py",
@@ -100,17 +104,44 @@ def train_gate_command(options: GateTraining, *, emit: Emit = ignore) -> dict[st
         "seed": options.seed,
         "seconds": round(time.monotonic() - began),
         "pictures": len(known),
-        "people": {"learned": len(learned), "of_these_fields": len(options.fields), "held_out": len(held)},
-        "thresholds": {"values": to_plain(limits), "calibration": calibration.facts},
-        "trial": bench_gate(
-            trained.net, tried, {one.name: references[one.name] for one in options.held_fields}, limits=limits
-        ),
+        "learned_people": sorted({row.person for row in known}),
+        "thresholds": {
+            "values": to_plain(limits),
+            "calibration": {
+                **calibration.facts,
+                "real_photos": {
+                    "data": "Face Research Lab London Set, neutral against smiling",
+                    "people": len(same),
+                    "same_refused": float((same > limits.identity_refuse).mean()),
+                    "others_accepted": float((others <= limits.identity_refuse).mean()),
+                    "area": roc(same, others)[1],
+                },
+            },
+        },
+        "trial": bench_gate(net, tried, {one.name: references[one.name] for one in options.held_fields}, limits=limits),
     }
-    path = write_network(options.out, NAME, dict(trained.net.state_dict()), card)
+    path = write_network(options.out, NAME, dict(net.state_dict()), card)
     emit(Notice(f"{path}: {path.stat().st_size / 1e3:.0f} KB", "info"))
     emit(StageDone("train", time.monotonic() - began))
     store.write_bytes(options.out / "trial.json", (json.dumps(card["trial"], indent=1) + "\n").encode())
     return card
+
+
+def portrait_distances(data: Path, nets: FaceNets) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptor distances between real people's neutral and smiling portraits: of the same, and of others."""
+    pairs = []
+    for path in sorted((data / "london512" / "neutral_front").glob("*.jpg")):
+        both = [path, path.parents[1] / "smiling_front" / path.name]
+        faces = [
+            describe_picture(np.ascontiguousarray(read_image(one)[..., :3]), nets) for one in both if one.is_file()
+        ]
+        if len(faces) == 2 and faces[0] is not None and faces[1] is not None:
+            pairs.append((faces[0], faces[1]))
+    if not pairs:
+        return np.zeros(0), np.zeros(0)
+    neutral, smiling = (np.stack(one) for one in zip(*pairs, strict=True))
+    far = np.linalg.norm(neutral[:, None] - smiling[None], axis=2)
+    return np.diag(far).copy(), far[~np.eye(len(far), dtype=bool)]
 
 
 def _tasks(options: GateTraining) -> tuple[list[_Task], list[_Task]]:
@@ -154,7 +185,7 @@ def _lessons(task: _Task, options: GateTraining, nets: FaceNets) -> list[Row]:
         sittings = drawn_sittings(person, views, draw, size_px=size, nets=nets)
     rows = [
         row
-        for sitting in sittings
+        for sitting in with_neighbours(list(sittings))
         for row in rows_of(task.name, sitting, draw, ways=task.ways, nets=nets, each=options.each)
     ]
     write_rows(task.file, rows)
