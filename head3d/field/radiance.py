@@ -35,7 +35,7 @@ class FieldConfig:
 
     geometry: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=400, table_log2=17))
     """Grid of the signed-distance residual."""
-    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1000, table_log2=18))
+    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1600, table_log2=19))
     """Grid of the albedo."""
     hidden: int = 32
     """Width of both decoders."""
@@ -64,6 +64,7 @@ class RadianceField(nn.Module):
     Buffers: ``shape`` (1,D,H,W) base signed distance m; ``traits`` (2,d,h,w) = reach of the residual m, softness (1 =
     skin); ``paint`` (4,d,h,w) = base albedo as logits, learned in [0, 1]: how far the colour grid counts; ``glimpsed``
     (1,d,h,w) in [0, 1]: how far photos' pixels were used, the same until a net has imagined the rest; ``sh`` (N,9,3);
+    ``eyes`` (2,7) centre, forward (unit) and radius (m) of the eyeballs, zeros if they are not known;
     ``turn`` (N,3) rad and ``shift`` (N,2) m: what training changed on each photo's camera (see head3d.train.cameras);
     ``sd_m`` the blur of the surface.
     """
@@ -78,6 +79,7 @@ class RadianceField(nn.Module):
     turn: Tensor
     shift: Tensor
     sd_m: Tensor
+    eyes: Tensor
 
     def __init__(
         self,
@@ -105,6 +107,7 @@ class RadianceField(nn.Module):
         self.register_buffer("turn", torch.zeros(len(sh), 3))
         self.register_buffer("shift", torch.zeros(len(sh), 2))
         self.register_buffer("sd_m", torch.tensor(1.2e-3))
+        self.register_buffer("eyes", torch.zeros(2, 7))
 
     def base_sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Signed distance (m) to the fitted head's shell."""
@@ -211,7 +214,8 @@ def field_from_state(state: dict[str, Tensor]) -> RadianceField:
         paint=volumes["paint"],
         sh=state["sh"],
     )
-    kept = {"glimpsed": state["paint"][3:], **state}  # fields of before the net have it in their paint alone
+    # fields of before the net have what was glimpsed in their paint alone, older ones do not know their eyes
+    kept = {"glimpsed": state["paint"][3:], "eyes": made.eyes, **state}
     made.load_state_dict({name: value for name, value in kept.items() if name not in ("config", "cells")})
     return made
 

@@ -15,6 +15,7 @@ from head3d.geometry.lamps import Lamps, arrival, lamp_irradiance
 from head3d.geometry.sh import Lighting, sh_basis
 from head3d.kernels.relight import LAMP_NUMBERS, relight_pixels
 from head3d.kernels.shading import shade_sh
+from head3d.render.corneas import eye_normals, glints, wet
 from head3d.render.shadows import CONE_SHARE, OFF_M, broad_normal, cone_axes, lamp_visibility, openness
 from head3d.render.sheen import lamp_sheen, mirrored, sky_sheen
 
@@ -39,6 +40,8 @@ MIRROR_SINE = 0.4
 """Width of what the broad lobe mirrors."""
 HAIR_OFF_M = 5e-3
 """Rays start this much further out on hair, whose surface is a cloud with lumps."""
+HAIRLESS = 0.3
+"""Hair of this strength has no sheen of skin any more (``kHairless`` of the kernel)."""
 HAIR_SINE = 0.15
 """A lamp on hair is at least this wide, for the same reason."""
 
@@ -136,16 +139,35 @@ def relight(
         fine = normal.reshape(-1, 3)[index].to(device)
         place, neutral, on_surface = _places(cache, camera, depth_m, fine, index, bent, photo)
         sure[index] = on_surface.to(sure)
+        eye = wet(trained.eyes, neutral)
         pixels = Pixels(
             place,
             neutral,
             fine,
             albedo.reshape(-1, 3)[index].to(device),
-            (trained.softness(neutral) - 1).clamp(0.0, 1.0),
+            # what is in an eye shines as eyes do: the sheen of skin would make a grey iris of a brown one
+            torch.maximum((trained.softness(neutral) - 1).clamp(0.0, 1.0), HAIRLESS * eye),
         )
         path = relight_compiled if cache.compiled(place) else relight_torch
-        out[index] = path(pixels, cache, light, camera.centre[0], config).to(out)
+        lit = path(pixels, cache, light, camera.centre[0], config)
+        if light.lamps is not None and config.gloss > 0:
+            lit = lit + config.gloss * _in_eyes(trained, pixels, eye, light.lamps, camera.centre[0])
+        out[index] = lit.to(out)
     return _lit_as_neighbours(out.reshape(albedo.shape), albedo, sure.reshape(alpha.shape))
+
+
+def _in_eyes(
+    trained: RadianceField, pixels: Pixels, eye: Float[Tensor, "P"], lamps: Lamps, camera_m: Float[Tensor, "3"]
+) -> Float[Tensor, "P 3"]:
+    """Radiance of the lamps that eyes mirror."""
+    rows = torch.nonzero(eye > 0)[:, 0]
+    shown = torch.zeros_like(pixels.place)
+    if not len(rows):
+        return shown
+    place = pixels.place[rows]
+    to_camera = torch.nn.functional.normalize(camera_m.to(place) - place, dim=-1)
+    normal = eye_normals(trained.eyes, place, pixels.neutral[rows])
+    return shown.index_copy(0, rows, eye[rows, None] * glints(normal, place, to_camera, lamps))
 
 
 def _lit_as_neighbours(
@@ -248,7 +270,7 @@ def _light(surface: _Surface, cache: ShellCache, light: Lighting, config: Religh
     soft = shade_sh(torch.ones_like(surface.albedo), surface.normal, sh=sh[None], light=nowhere, darkest=DARKEST)
     matte = soft * _bounced(open_sky, surface.albedo)
     sheen = torch.zeros_like(matte)
-    skin = (1 - surface.hair / 0.3).clamp(min=0.0) * config.gloss  # hair shines along its strands, not like this
+    skin = (1 - surface.hair / HAIRLESS).clamp(min=0.0) * config.gloss  # hair shines along its strands, not like this
     if config.gloss > 0:
         sheen = sky_sheen(surface.broad, surface.to_camera, sh) * _mirror_sees(surface, cache, off)[:, None]
     for number in range(len(light.lamps) if light.lamps is not None else 0):

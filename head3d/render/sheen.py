@@ -1,6 +1,7 @@
 """The sheen of skin: what its surface mirrors before light goes in. Two lobes of GGX over a matte body."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,8 @@ def lamp_sheen(
     direction: Float[Tensor, "P 3"],
     *,
     sine: Float[Tensor, "P"],
+    lobes: Sequence[tuple[float, float]] = LOBES,
+    f0: float = F0,
 ) -> Float[Tensor, "P"]:
     """Radiance towards the camera per irradiance of a lamp (1/sr): D V F of GGX (Walter et al. 2007).
 
@@ -32,14 +35,16 @@ def lamp_sheen(
         to_camera: Unit.
         direction: Unit, to the lamp.
         sine: Of half the angle the lamp fills.
+        lobes: Share and roughness of each.
+        f0: Reflection at normal incidence.
     """
     half = torch.nn.functional.normalize(direction + to_camera, dim=-1)
     nh = (normal * half).sum(-1).clamp(0.0, 1.0)
     nl = (normal * direction).sum(-1).clamp(1e-3, 1.0)  # 0 would divide by 0; there the irradiance is none
     nv = (normal * to_camera).sum(-1).clamp(RIM, 1.0)
-    fresnel = F0 + (1 - F0) * (1 - (half * direction).sum(-1).clamp(0.0, 1.0)) ** 5
+    fresnel = f0 + (1 - f0) * (1 - (half * direction).sum(-1).clamp(0.0, 1.0)) ** 5
     total = torch.zeros_like(nh)
-    for share, roughness in LOBES:
+    for share, roughness in lobes:
         a2 = (roughness * roughness + 0.5 * sine).clamp(max=1.0).square()
         lobe = a2 / (math.pi * (nh * nh * (a2 - 1) + 1).square())
         meet = 0.5 / (nl * (nv * nv * (1 - a2) + a2).sqrt() + nv * (nl * nl * (1 - a2) + a2).sqrt())

@@ -6,6 +6,7 @@ this step the border of what they saw would show as a step of colour.
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from head3d.field.encodings import decoded
 from head3d.field.occupancy import ShellCache
@@ -19,12 +20,14 @@ CHUNK = 65536
 
 
 @torch.no_grad()
-def complete_unseen(trained: RadianceField, cache: ShellCache) -> None:
+def complete_unseen(trained: RadianceField, cache: ShellCache, *, kinds: Int[np.ndarray, "M"] | None = None) -> None:
     """Carry the learned change of albedo over the surface into the unseen paint, smoothly; in place.
 
     Args:
         trained: After training, on any device.
         cache: Of its surface, refreshed.
+        kinds: Of each node of the paint, 0 skin, 1 hair, 2 clothes: what a shirt learned says nothing about a neck. All
+            one kind if None.
     """
     paint = Volume(trained.paint, trained.paint_origin, trained.cells["paint"])
     nodes = paint.nodes()
@@ -41,7 +44,7 @@ def complete_unseen(trained: RadianceField, cache: ShellCache) -> None:
         (change * (known > 0)[:, None]).double().cpu().numpy(),
         known.double().cpu().numpy(),
         band=band.cpu().numpy(),
-        kind=np.zeros(len(nodes), dtype=np.int64),
+        kind=np.zeros(len(nodes), dtype=np.int64) if kinds is None else kinds,
         shape=paint.shape,
     )
     added = torch.from_numpy(carried).to(trained.paint).T.reshape(3, *paint.shape)

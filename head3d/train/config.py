@@ -19,6 +19,8 @@ class TrainConfig:
     """Optimiser steps."""
     polish_steps: int = 300
     """Steps of the last pass, which learns colour alone (see texture.py)."""
+    mirror_steps: int = 150
+    """Steps of giving a side no photo saw the shape of the other (see symmetry.py); 0 leaves it smooth."""
     imagine_steps: int = 250
     """Steps of writing what is imagined into places no photo saw; 0 leaves them smooth."""
     rays: int = 4096

@@ -29,6 +29,8 @@ RAYS_PER_PHOTO = 2500
 NEIGHBOURHOOD_M = 0.014
 MEASURED = 8.0
 """Weight of a measured thickness against the smoothness over the mesh: an outline is not to be ironed flat."""
+MIRRORED = 1.0
+"""Weight of one that was measured on the other side of the head."""
 BARE = (Region.SKIN, Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH, Region.EARS, Region.NECK)
 
 
@@ -70,9 +72,17 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
     if hairy:
         spread[scalp.numpy()] = True
     spread[shoulders.numpy()] = True
+    _mirror_unmeasured(vertices.numpy(), value, known)
     idle = (known == 0) & ~spread  # neither hair nor clothes are expected: stays on the mesh
     known[idle], value[idle] = 0.5, 0.0
     return torch.from_numpy(_spread(mesh, value, known)).float()
+
+
+def _mirror_unmeasured(vertices: np.ndarray, value: np.ndarray, known: np.ndarray) -> None:
+    """Where no outline told the thickness, take what it told on the other side of the head; in place."""
+    distance, other = spatial.KDTree(vertices).query(vertices * [-1.0, 1.0, 1.0])
+    take = (known == 0) & (known[other] == MEASURED) & (distance < NEIGHBOURHOOD_M)
+    value[take], known[take] = value[other[take]], MIRRORED
 
 
 def votes(photos: Sequence[TrainPhoto], mesh: Mesh, kinds: Sequence[Sequence[Region]]) -> list[Float[np.ndarray, "V"]]:

@@ -5,6 +5,8 @@ weights are installed, works on that. The answer is shifted to meet the seen col
 grid learns it, while it is held to what it was everywhere else. So every view shows the same back of the head.
 """
 
+import copy
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,9 +22,11 @@ from head3d.render.volume import mirrored_albedo
 from head3d.train.state import TrainState
 
 BATCH = 16384
-"""Places a step; half of them where the map is imagined."""
+"""Places a step: half of them where the map is imagined, a quarter where photos looked, a quarter anywhere."""
 RATE = 0.5
 """Learning rate, as a part of that in training."""
+GAP_M = 0.0015
+"""Places between those of the map are taught as well: they are this far apart."""
 OUTERMOST_M = 0.006
 """Surface this far within the map's is hidden behind it: its colour stays."""
 BAND_CELLS = 3.0
@@ -31,12 +35,13 @@ SURE = (0.35, 0.75)
 """A place seen less than the first is imagined altogether, one seen more than the second not at all."""
 
 
-def imagine_unseen(state: TrainState, *, steps: int) -> None:
+def imagine_unseen(state: TrainState, *, steps: int, seen_m: Float[Tensor, "S 3"] | None = None) -> None:
     """Paint the unseen outside of a trained field, in place.
 
     Args:
         state: Finished, its cache refreshed.
         steps: Of learning the imagined colours; 0 leaves the field as it is.
+        seen_m: Places of the surface where photos looked, as dense as their pixels: colours stay as fine as they are.
     """
     if steps < 1:
         return
@@ -50,7 +55,8 @@ def imagine_unseen(state: TrainState, *, steps: int) -> None:
     given = srgb_from_linear(albedo).T.reshape(3, *shape) * hit.reshape(shape)
     made = met(fill_map(net, given, known, radius), given, known)
     wish = Wish(made, radius, trained)
-    _learn(state, wish, points[hit & (share < SURE[1])], steps=steps)
+    held = points[:0] if seen_m is None else seen_m
+    _learn(state, wish, points[hit & (share < SURE[1])], held, steps=steps)
 
 
 def met(
@@ -108,22 +114,16 @@ def _present(trained: RadianceField, points_m: Float[Tensor, "P 3"]) -> tuple[Fl
     return mirrored_albedo(trained, points_m, albedo), torch.maximum(trained.seen(points_m), share)
 
 
-def _learn(state: TrainState, wish: Wish, gaps: Float[Tensor, "G 3"], *, steps: int) -> None:
-    """Let the colour grid count everywhere about the surface, and teach it what is wished for."""
+def _learn(
+    state: TrainState, wish: Wish, gaps: Float[Tensor, "G 3"], held: Float[Tensor, "S 3"], *, steps: int
+) -> None:
+    """Let the colour grid count everywhere about the surface, and teach it what is wished for.
+
+    Entries of the hash tables are shared by seen and unseen places. A handful of lessons would let the details of
+    the seen ones go; so each step has places of its own, and the field of before tells what they looked like.
+    """
     trained, cache, generator = state.field, state.cache, state.generator
-    lessons = []
-    for _ in range(12):  # before anything changes: what places look like today
-        free = cache.surface_points(BATCH // 2, generator=generator)
-        if len(gaps):
-            index = torch.randint(len(gaps), (BATCH // 2,), generator=generator).to(gaps.device)
-            aside = torch.rand(BATCH // 2, 3, generator=generator).to(gaps) - 0.5
-            free = torch.cat([free, cache.onto_surface(gaps[index] + aside * 0.0015)])
-        albedo, _ = _present(trained, free)
-        with torch.no_grad():
-            radiance = trained.surface_color(free)[1]
-        imagined, share = wish.imagined(free)
-        share = share[:, None]
-        lessons.append((free, albedo * (1 - share) + imagined * share, radiance * (1 - share)))
+    before = copy.deepcopy(trained)
     _count_everywhere(trained, cache)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     rate = RATE * state.config.color_rate
@@ -131,13 +131,33 @@ def _learn(state: TrainState, wish: Wish, gaps: Float[Tensor, "G 3"], *, steps: 
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
-        points, wanted, residual = lessons[step % len(lessons)]
+        points = torch.cat(
+            [
+                cache.onto_surface(_drawn(gaps, BATCH // 2 if len(gaps) else 0, spread_m=GAP_M, generator=generator)),
+                _drawn(held, BATCH // 4 if len(held) else 0, spread_m=0.0, generator=generator),
+                cache.surface_points(BATCH // 4, generator=generator),
+            ]
+        )
+        with torch.no_grad():
+            was, residual = _present(before, points)[0], before.surface_color(points)[1]
+        imagined, share = wish.imagined(points)
+        share = share[:, None]
+        wanted = was * (1 - share) + imagined * share
         albedo, radiance = trained.surface_color(points)
         loss = (srgb_from_linear(albedo) - srgb_from_linear(wanted)).abs().mean()
-        loss = loss + (radiance - residual).abs().mean()
+        loss = loss + (radiance - residual * (1 - share)).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+
+
+def _drawn(places_m: Tensor, count: int, *, spread_m: float, generator: torch.Generator) -> Float[Tensor, "C 3"]:
+    """Random ones of some places, up to half of ``spread_m`` aside along each axis."""
+    if not count:
+        return places_m[:0]
+    index = torch.randint(len(places_m), (count,), generator=generator).to(places_m.device)
+    aside = torch.rand(count, 3, generator=generator).to(places_m) - 0.5
+    return places_m[index] + aside * spread_m
 
 
 @torch.no_grad()

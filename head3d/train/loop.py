@@ -23,6 +23,7 @@ from head3d.train.prepare import prepare
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.step import held_out_psnr, train_step
+from head3d.train.symmetry import mirror_unseen
 from head3d.train.texture import polish_colors
 
 SLOW_PART = 0.35
@@ -65,7 +66,7 @@ def train_field(
     device = choose_device(config.device)
     ready.field.to(device)
     bent = ready.deformation.to(device)
-    optimise(ready.field, ready.photos, bent, config=config, emit=emit, checkpoints=checkpoints)
+    optimise(ready.field, ready.photos, bent, kinds=ready.kinds, config=config, emit=emit, checkpoints=checkpoints)
     return ready.field.cpu()
 
 
@@ -74,11 +75,12 @@ def optimise(
     photos: Sequence[TrainPhoto],
     deformation: Deformation,
     *,
+    kinds: Tensor | None = None,
     config: TrainConfig,
     emit: Emit = ignore,
     checkpoints: Path | None = None,
 ) -> None:
-    """Train a prepared field in place; stops early when held-out pixels no longer gain.
+    """Train a prepared field in place; stops early when held-out pixels no longer gain. ``kinds`` as of ``Prepared``.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
@@ -129,10 +131,11 @@ def optimise(
     state.sd_m = best_sd
     state.finish()
     state.cache.refresh(trained)
-    polish_colors(state, photos, deformation, steps=config.polish_steps)
-    complete_unseen(trained, state.cache)
+    mirror_unseen(state, steps=config.mirror_steps)
+    places = polish_colors(state, photos, deformation, steps=config.polish_steps)
+    complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
     trained.glimpsed.copy_(trained.paint[3:])  # what is imagined from here on was not seen
-    imagine_unseen(state, steps=config.imagine_steps)
+    imagine_unseen(state, steps=config.imagine_steps, seen_m=places)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

@@ -62,11 +62,14 @@ def paint_nodes(
         filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
         sure = known[mine, None].clip(0, 1)
         result[mine] = sure * result[mine] + (1 - sure) * filled[mine]
-    # kinds of places meet in steps where nobody looked: blur those
-    blurred = np.stack(
-        [ndimage.gaussian_filter(result[:, k].reshape(paint.shape), 2.0).ravel() for k in range(3)], axis=-1
-    )
-    result += (1 - known.clip(0, 1))[:, None] * (blurred - result)
+    # kinds of places meet in steps where nobody looked: blur those, with nothing that is not near the surface
+    amount = ndimage.gaussian_filter(band.reshape(paint.shape).astype(float), 2.0).ravel()
+    sums = [
+        ndimage.gaussian_filter((result[:, k] * band).reshape(paint.shape), 2.0).ravel() / np.maximum(amount, 1e-9)
+        for k in range(3)
+    ]
+    part = np.where(band, 1 - known.clip(0, 1), 0.0)
+    result += part[:, None] * (np.stack(sums, axis=-1) - result)
     linear = np.exp(result).clip(0.004, 0.985)
     logit = np.log(linear / (1 - linear))
     values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)

@@ -1,6 +1,5 @@
 """From the fit and the photos to a field that can be trained: shell, cropped photos, light, paint."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,12 @@ from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
+from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
+from head3d.train.body import body_photo, without_body
+from head3d.train.curtain import curtain_volume, distance_to, hung
 from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
@@ -44,11 +46,19 @@ PAINT_CELL_M = 0.004
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training needs: an untrained field, the photos as it sees them, and their expressions."""
+    """What training needs.
+
+    Attributes:
+        field: Untrained.
+        photos: As training sees them.
+        deformation: Their expressions.
+        kinds: Of each node of the field's paint, 0 skin, 1 hair, 2 clothes.
+    """
 
     field: RadianceField
     photos: list[TrainPhoto]
     deformation: Deformation
+    kinds: Int[Tensor, "M"]
 
 
 def prepare(
@@ -79,22 +89,30 @@ def prepare(
         )
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
     ]
+    photos = [
+        photo if number == body else without_body(photo, posed, fit.model)
+        for number, (photo, posed) in enumerate(zip(photos, expressions, strict=True))
+    ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
     none = torch.zeros(0, dtype=torch.long)
     thick = stand_off(
         mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
     )
-    return field_of_mesh(
+    ready = field_of_mesh(
         mesh,
         photos,
         deformation,
         thick=thick,
+        curtain=curtain_volume(mesh, fit.model, photos),
         regions=vertex_regions(fit, mesh, thick, photos),
         field=field,
         light_ridge=light_ridge,
         prefer=prefer,
         seed=seed,
     )
+    balls = [torch.cat([eye.centre, eye.forward, torch.tensor([eye.radius_m])]) for eye in eyeballs(fit)]
+    ready.field.eyes.copy_(torch.stack(balls))
+    return ready
 
 
 def field_of_mesh(
@@ -103,6 +121,7 @@ def field_of_mesh(
     deformation: Deformation,
     *,
     thick: Float[Tensor, "V"],
+    curtain: Volume | None = None,
     regions: Int[Tensor, "V"],
     field: FieldConfig,
     light_ridge: float,
@@ -116,6 +135,7 @@ def field_of_mesh(
         photos: Cropped.
         deformation: Their expressions.
         thick: How far hair and clothes stand off each vertex, metres.
+        curtain: Signed distance (m) to hair that hangs free of the mesh.
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         field: Learned parts.
         light_ridge: Stiffness of the light; ten times it is used for one photo.
@@ -124,8 +144,12 @@ def field_of_mesh(
     """
     cloak = cloak_volume(mesh, thick)
     shape = base_volume(subdivide(mesh, rounds=2), cloak=cloak)  # flat faces of 2 cm show as facets
+    if curtain is not None:
+        shape = hung(shape, curtain)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
     traits = surface_traits(shape.origin, top) if cloak is None else hair_traits(cloak)
+    if curtain is not None:
+        traits = loose_traits(traits, curtain)
     finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
     paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
     generator = torch.Generator().manual_seed(seed)
@@ -139,12 +163,14 @@ def field_of_mesh(
     close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
     node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
+    if curtain is not None:
+        node_region[close[distance_to(curtain, nodes[close]) < HAIR_M]] = 1
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
-    return Prepared(made, photos, deformation)
+    return Prepared(made, photos, deformation, node_region)
 
 
 def hair_traits(cloak: Volume) -> Volume:
@@ -152,6 +178,13 @@ def hair_traits(cloak: Volume) -> Volume:
     hair = (cloak.values / HAIR_M).clamp(0.0, 1.0)
     reach = REACH_M + hair * (HAIR_REACH_M - REACH_M) + 0.25 * cloak.values
     return Volume(torch.cat([reach, 1.0 + hair * (HAIR_SOFTNESS - 1.0)]), cloak.origin, cloak.cell_m)
+
+
+def loose_traits(traits: Volume, curtain: Volume) -> Volume:
+    """Traits with those of thick hair about a curtain."""
+    about = (1.0 - distance_to(curtain, traits.nodes()) / HAIR_REACH_M).clamp(0.0, 1.0).reshape(1, *traits.shape)
+    loose = torch.cat([HAIR_REACH_M * about, 1.0 + (HAIR_SOFTNESS - 1.0) * about])
+    return Volume(torch.maximum(traits.values, loose), traits.origin, traits.cell_m)
 
 
 def surface_traits(low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Volume:
@@ -177,20 +210,6 @@ def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -
     moved = (neutral.vertices - posed.vertices).norm(dim=-1)
     strong = float(moved.quantile(0.98)) / STRONG_EXPRESSION_M
     return max(fine, 0.3) / (1.0 + strong**2)
-
-
-def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:
-    """The photo that shoulders and clothes are learned from: frontal, sharp, and showing enough of them."""
-    best, chosen = -math.inf, 0
-    for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True)):
-        yaw = abs(float(camera.yaw_pitch[0, 0]))
-        labels = observation.parsing.labels
-        share = float((labels == Region.CLOTH).mean() / max((labels == Region.SKIN).mean(), 1e-3))
-        fine = float(camera.K[0, 0, 0]) / float(camera.centre[0].norm()) * crop.pixel_m
-        score = -yaw + 0.3 * min(share / 0.2, 1.0) + 0.3 * min(fine, 1.0)
-        if score > best:
-            best, chosen = score, number
-    return chosen
 
 
 def vertex_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:

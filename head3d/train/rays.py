@@ -54,7 +54,7 @@ class CropConfig:
     """Half the side of the window about the head, metres at the head's distance."""
     centre_y_m: float = -0.03
     """Height of the window's middle above the ear roots, metres."""
-    pixel_m: float = 5.5e-4
+    pixel_m: float = 3.5e-4
     """Finest useful pixel, metres at the head's distance; larger photos are scaled down."""
     hold_out: float = 0.01
     """Part of the pixels that is held out for the early stop."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from head3d.errors import TrainDiverged
@@ -24,9 +24,9 @@ from head3d.render.types import View
 from head3d.render.volume import RenderConfig, render_view, shade
 from head3d.shapes import shaped
 from head3d.train.cameras import refined_cameras
+from head3d.train.choice import agreed, decided, photo_quality
 from head3d.train.losses import facing_weight
-from head3d.train.preference import LEAST, place_of
-from head3d.train.rays import TrainPhoto
+from head3d.train.rays import FEATURES, TrainPhoto
 from head3d.train.state import TrainState
 
 BATCH = 16384
@@ -39,14 +39,14 @@ RATE = 0.5
 """Learning rate, as a part of that in training."""
 EDGE_M = 0.004
 """Pixels whose neighbour lies this much nearer or farther may show either surface."""
-PRESENT = 0.1
-"""A kind of thing (hair, cloth, skin) that fills less than this part of a place is not there."""
 TINT_CELL_M = 0.04
 TINT_RATE = 0.01
 TINT_PULL = 0.2
 """Weight of the squared logarithm of photos' tints."""
-WINNER = 3.0
-"""Power to which a pixel's weight decides how often it is drawn."""
+RESIDUAL = 2.0
+"""Weight of radiance beyond the albedo: a part of an eye or a lip that hides there is lost under other light."""
+LOOSE = 0.25
+"""Part of a step's pixels that is drawn from all photos alike: they teach the tints alone."""
 
 
 @shaped
@@ -61,6 +61,7 @@ class SurfacePixels:
         normals: Unit.
         photo: Index of the photo.
         rgb_srgb: In [0, 1].
+        usable: How much its colour says, whatever other photos show there; relative.
         chance: How often to draw it, relative.
     """
 
@@ -70,6 +71,7 @@ class SurfacePixels:
     normals: Float[Tensor, "P 3"]
     photo: Int[Tensor, "P"]
     rgb_srgb: Float[Tensor, "P 3"]
+    usable: Float[Tensor, "P"]
     chance: Float[Tensor, "P"]
 
 
@@ -84,7 +86,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
     """
     trained = state.field
     cameras = refined_cameras(tuple(photo.camera for photo in photos), trained.turn.cpu(), trained.shift.cpu())
-    rows, kinds, qualities = [], [], []
+    rows, kinds, qualities, features = [], [], [], []
     for number, (photo, camera) in enumerate(zip(photos, cameras, strict=True)):
         view = View(photo.name, camera, Lighting(trained.sh[number].cpu()))
         seen = render_view(
@@ -94,7 +96,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
         weight = torch.from_numpy(photo.color_weight).float() / 255
         facing = -(seen.normal * torch.nn.functional.normalize(places - camera.centre[0], dim=-1)).sum(-1)
         label = torch.from_numpy(photo.labels)
-        chance = weight**WINNER * facing_weight(facing, label) * torch.from_numpy(photo.chance).float() / 255
+        chance = weight * facing_weight(facing, label) * torch.from_numpy(photo.chance).float() / 255
         solid = (seen.alpha > 0.97) & (seen.depth_m > 0) & (torch.from_numpy(photo.held_out) == 0)
         solid &= (torch.from_numpy(photo.matte) > 200) & ~_edges(seen.depth_m)
         use = solid & (chance > 1e-4)
@@ -102,6 +104,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
         footprint = seen.depth_m[use, None] / camera.K[0].diagonal()[:2]
         own = torch.full((len(points),), number)
         device = trained.paint.device
+        says = (chance[use] / chance[use].sum().clamp(min=1e-9)).to(device)
         rows.append(
             (
                 deformation.to_canonical(points.to(device), own.to(device)),
@@ -110,37 +113,26 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
                 seen.normal[use].to(device),
                 own.to(device),
                 (torch.from_numpy(photo.rgb_srgb)[use].float() / 255).to(device),
-                (chance[use] / chance[use].sum().clamp(min=1e-9) * float(weight.max())).to(device),
+                says,
+                says,
             )
         )
         kinds.append(kind_of(label[use]))
         qualities.append((weight * facing.clamp(min=0))[use])
+        features.append(torch.isin(label[use], torch.tensor(FEATURES)))
     found = SurfacePixels(*(torch.cat(column) for column in zip(*rows, strict=True)))
-    agree = agreed(found, torch.cat(qualities).to(found.chance), torch.cat(kinds).to(found.photo))
-    return replace(found, chance=found.chance * agree)
+    if not len(found.points):
+        return found
+    quality, kind, feature = (torch.cat(column).to(trained.paint.device) for column in (qualities, kinds, features))
+    volume = photo_quality(found.points, found.photo, quality, feature)
+    fits = agreed(volume, found.points, found.photo, kind).float()
+    usable = found.usable * fits
+    return replace(found, usable=usable, chance=usable * decided(volume, found.points, found.photo))
 
 
 def kind_of(label: Int[Tensor, "P"]) -> Int[Tensor, "P"]:
     """0 skin, 1 hair, 2 cloth."""
     return (label == Region.HAIR).long() + 2 * (label == Region.CLOTH).long()
-
-
-def agreed(found: SurfacePixels, quality: Float[Tensor, "P"], kind: Int[Tensor, "P"]) -> Float[Tensor, "P"]:
-    """1 where a pixel shows what the best photo of its place shows there; LEAST elsewhere.
-
-    Hair and clothes move between photos: a lock on a cheek or a collar that slipped is not to be mixed into the skin.
-    """
-    key = place_of(found.points)
-    photos = int(found.photo.max()) + 1
-    shape = (int(key.max()) + 1, photos, 3)
-    count = torch.zeros(shape, device=key.device)
-    count.index_put_((key, found.photo, kind), torch.ones_like(quality), accumulate=True)
-    total = torch.zeros(shape, device=key.device).index_put_((key, found.photo, kind), quality, accumulate=True)
-    best = (total.sum(2) / (count.sum(2) + 2.0)).argmax(1)  # a place glimpsed by a pixel or two has no say
-    shown = count[torch.arange(len(best)), best]
-    present = shown > PRESENT * shown.sum(1, keepdim=True)
-    fits = (best[key] == found.photo) | present[key, kind]
-    return torch.where(fits, 1.0, LEAST)
 
 
 class PhotoTints(torch.nn.Module):
@@ -168,19 +160,25 @@ class PhotoTints(torch.nn.Module):
         return found.exp()
 
 
-def polish_colors(state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int) -> None:
+def polish_colors(
+    state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int
+) -> Float[Tensor, "S 3"]:
     """Train the colour grid on the finished surface, in place.
+
+    Returns:
+        The places it was trained at (neutral head frame, metres); none without steps.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
     """
-    if steps < 1:
-        return
     trained, config, generator = state.field, state.config, state.generator
+    if steps < 1:
+        return trained.paint.new_zeros(0, 3)
     pixels = surface_pixels(state, photos, deformation)
     if not len(pixels.points):
-        return
-    ladder = pixels.chance.double().cumsum(0)
+        return pixels.points
+    ladders = [chance.double().cumsum(0) for chance in (pixels.chance, pixels.usable)]
+    loose = round(LOOSE * BATCH)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     tints = PhotoTints(len(photos)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
@@ -189,20 +187,21 @@ def polish_colors(state: TrainState, photos: Sequence[TrainPhoto], deformation: 
     for step in range(steps):
         for group, rate in zip(optimiser.param_groups, (RATE * config.color_rate, TINT_RATE), strict=True):
             group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
-        place = torch.rand(BATCH, generator=generator, dtype=torch.float64).to(ladder) * ladder[-1]
-        index = torch.searchsorted(ladder, place).clamp(max=len(ladder) - 1)
+        draws = zip(ladders, (BATCH - loose, loose), strict=True)
+        index = torch.cat([_drawn(ladder, count, generator=generator) for ladder, count in draws])
         jitter = torch.rand(BATCH, 2, generator=generator).to(pixels.points) - 0.5
         points = pixels.points[index] + pixels.right[index] * jitter[:, :1] + pixels.down[index] * jitter[:, 1:]
         free = state.cache.surface_points(PRIOR_POINTS, generator=generator)
         near = torch.cat([free, points[:PRIOR_POINTS]])
         aside = torch.randn(near.shape, generator=generator).to(near) * 1.5e-3
         albedo, residual = trained.surface_color(torch.cat([points, near, near + aside]))
-        shown = albedo[:BATCH]
+        # what the loose pixels show is compared, not learned: so photos meet without a step where the choice changes
+        shown = torch.cat([albedo[: BATCH - loose], albedo[BATCH - loose : BATCH].detach()])
         radiance = shade(shown, pixels.normals[index], trained.sh, pixels.photo[index]) + residual[:BATCH]
         tint = tints(points, pixels.photo[index])
         color = (srgb_from_linear(radiance * tint) - pixels.rgb_srgb[index]).abs().mean()
         pair = albedo[BATCH:].chunk(2)
-        loss = config.loss.color * color + config.loss.residual_color * residual[:BATCH].abs().mean()
+        loss = config.loss.color * color + RESIDUAL * residual[:BATCH].abs().mean()
         loss = loss + TINT_PULL * tint.log().pow(2).mean()
         loss = loss + SMOOTH * config.loss.albedo_smooth * (pair[0] - pair[1]).abs().mean()
         optimiser.zero_grad(set_to_none=True)
@@ -210,6 +209,13 @@ def polish_colors(state: TrainState, photos: Sequence[TrainPhoto], deformation: 
         optimiser.step()
     if not torch.isfinite(loss):
         raise TrainDiverged("Training of the colours diverged.", hint="Run again with a lower --train.color-rate.")
+    return pixels.points
+
+
+def _drawn(ladder: Float64[Tensor, "P"], count: int, *, generator: torch.Generator) -> Int[Tensor, "C"]:
+    """Random numbers of pixels, as often as the steps of the ladder are high."""
+    place = torch.rand(count, generator=generator, dtype=torch.float64).to(ladder) * ladder[-1]
+    return torch.searchsorted(ladder, place).clamp(max=len(ladder) - 1)
 
 
 def _edges(depth_m: Float[Tensor, "H W"]) -> Tensor:

@@ -1,0 +1,109 @@
+"""The side no photo saw gets the shape of the other: heads are nearly symmetric, and hair nearly as much.
+
+A field of signed distances is mirrored by its own formula: the distance at p becomes that at p's mirror, as far as that
+one was seen and p was not. The geometry grid learns the mixture. Colours follow in ``imagine.py``.
+"""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from head3d.field.occupancy import ShellCache
+from head3d.field.radiance import RadianceField
+from head3d.field.volumes import Volume, sample_values
+from head3d.train.state import TrainState
+
+BATCH = 8192
+"""Points a step: half about the mirrored surface, half about the present one."""
+ABOUT_M = 0.006
+"""Points lie this far off a surface at most."""
+RATE = 1.0
+"""Learning rate, as a part of that in training."""
+BLURS = 3
+"""Times what was seen is averaged over neighbouring nodes: shapes change over more than colours do."""
+SEEN = (0.15, 0.6)
+"""A place seen less than the first is mirrored altogether, one seen more than the second not at all."""
+LEAST_SHARE = 0.01
+"""Part of the surface that has to gain by it."""
+
+
+class Mirror:
+    """How far each place is to be as its mirror."""
+
+    def __init__(self, trained: RadianceField) -> None:
+        seen = trained.paint[None, 3:]
+        for _ in range(BLURS):
+            seen = torch.nn.functional.avg_pool3d(seen, 3, stride=1, padding=1, count_include_pad=False)
+        self.seen, self.origin, self.cell_m = seen[0].clone(), trained.paint_origin, trained.cells["paint"]
+
+    def share(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """In [0, 1]: 1 where only the mirrored place (head frame) was seen."""
+        own, other = (self._known(points) for points in (points_m, mirrored(points_m)))
+        return (1 - own) * other
+
+    def _known(self, points_m: Tensor) -> Float[Tensor, "P"]:
+        seen = sample_values(self.seen, self.origin, self.cell_m, points_m)[:, 0]
+        return ((seen - SEEN[0]) / (SEEN[1] - SEEN[0])).clamp(0.0, 1.0)
+
+
+def mirrored(points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
+    """Points on the other side of the head."""
+    return points_m * points_m.new_tensor([-1.0, 1.0, 1.0])
+
+
+def mirror_unseen(state: TrainState, *, steps: int) -> None:
+    """Give the unseen side of a trained field the shape of the seen one, in place; it gets a new cache.
+
+    Args:
+        state: Finished, its cache refreshed.
+        steps: Of learning; 0 leaves the field as it is.
+    """
+    trained, cache, generator = state.field, state.cache, state.generator
+    mirror = Mirror(trained)
+    some = mirrored(cache.surface_points(4 * BATCH, generator=generator))
+    wanted = some[mirror.share(some) > 0.05]
+    if steps < 1 or len(wanted) < LEAST_SHARE * len(some):
+        return
+    before = copy.deepcopy(trained)
+    _let_reach(trained, mirror)
+    learned = [*trained.geometry.parameters(), *trained.geometry_decoder.parameters()]
+    rate = RATE * state.config.geometry_rate
+    optimiser = torch.optim.Adam(learned, lr=rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
+        index = torch.randint(len(wanted), (BATCH // 2,), generator=generator).to(wanted.device)
+        points = torch.cat([wanted[index], cache.surface_points(BATCH // 2, generator=generator)])
+        points = points + ABOUT_M * (2 * torch.rand(points.shape, generator=generator).to(points) - 1)
+        loss = (trained.sdf(points) - blended_sdf(before, mirror, points)).abs().mean()
+        optimiser.zero_grad(set_to_none=True)
+        (loss / ABOUT_M).backward()
+        optimiser.step()
+    state.cache = ShellCache(trained)  # the old one knows no more than the old reach
+    state.cache.refresh(trained)
+
+
+@torch.no_grad()
+def blended_sdf(before: RadianceField, mirror: Mirror, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+    """Signed distance (m) of a field whose unseen side is the mirror of its seen one."""
+    share = mirror.share(points_m)
+    found = before.sdf(points_m)
+    rows = torch.nonzero(share > 0.01)[:, 0]
+    if not len(rows):
+        return found
+    other = before.sdf(mirrored(points_m[rows]))
+    return found.index_copy(0, rows, found[rows] + share[rows] * (other - found[rows]))
+
+
+@torch.no_grad()
+def _let_reach(trained: RadianceField, mirror: Mirror) -> None:
+    """Let the residual reach as far as on the side whose shape it is to take, and let hair be as soft."""
+    traits = Volume(trained.traits, trained.traits_origin, trained.cells["traits"])
+    nodes = traits.nodes()
+    share = mirror.share(nodes)
+    other = sample_values(trained.traits, trained.traits_origin, trained.cells["traits"], mirrored(nodes))
+    own = trained.traits.reshape(2, -1).T
+    mixed = own + share[:, None] * (torch.maximum(own, other) - own)
+    trained.traits.copy_(mixed.T.reshape(trained.traits.shape))

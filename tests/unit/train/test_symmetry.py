@@ -1,0 +1,68 @@
+"""A ball with a bump on the side that photos saw gets the same bump on the other."""
+
+import pytest
+import torch
+
+from head3d.field.encodings import GridConfig
+from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.volumes import grid_nodes
+from head3d.train.config import TrainConfig
+from head3d.train.state import TrainState
+from head3d.train.symmetry import Mirror, mirror_unseen, mirrored
+from tests.stages.ball import RADIUS_M, untrained
+
+BUMP_M = 0.006
+GRID = GridConfig(levels=6, coarsest_cells=12, finest_cells=128, table_log2=14)
+
+
+def bumpy(seen) -> TrainState:
+    """A ball with a bump at +x, whose surface may move by a centimetre there and hardly at all elsewhere."""
+    field = untrained(FieldConfig(geometry=GRID, color=GRID, hidden=32), seen=seen)
+    with torch.no_grad():
+        shape = tuple(field.shape.shape[1:])
+        nodes = grid_nodes(shape, field.shape_origin, field.cells["shape"])
+        apart = (nodes - torch.tensor([RADIUS_M, 0.0, 0.0])).norm(dim=-1)
+        field.shape -= (BUMP_M * torch.exp(-((apart / 0.025) ** 2))).reshape(1, *shape)
+        nodes = grid_nodes(tuple(field.traits.shape[1:]), field.traits_origin, field.cells["traits"])
+        field.traits[0] = torch.where(nodes[:, 0] > 0, 0.012, 1e-4).reshape(field.traits.shape[1:])
+    made = TrainState(field, config=TrainConfig())
+    made.cache.refresh(field)
+    return made
+
+
+@pytest.fixture
+def state() -> TrainState:
+    return bumpy(lambda places: places[:, 0] > 0)
+
+
+def sdf_at(field: RadianceField, points: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return field.sdf(points)
+
+
+def test_the_bump_is_on_both_sides_and_the_seen_one_stays(state):
+    side = torch.linspace(-0.4, 0.4, 9)
+    ways = torch.nn.functional.normalize(torch.stack([torch.ones(9), side, side.flip(0) / 2], dim=-1), dim=-1)
+    right = ways * (RADIUS_M + 0.5 * BUMP_M)
+    was_right, was_left = sdf_at(state.field, right), sdf_at(state.field, mirrored(right))
+    assert float((was_left - was_right).abs().max()) > 0.8 * BUMP_M
+    mirror_unseen(state, steps=150)
+    left = sdf_at(state.field, mirrored(right))
+    assert float((left - was_right).abs().mean()) < 0.12 * BUMP_M
+    assert float((sdf_at(state.field, right) - was_right).abs().mean()) < 0.08 * BUMP_M
+    on_new = state.cache.sdf(mirrored(right)) - sdf_at(state.field, mirrored(right))
+    assert float(on_new.abs().max()) < 1e-3, "the cache shows the new surface"
+
+
+@pytest.mark.parametrize("seen", [lambda p: torch.ones(len(p)), lambda p: torch.zeros(len(p))])
+def test_what_both_or_no_sides_were_seen_of_stays(seen):
+    state = bumpy(seen)
+    before = {name: value.clone() for name, value in state.field.state_dict().items()}
+    mirror_unseen(state, steps=20)
+    assert all(torch.equal(before[name], value) for name, value in state.field.state_dict().items())
+
+
+def test_only_the_unseen_side_is_to_be_mirrored(state):
+    mirror = Mirror(state.field)
+    right = torch.tensor([[RADIUS_M, 0.0, 0.0], [0.05, 0.05, 0.05]])
+    assert mirror.share(right).max() == 0 and mirror.share(mirrored(right)).min() == 1
