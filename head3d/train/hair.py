@@ -80,7 +80,8 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
 
 def _mirror_unmeasured(vertices: np.ndarray, value: np.ndarray, known: np.ndarray) -> None:
     """Where no outline told the thickness, take what it told on the other side of the head; in place."""
-    distance, other = spatial.KDTree(vertices).query(vertices * [-1.0, 1.0, 1.0])
+    found = spatial.KDTree(vertices).query(vertices * np.array([-1.0, 1.0, 1.0]))
+    distance, other = np.asarray(found[0]), np.asarray(found[1])
     take = (known == 0) & (known[other] == MEASURED) & (distance < NEIGHBOURHOOD_M)
     value[take], known[take] = value[other[take]], MIRRORED
 
