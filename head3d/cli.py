@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from head3d import __version__
-from head3d.commands import folder, give, live, machine, make, many, photo, rate, training, tryout, view
+from head3d.commands import audit, folder, give, live, machine, make, many, photo, rate, training, tryout, view
 from head3d.console import print_error
 from head3d.errors import ConfigError, Head3DError
 
@@ -79,6 +79,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "view": ("turn the head in a browser, pick pictures, get the set", view.view),
     "live": ("the head does what a face does, from a webcam or a video", live.live_command),
     "rate": ("vote on headshots, rank them; tell photos and renders apart", rate.rate_command),
+    "audit": ("is it as good for everybody? by skin tone, sex, age, hair", audit.audit_command),
     "status": ("what is done in a subject folder", folder.status),
     "verify": ("check the signatures of pictures", give.verify_command),
     "lock": ("encrypt a subject folder", folder.lock_command),
@@ -92,6 +93,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
     "train-refiner": ("train the nets that sharpen and enlarge pictures", training.train_refiner),
+    "train-gate": ("train the net that tells broken pictures, calibrate the gate", training.train_gate),
     "presets": ("list the presets of runs, frames of pictures, garments", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
 }

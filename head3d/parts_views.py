@@ -19,6 +19,7 @@ from head3d.errors import CorruptPart, ShapeError
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.parts import FORMAT_VERSION
 from head3d.quality.gate import SightVerdict
+from head3d.quality.picture_gate import PictureVerdict
 from head3d.records import from_plain, to_plain
 from head3d.render.confidence import Confidence, Shares
 from head3d.render.types import RenderOutput, View
@@ -104,7 +105,11 @@ def read_views(folder: Path) -> list[tuple[RenderOutput, View]]:
 
 
 def write_headshots(
-    folder: Path, files: Mapping[str, str], *, verdicts: Mapping[str, SightVerdict] = MappingProxyType({})
+    folder: Path,
+    files: Mapping[str, str],
+    *,
+    verdicts: Mapping[str, SightVerdict] = MappingProxyType({}),
+    pictures: Mapping[str, PictureVerdict] = MappingProxyType({}),
 ) -> None:
     """Write headshots/headshots.json: the picture of each view, relative to the folder, in order; what the gate said.
 
@@ -112,7 +117,16 @@ def write_headshots(
     """
     payload: dict[str, Any] = {"headshots": dict(files)}
     payload["gate"] = {view: to_plain(verdict) for view, verdict in verdicts.items()}
+    payload["pictures"] = {view: to_plain(verdict) for view, verdict in pictures.items()}
     store.write_json(folder / "headshots.json", payload, kind="head3d.headshots", version=FORMAT_VERSION)
+
+
+def read_picture_verdicts(folder: Path) -> dict[str, PictureVerdict]:
+    """What the gate said of finished pictures, by view; empty for those of an older head3d."""
+    path = folder / "headshots.json"
+    payload = store.read_json(path, kind="head3d.headshots", version=FORMAT_VERSION)
+    found = payload.get("pictures", {})
+    return {view: from_plain(PictureVerdict, verdict, where=str(path)) for view, verdict in found.items()}
 
 
 def read_headshots(folder: Path) -> dict[str, np.ndarray]:

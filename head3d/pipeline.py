@@ -193,9 +193,11 @@ def headshots(job: Job) -> None:
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
+    from head3d.perception.nets import load_face_nets
     from head3d.quality.gate import deliverable, judge_sight
+    from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
-    from head3d.rendering import finish_under
+    from head3d.rendering import finish_under, reference_of
 
     rendered = job.subject.views()
     verdicts = {}
@@ -203,14 +205,26 @@ def headshots(job: Job) -> None:
         shares = read_shares(job.subject.path / "views" / view.name)
         if shares is not None:
             verdicts[view.name] = judge_sight(view.name, shares, config=job.config.gate)
-    for verdict in verdicts.values():
-        if verdict.sentence:
-            job.emit(Notice(verdict.sentence, "warning"))
-    kept = deliverable([view.name for _, view in rendered], verdicts)
     config = finish_under(job.config.finish, job.config.views.lighting)
     signer = identity_of(job.config.provenance)
     refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
     finished = finish_set(refined, [view for _, view in rendered], config=config)
+    judged = {}
+    if job.config.gate.pictures:
+        judged = inspect_pictures(
+            [shot.rgb_srgb for shot in finished],
+            refined,
+            [view for _, view in rendered],
+            reference=reference_of(job.subject),
+            nets=load_face_nets(),
+        )
+    for verdict in (*verdicts.values(), *judged.values()):
+        if verdict.sentence:
+            job.emit(Notice(verdict.sentence, "warning"))
+    names = [view.name for _, view in rendered]
+    kept = deliverable(names, verdicts, judged)
+    if kept == set(names) and any(one.level == "refused" for one in (*verdicts.values(), *judged.values())):
+        job.emit(Notice("No picture is good enough. All are delivered: look at them before you use one.", "warning"))
     files = {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         place = f"{view.lighting_name}/{shot.view}.png"
@@ -219,10 +233,12 @@ def headshots(job: Job) -> None:
         facts = {**shot.provenance, "refined": refined_by(job.config.refine)}
         if shot.view in verdicts:
             facts["confidence"] = str(verdicts[shot.view].shares)
+        if shot.view in judged:
+            facts["gate"] = judged[shot.view].level
         path = job.folder / (place if shot.view in kept else f"refused/{place}")
         store.make_folder(path.parent)
         write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer)
-    write_headshots(job.folder, files, verdicts=verdicts)
+    write_headshots(job.folder, files, verdicts=verdicts, pictures=judged)
     sheet = contact_sheet([shot for shot in finished if shot.view in kept])
     write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"}, signer=signer)
 
@@ -290,13 +306,13 @@ STAGES: tuple[Stage, ...] = (
     Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
-        3,
-        ("views",),
+        4,
+        ("capture", "perception", "fit", "views"),
         lambda c: (c.refine, c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 3, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
+    Stage("report", 4, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

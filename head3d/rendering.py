@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from head3d import store
 from head3d.config import Config, load_config
@@ -31,7 +33,9 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
+from head3d.perception.nets import load_face_nets
 from head3d.quality.gate import judge_sight
+from head3d.quality.picture_gate import PictureVerdict, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import RefineConfig, refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
@@ -144,6 +148,16 @@ def framing_points(fitted: HeadFit, cache: ShellCache) -> HeadPoints:
     return head_points(fitted, surface)
 
 
+def reference_of(subject: Subject, vertices: Float[Tensor, "V 3"] | None = None) -> Reference:
+    """Whom a subject's pictures should show: its photos' faces, its fitted head.
+
+    Args:
+        subject: Fitted.
+        vertices: Of the head with the expression that is shown; the neutral one's if None.
+    """
+    return make_reference(subject.fit(), subject.fitted_photos(), subject.observations(), vertices=vertices)
+
+
 def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
     """What the photos of a subject saw (see :func:`head3d.render.confidence.sight_volume`)."""
     return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
@@ -205,7 +219,8 @@ def render(
         emit: Hears progress.
 
     Returns:
-        The paths of the pictures, in the order of ``views``.
+        The paths of the pictures, in the order of ``views``; without those that the gate refused, which lie in
+        ``refused`` beside them.
     """
     subject = (subject if isinstance(subject, Subject) else Subject(Path(subject))).require()
     options = config or load_config(subject.path / "config.yaml")
@@ -261,12 +276,24 @@ def render(
     finish = finish_under(replace(options.finish, size=size), light_options)
     refined = refine_set(outputs, wanted, config=options.refine)
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
+    judged = {}
+    if options.gate.pictures:
+        judged = inspect_pictures(
+            [shot.rgb_srgb for shot in shots],
+            refined,
+            wanted,
+            reference=reference_of(subject, vertices),
+            nets=load_face_nets(),
+        )
     for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else "", outfit.words if outfit else ""]
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"
+        refused = _refused(judged.get(view.name), path, emit)
+        path = refused or path
         with store.disk_errors(path):
+            store.make_folder(path.parent)
             facts = {**shot.provenance, "refined": refined_by(options.refine), "confidence": str(belief.shares)}
             if frame:
                 facts["crop"] = frame.name
@@ -274,7 +301,11 @@ def render(
                 facts["garment"] = outfit.words
             pixels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
             dpi = frame.dpi if frame else 0
-            written.append(write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer))
+            if view.name in judged:
+                facts["gate"] = judged[view.name].level
+            write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer)
+            if not refused:
+                written.append(path)
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
             if frame and frame.passport:
@@ -290,10 +321,23 @@ def render(
                     emit=emit,
                 )
     if contact_sheet:
-        data = encode_pdf(sheet_pages(shots), dpi=PAGE_DPI, title="Contact sheet", note=NOTE)
+        kept = [shot for shot in shots if shot.view not in judged or judged[shot.view].level != "refused"]
+        data = encode_pdf(sheet_pages(kept or shots), dpi=PAGE_DPI, title="Contact sheet", note=NOTE)
         written.append(place / "contact_sheet.pdf")
         with store.disk_errors(written[-1]):
             store.write_bytes(written[-1], data)
     subject.record_deliveries(written)
     emit(StageDone("render", time.monotonic() - started))
     return written
+
+
+def _refused(verdict: PictureVerdict | None, path: Path, emit: Emit) -> Path | None:
+    """Where a picture goes that is not delivered; None for one that is. Says what is wrong with it in both cases."""
+    if verdict is None or verdict.level == "good":
+        return None
+    if verdict.level == "warned":
+        emit(Notice(verdict.sentence, "warning"))
+        return None
+    aside = path.parent / "refused" / path.name
+    emit(Notice(f"{verdict.sentence} It lies in {aside}.", "warning"))
+    return aside

@@ -82,6 +82,7 @@ def gather_report(
             refine_set([output for output, _ in views], [view for _, view in views], config=refine),
             [view for _, view in views],
         ),
+        pictures=subject.picture_verdicts(),
         sight=[_sight_of(sight, output, view, gate) for output, view in views],
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )

@@ -36,10 +36,13 @@ def backdrop_content(job: Job) -> Any:
 
 
 def headshot_inputs(job: Job) -> Any:
-    """New weights of the refining nets make the headshots stale, as another backdrop does."""
+    """New weights of the refining nets or of the gate make the headshots stale, as another backdrop does."""
+    from head3d.networks.files import version
+    from head3d.quality.gate_net import NAME
     from head3d.refine.apply import refined_by
 
-    return [backdrop_content(job), refined_by(job.config.refine)]
+    gate = version(NAME) if job.config.gate.pictures else ""
+    return [backdrop_content(job), refined_by(job.config.refine), gate]
 
 
 def shape_content(job: Job) -> Any:

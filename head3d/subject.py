@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from head3d.field.radiance import RadianceField
     from head3d.morphable.types import HeadFit
     from head3d.perception.types import Observation
+    from head3d.quality.picture_gate import PictureVerdict
     from head3d.render.types import RenderOutput, View
 
 FORMAT_VERSION = 1
@@ -250,6 +251,12 @@ class Subject:
         from head3d.parts_views import read_headshots
 
         return read_headshots(self.path / "headshots")
+
+    def picture_verdicts(self) -> "dict[str, PictureVerdict]":
+        """What the gate said of the finished pictures of the last run, by view."""
+        from head3d.parts_views import read_picture_verdicts
+
+        return read_picture_verdicts(self.path / "headshots")
 
     def record_deliveries(self, files: Sequence[Path]) -> None:
         """Remember files of this person that were written outside the folder, so that they can be erased as well."""

@@ -5,7 +5,7 @@ from typing import Any
 from head3d.finish.background import BACKDROPS
 from head3d.finish.crops import UNFRAMED, CropPreset, crop_names, load_crop
 from head3d.finish.framing import HeadPoints
-from head3d.garments.catalogue import COLORS, OWN, PARTS
+from head3d.garments.names import COLORS, OWN, PARTS
 from head3d.looks import BOUNDS, Look, look_payload
 from head3d.render.rigs import LIGHTS
 from head3d.render.views import ANGLES

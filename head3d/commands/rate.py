@@ -44,6 +44,8 @@ class Rate:
     """Raters whose votes weigh more, as "ada=3": a photographer's, say."""
     best: int = 0
     """Copy so many of the best into exports/best."""
+    search: int = 0
+    """Search so many looks (angle, light, expression) that the votes like best, and make them in exports/best."""
     blind: Path | None = None
     """A folder of real photos and renders: are they told apart? Renders are known by the note that head3d writes."""
 
@@ -56,7 +58,8 @@ def rate_command(words: Sequence[str]) -> int:
         raise ConfigError("Stars or a checklist, not both.", hint="Leave one of --stars and --checklist out.")
     if options.subject is None:
         raise ConfigError("Whose headshots?", hint="head3d rate FOLDER, or head3d rate --blind FOLDER")
-    return _rate(options)
+    code = _rate(options)
+    return _search(options) if options.search else code
 
 
 def _rate(options: Rate) -> int:
@@ -110,6 +113,21 @@ def _rank(folder: Path, pictures: "Mapping[str, Path]", options: Rate) -> int:
         for place, (name, _) in enumerate(ranking.rewards[: options.best]):
             shutil.copyfile(pictures[name], target / f"{place + 1:02d}_{Path(name).name}")
         print(target)
+    return 0
+
+
+def _search(options: Rate) -> int:
+    from head3d.best_looks import find_best, make_best
+    from head3d.console import listen
+    from head3d.subject import Subject
+
+    assert options.subject is not None
+    subject = Subject(options.subject).require()
+    with listen() as emit:
+        found = find_best(subject, axis=options.axis, count=options.search, emit=emit)
+        written = make_best(subject, [look for look, _ in found], emit=emit)
+    for (look, reward), path in zip(found, written, strict=True):
+        print(f"{reward:+.2f}  {look.name}  {path}")
     return 0
 
 

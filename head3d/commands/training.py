@@ -1,4 +1,4 @@
-"""Commands that train head3d's own networks: train-parsing, train-completion, train-refiner."""
+"""Commands that train head3d's own networks: train-parsing, train-completion, train-refiner, train-gate."""
 
 from collections.abc import Sequence
 
@@ -33,4 +33,14 @@ def train_refiner(words: Sequence[str]) -> int:
     options = parse(training.RefinerTraining, "train-refiner", words)
     with listen() as emit:
         training.train_refiner(options, emit=emit)
+    return 0
+
+
+def train_gate(words: Sequence[str]) -> int:
+    """``head3d train-gate``: the net that tells broken pictures, and the thresholds of the gate."""
+    from head3d.trials import train_gate as training
+
+    options = parse(training.GateTraining, "train-gate", words)
+    with listen() as emit:
+        training.train_gate_command(options, emit=emit)
     return 0

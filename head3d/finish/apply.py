@@ -63,7 +63,7 @@ class FinishConfig:
     match: str = ""
     """Whose look the set takes: a portrait's (.jpg, .png), or ``backdrop`` for that of the place behind the person.
     Hair, clothes and backdrop follow; skin stays."""
-    match_strength: float = 0.7
+    match_strength: float = 1.0
     """How far, 0 to 1."""
     clean_rim: bool = True
     """Replace colours of thin coverage by those of the solid person next to them."""

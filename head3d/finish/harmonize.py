@@ -1,8 +1,13 @@
 """One look for a set of pictures, taken from a reference or from the backdrop, while skin stays the skin it is.
 
-The look is a map of CIE Lab: the linear optimal transport between two clouds of colours (Pitie and Kokaram 2007, "The
-linear Monge-Kantorovitch linear colour mapping"). One map serves the whole set: its pictures stay of one session.
-It acts on hair, clothes and backdrop; skin follows only as far as nobody sees it, the same way in every picture.
+The look is a map of CIE Lab. One map serves the whole set: its pictures stay of one session. It acts on hair, clothes
+and backdrop; skin follows only as far as nobody sees it, the same way in every picture.
+
+Towards the backdrop it is the linear optimal transport between two clouds of colours (Pitie and Kokaram 2007, "The
+linear Monge-Kantorovitch linear colour mapping"). Towards another portrait that takes the other person's shirt for a
+look: hair and clothes ended farther from what the other camera would have made of them than if nothing had been done.
+What two portraits have in common is the wall behind, if it is the same wall. So the shift of the wall is the look, as
+far as it is likelier another exposure and white balance than another wall (:func:`expected_grade`).
 """
 
 from collections.abc import Sequence
@@ -24,8 +29,12 @@ GAIN_LIMITS = (0.75, 1.33)
 """Of the map along each of its axes: beyond, it is other clothes and not another look, and noise and banding show."""
 MOST_SHIFT = (16.0, 12.0)
 """Of the mean, lightness and chroma: two thirds of a stop and a strong cast. What is further off is another room."""
-FACE_WINDOW = (0.2, 0.8, 0.1, 0.85)
-"""Left, right, top, bottom of where a portrait's face is, as parts of the picture: a warm wall beside it is no skin."""
+GRADE_SPREAD = (7.0, 4.0)
+"""Usual shift of L*, and of a* and b*, between two cameras' pictures of one wall (standard deviations)."""
+SAME_WALL, OTHER_WALL = (2.0, 1.5), (20.0, 20.0)
+"""Spread of the difference of two walls beyond that: of the same one by shade and grain, and of two different ones."""
+WALL_STRIP, WALL_FLOOR = 0.16, 0.6
+"""Part of a portrait's width at either side, above this part of its height, that shows what stands behind."""
 SAMPLES = 60_000
 """Colours that a cloud is measured on: its mean to 0.1."""
 REFERENCE_PX = 384
@@ -36,8 +45,6 @@ SKIN_SPREAD = (14.0, 5.0, 6.0)
 """Usual spread (standard deviation) of L*, a*, b* of one person's skin albedo."""
 SURELY = 0.9
 """Likeness from which on a pixel counts wholly as skin."""
-SKIN_HUE_DEG, SKIN_CHROMA = (25.0, 80.0), (9.0, 45.0)
-"""CIE Lab hue and chroma of human skin of every tone under white light: where a reference may show skin."""
 
 
 @shaped
@@ -144,12 +151,41 @@ def find_look(
         bare = sum(int((alpha < 0.1).sum()) for alpha in alphas)
         rest.append(_sample(backdrop.reshape(-1, 3), max(bare, 16)))
     shown = lab_from_linear(target.clamp_min(0))
-    wanted = _sample(shown.reshape(-1, 3) if backdrop is None else _without_skin(shown), SAMPLES)
-    ours = lab_from_linear(_sample(torch.cat(rest), SAMPLES).clamp_min(0))
-    if len(ours) < 16:  # nothing but skin: there is nothing to change
-        ours = wanted
-    whole = transport(ours, wanted).part(strength)
+    if backdrop is not None:
+        wall = lab_from_linear(backdrop.reshape(-1, 3).clamp_min(0)).median(0).values
+        shift = expected_grade(wall_of(shown) - wall)
+        whole = LabMap(torch.eye(3), wall, wall + shift).part(strength)
+    else:
+        wanted = _sample(shown.reshape(-1, 3), SAMPLES)
+        ours = lab_from_linear(_sample(torch.cat(rest), SAMPLES).clamp_min(0))
+        if len(ours) < 16:  # nothing but skin: there is nothing to change
+            ours = wanted
+        whole = transport(ours, wanted).part(strength)
     return Look(whole, _within_budget(whole, torch.cat(skin)), backdrop is not None)
+
+
+def wall_of(lab: Float[Tensor, "h w 3"]) -> Float[Tensor, "3"]:
+    """Colour of what stands behind in a portrait: the median of its upper sides."""
+    height, width = lab.shape[:2]
+    strip, floor = max(round(width * WALL_STRIP), 1), max(round(height * WALL_FLOOR), 1)
+    sides = torch.cat([lab[:floor, :strip].reshape(-1, 3), lab[:floor, -strip:].reshape(-1, 3)])
+    return sides.median(0).values
+
+
+def expected_grade(gap: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """What the gap between two walls (CIE Lab) says of the gap between two cameras.
+
+    Either the wall is the same, and the gap is the cameras' but for a little; or it is another, which tells hardly
+    anything. Both are Gaussian; this is the mean of the posterior, which follows small gaps and forgets large ones.
+    """
+    grade, same, other = (torch.tensor((s[0], s[1], s[1])).to(gap) for s in (GRADE_SPREAD, SAME_WALL, OTHER_WALL))
+    log_odds = gap.new_zeros(())
+    for spread, sign in ((same, 1.0), (other, -1.0)):
+        variance = grade.square() + spread.square()
+        log_odds = log_odds - sign * 0.5 * (gap.square() / variance + variance.log()).sum()
+    known = torch.sigmoid(log_odds)
+    follow = [grade.square() / (grade.square() + spread.square()) for spread in (same, other)]
+    return (known * follow[0] + (1 - known) * follow[1]) * gap
 
 
 def apply_look(
@@ -196,18 +232,6 @@ def _sample(colors: Float[Tensor, "P 3"], count: int) -> Float[Tensor, "Q 3"]:
     if len(colors) <= 1:
         return colors
     return colors[torch.linspace(0, len(colors) - 1, count).long()]
-
-
-def _without_skin(lab: Float[Tensor, "h w 3"]) -> Float[Tensor, "Q 3"]:
-    """Colours of a portrait that are not those of skin; all of them if hardly any are left."""
-    height, width = lab.shape[:2]
-    y, x = (torch.arange(height) + 0.5)[:, None] / height, (torch.arange(width) + 0.5)[None] / width
-    left, right, top, bottom = FACE_WINDOW
-    hue = torch.rad2deg(torch.atan2(lab[..., 2], lab[..., 1]))
-    chroma = lab[..., 1:].norm(dim=-1)
-    skin = (hue > SKIN_HUE_DEG[0]) & (hue < SKIN_HUE_DEG[1]) & (chroma > SKIN_CHROMA[0]) & (chroma < SKIN_CHROMA[1])
-    kept = lab[~(skin & (x > left) & (x < right) & (y > top) & (y < bottom))]
-    return kept if len(kept) > height * width * 0.05 else lab.reshape(-1, 3)
 
 
 def _within_budget(whole: LabMap, skin: Float[Tensor, "P 3"]) -> LabMap:

@@ -101,11 +101,11 @@ COLORS = {
 """Linear RGB of a lock. What is dark is common everywhere; light hair is drawn for light skin only."""
 
 
-def draw_style(generator: torch.Generator, *, masculine: bool) -> HairStyle:
-    """Draw a style and vary its lengths, volume, curl and part."""
+def draw_style(generator: torch.Generator, *, masculine: bool, name: str | None = None) -> HairStyle:
+    """Draw a style (or take the one of that name) and vary its lengths, volume, curl and part."""
     names = MASCULINE if masculine else FEMININE
     chosen = names[int(torch.randint(len(names), (), generator=generator))]
-    style = next(style for style in STYLES if style.name == chosen)
+    style = next(style for style in STYLES if style.name == (name or chosen))
     length, volume, curl, part, clear = (torch.rand(5, generator=generator) * 2 - 1).tolist()
     return replace(
         style,

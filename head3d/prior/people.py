@@ -18,7 +18,7 @@ from head3d.prior.features import Features, paint_features, scalp_level
 from head3d.prior.glasses import make_glasses
 from head3d.prior.hair import Scalp, find_scalp, make_beard, make_hair
 from head3d.prior.hair_meshes import HairMesh, load_hair_meshes, mesh_layer
-from head3d.prior.hair_styles import HairStyle, draw_color, draw_style
+from head3d.prior.hair_styles import COLORS, HairStyle, draw_color, draw_style
 from head3d.prior.layers import Layer, Material, join
 from head3d.prior.openness import open_sky
 from head3d.prior.skin import SkinTexture, SkinTraits, draw_skin, paint_skin
@@ -135,16 +135,37 @@ def prepare_casting(model: HeadModel, *, hair_folder: Path | None = None) -> Cas
     )
 
 
-def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson:
-    """Draw a person; the generator's state decides everything."""
+@dataclass(frozen=True)
+class Wish:
+    """What is not left to chance. The rest is drawn as without it, so that people differ in what was wished only.
+
+    Attributes:
+        tone_deg: Typology angle of the bare skin.
+        masculine: Jaw and hair follow no more than the styles and the beard that are drawn.
+        hair: Name of a style.
+        aged: Skin and hair of an old person (rings, spots, grey) or of a young one; the skull does not age.
+        plain: No glasses.
+    """
+
+    tone_deg: float | None = None
+    masculine: bool | None = None
+    hair: str | None = None
+    aged: bool | None = None
+    plain: bool = False
+
+
+def cast_person(casting: Casting, generator: torch.Generator, *, wish: Wish = Wish()) -> SyntheticPerson:
+    """Draw a person; the generator's state decides everything that is not wished."""
     model = casting.model
     masculine = bool(torch.rand((), generator=generator) < 0.5)
+    masculine = masculine if wish.masculine is None else wish.masculine
     identity = SPREAD * torch.randn(len(model.identity_ridge), generator=generator) / model.identity_ridge.sqrt()
     expression, eyes = draw_expression(model, generator)
     vertices = _deeper_eyes(model, model.vertices(identity, expression, eyes))
-    style = draw_style(generator, masculine=masculine)
-    skin_traits = draw_skin(generator, bearded=masculine, bald=style.name == "bald")
+    style = draw_style(generator, masculine=masculine, name=wish.hair)
+    skin_traits = _wished(draw_skin(generator, bearded=masculine, bald=style.name == "bald"), wish)
     hair_color = draw_color(generator, tone_deg=skin_traits.tone_deg)
+    hair_color = torch.tensor(COLORS["grey"]) if wish.aged else hair_color
     beard, length = torch.rand(2, generator=generator).tolist()
     beard_m = (0.003 + 0.014 * length**2) if masculine and beard < 0.3 else 0.0
     if beard_m > 0:
@@ -161,7 +182,7 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
         made = [mesh_layer(artist, vertices)]
     if beard_m > 0:
         made.append(make_beard(beard_m, hair_color, vertices, generator, model=model, scalp=casting.scalp))
-    if bool(torch.rand((), generator=generator) < GLASSES_SHARE):
+    if bool(torch.rand((), generator=generator) < GLASSES_SHARE) and not wish.plain:
         frame = 0.01 + 0.2 * torch.rand((), generator=generator) ** 3 * torch.rand(3, generator=generator)
         made.append(make_glasses(vertices, model, generator, color=frame))
     collar = int(torch.randint(max(len(casting.collars), 1), (), generator=generator))
@@ -185,6 +206,16 @@ def cast_person(casting: Casting, generator: torch.Generator) -> SyntheticPerson
         beard_m=beard_m,
         scene=join([*head, *made]),
     )
+
+
+def _wished(traits: SkinTraits, wish: Wish) -> SkinTraits:
+    if wish.tone_deg is not None:
+        traits = replace(traits, tone_deg=wish.tone_deg)
+    if wish.aged is None:
+        return traits
+    if wish.aged:
+        return replace(traits, eye_rings=0.35, blotches=0.055, freckles=max(traits.freckles, 0.5))
+    return replace(traits, eye_rings=0.05, blotches=0.02)
 
 
 def draw_expression(model: HeadModel, generator: torch.Generator) -> tuple[Float[Tensor, "E"], Float[Tensor, "2 3"]]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from head3d.render.confidence import Shares
 
@@ -18,6 +18,9 @@ class GateConfig:
     """Part of the head's pixels that no photo tells anything about, above which a view comes with a warning."""
     refuse_invented: float = 0.45
     """The same, above which a view is put aside (headshots/refused) instead of among the headshots."""
+    pictures: bool = True
+    """Look at every finished picture: the same person? blurred, torn, wrongly lit, distorted? Such ones are put aside,
+    too. The thresholds are those of the detector's own calibration (`head3d bench gate`)."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,19 @@ def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdic
     return SightVerdict(view, level, shares, sentence)
 
 
-def deliverable(views: Sequence[str], verdicts: Mapping[str, SightVerdict]) -> set[str]:
-    """Names of the views that are not refused; all of them if that were none: some picture is better than no answer."""
-    kept = {view for view in views if view not in verdicts or verdicts[view].level != "refused"}
-    return kept or set(views)
+class Judged(Protocol):
+    """Any verdict."""
+
+    @property
+    def level(self) -> Level:
+        """What becomes of the picture."""
+        ...
+
+
+def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[str]:
+    """Names of the views that no verdict refuses; all of them if that were none: some picture is better than none."""
+    refused = {view for each in verdicts for view, verdict in each.items() if verdict.level == "refused"}
+    return {view for view in views if view not in refused} or set(views)
 
 
 def missing_side(towards: tuple[float, float, float]) -> str:

@@ -10,8 +10,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from head3d import __version__, store
+from head3d.networks.files import version
 from head3d.quality.consistency import Consistency
+from head3d.quality.gate_net import NAME, gate_card
 from head3d.quality.identity import IdentityScore
+from head3d.quality.picture_gate import PictureVerdict
 from head3d.quality.sight_overlay import SightView
 
 FORMAT_VERSION = 1
@@ -66,6 +69,7 @@ class ReportContent:
         held_out: Photos that were not trained on; empty if all were.
         consistency: Agreement of the views, or None.
         sight: What of each view the photos saw, in order, refused views too.
+        pictures: What the gate says of each finished picture, refused ones too; empty if it did not look.
         stages: In order.
     """
 
@@ -77,6 +81,7 @@ class ReportContent:
     held_out: tuple[str, ...] = ()
     consistency: Consistency | None = None
     sight: Sequence[SightView] = ()
+    pictures: Mapping[str, PictureVerdict] = field(default_factory=dict)
     stages: Sequence[StageCost] = ()
 
 
@@ -129,6 +134,17 @@ def summary(content: ReportContent) -> dict[str, Any]:
             }
             for one in content.sight
         },
+        "pictures": {
+            view: {
+                "level": one.level,
+                "fault": one.fault,
+                "broken": _finite(one.broken),
+                "identity": _finite(one.identity),
+                "advice": one.sentence,
+            }
+            for view, one in content.pictures.items()
+        },
+        "gate": {"net": version(NAME), "thresholds": gate_card().get("thresholds", {}).get("values", {})},
         "stages": [asdict(stage) for stage in content.stages],
         "seconds": sum(stage.seconds for stage in content.stages),
         "peak_rss_mb": max((stage.peak_rss_mb for stage in content.stages), default=0.0),

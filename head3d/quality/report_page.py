@@ -12,6 +12,7 @@ from head3d.imaging.warp import resize
 from head3d.perception.identity import SAME_PERSON_DISTANCE
 from head3d.quality.consistency import Consistency
 from head3d.quality.gate import SightVerdict
+from head3d.quality.gate_page import gate_badge, gate_section
 from head3d.quality.identity import IdentityScore
 from head3d.quality.report import InputEntry, Picture, ReportContent, StageCost
 from head3d.quality.report_style import STYLE
@@ -30,6 +31,7 @@ def page(content: ReportContent) -> str:
         _hero(content),
         _section("headshots", "Headshots", _headshots(content, scores)),
         _section("sight", "What did the photos see?", _sight(content.sight)),
+        _section("gate", "Is every picture whole?", gate_section(content.pictures)),
         _section("turntable", "All round", _turntable(content.turntable)),
         _section("photos", "Your photos", _photos(content.inputs)),
         _section("identity", "Is it the same person?", _identity(content)),
@@ -100,10 +102,14 @@ def _badge(score: IdentityScore | None) -> str:
 
 def _headshots(content: ReportContent, scores: dict[str, IdentityScore]) -> str:
     sights = {one.verdict.view: _sight_badge(one.verdict) for one in content.sight}
+    badges = {
+        view: f"{sights.get(view, '')} {gate_badge(content.pictures.get(view))} "
+        f"{_badge(scores.get(view)) if scores else ''}"
+        for view in content.headshots
+    }
     cards = "".join(
         f"<figure>{_image(pixels, f'Headshot, {view}', width=480)}"
-        f"<figcaption>{_name(view)}<span>{sights.get(view, '')} {_badge(scores.get(view)) if scores else ''}</span>"
-        "</figcaption></figure>"
+        f"<figcaption>{_name(view)}<span>{badges[view]}</span></figcaption></figure>"
         for view, pixels in content.headshots.items()
     )
     note = (

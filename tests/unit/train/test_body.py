@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ def plate(y_low: float, y_high: float) -> torch.Tensor:
 def test_shoulders_are_left_out_and_hair_on_them_stays():
     corners = torch.cat([plate(0.0, 0.5), plate(-0.5, 0.0)])
     faces = torch.tensor([[0, 1, 2], [1, 3, 2], [4, 5, 6], [5, 7, 6]])
-    model = SimpleNamespace(groups={"shoulders": torch.tensor([4, 5, 6, 7])})
+    model: Any = SimpleNamespace(groups={"shoulders": torch.tensor([4, 5, 6, 7])})
     c2w = look_at_head(yaw_deg=0.0, pitch_deg=0.0, distance_m=1.0)
     camera = Cameras(c2w[None], intrinsics(2.0 * SIZE, (SIZE, SIZE))[None], (SIZE, SIZE))
     full = np.full((SIZE, SIZE), 255, np.uint8)
@@ -38,5 +39,6 @@ def test_shoulders_are_left_out_and_hair_on_them_stays():
         assert (weight[34:, 20:] == 0).all() and (weight[34:, :20] == 255).all()
     skin = replace(photo, labels=np.where(labels == int(Region.CLOTH), int(Region.SKIN), labels))
     assert without_body(skin, Mesh(corners, faces), model) is skin, "bare shoulders stay"
-    bare = without_body(photo, Mesh(corners, faces), SimpleNamespace(groups={}))
+    model.groups = {}
+    bare = without_body(photo, Mesh(corners, faces), model)
     assert (bare.color_weight == 255).all()

@@ -1,6 +1,7 @@
 """Two locks that hang beside a ball, seen from three sides, are found where they are."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ def ball() -> Mesh:
     return Mesh(BALL_M * torch.stack([flat * turn.sin(), y, flat * turn.cos()], dim=-1), torch.zeros(0, 3).long())
 
 
-def model_of(mesh: Mesh) -> SimpleNamespace:
+def model_of(mesh: Mesh) -> Any:
     x, y, z = (mesh.vertices / BALL_M).unbind(-1)
     parts = {"ears": (x.abs() > 0.9) & (y.abs() < 0.3), "face": z > 0.6, "neck": y < -0.9, "scalp": z < 0.2}
     return SimpleNamespace(groups={name: torch.nonzero(part)[:, 0] for name, part in parts.items()})

@@ -5,7 +5,7 @@ import torch
 
 from head3d.field.encodings import GridConfig
 from head3d.field.radiance import FieldConfig, RadianceField
-from head3d.field.volumes import grid_nodes
+from head3d.field.volumes import Volume
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
 from head3d.train.symmetry import Mirror, mirror_unseen, mirrored
@@ -19,11 +19,11 @@ def bumpy(seen) -> TrainState:
     """A ball with a bump at +x, whose surface may move by a centimetre there and hardly at all elsewhere."""
     field = untrained(FieldConfig(geometry=GRID, color=GRID, hidden=32), seen=seen)
     with torch.no_grad():
-        shape = tuple(field.shape.shape[1:])
-        nodes = grid_nodes(shape, field.shape_origin, field.cells["shape"])
+        base = Volume(field.shape, field.shape_origin, field.cells["shape"])
+        nodes = base.nodes()
         apart = (nodes - torch.tensor([RADIUS_M, 0.0, 0.0])).norm(dim=-1)
-        field.shape -= (BUMP_M * torch.exp(-((apart / 0.025) ** 2))).reshape(1, *shape)
-        nodes = grid_nodes(tuple(field.traits.shape[1:]), field.traits_origin, field.cells["traits"])
+        field.shape -= (BUMP_M * torch.exp(-((apart / 0.025) ** 2))).reshape(1, *base.shape)
+        nodes = Volume(field.traits, field.traits_origin, field.cells["traits"]).nodes()
         field.traits[0] = torch.where(nodes[:, 0] > 0, 0.012, 1e-4).reshape(field.traits.shape[1:])
     made = TrainState(field, config=TrainConfig())
     made.cache.refresh(field)

@@ -1,0 +1,145 @@
+"""What the gate says of a picture: three outcomes, the reason, and the photo that would help."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from head3d.quality.gate import deliverable
+from head3d.quality.gate_net import (
+    FACTS,
+    FAULTS,
+    MOST,
+    Finding,
+    GateNet,
+    Thresholds,
+    facts_of,
+    gate_card,
+    load_gate,
+    load_thresholds,
+    usual_signs,
+)
+from head3d.quality.picture_gate import ADVICE, PictureVerdict, judge_picture
+from head3d.quality.picture_signs import SIGNS
+from head3d.render.views import named_view
+
+LIMITS = Thresholds(broken_warn=1.0, broken_refuse=2.0, identity_warn=0.5, identity_refuse=0.6)
+
+
+def found(broken: float, fault: str = "blur") -> Finding:
+    return Finding(fault, tuple(broken if one == fault else broken - 2 for one in FAULTS))  # type: ignore[arg-type]
+
+
+def judged(broken: float, identity: float | None = 0.4, *, fault: str = "blur", view: str = "front") -> PictureVerdict:
+    return judge_picture(named_view(view, size=(64, 64)), found(broken, fault), identity, limits=LIMITS)
+
+
+class TestOutcomes:
+    @pytest.mark.parametrize(("broken", "level"), [(-3.0, "good"), (1.5, "warned"), (2.5, "refused")])
+    def test_follow_the_odds_of_being_broken(self, broken: float, level: str):
+        assert judged(broken).level == level
+
+    @pytest.mark.parametrize(("identity", "level"), [(0.4, "good"), (0.55, "warned"), (0.7, "refused")])
+    def test_follow_the_face(self, identity: float, level: str):
+        verdict = judged(-3.0, identity)
+        assert verdict.level == level and verdict.fault == ("" if level == "good" else "identity")
+
+    def test_a_face_that_cannot_be_compared_is_no_fault(self):
+        assert judged(-3.0, None).level == "good"
+
+    def test_the_worse_of_both_counts(self):
+        assert judged(1.5, 0.7).fault == "identity" and judged(1.5, 0.7).level == "refused"
+        assert judged(2.5, 0.55).fault == "blur" and judged(2.5, 0.55).level == "refused"
+
+    def test_good_pictures_need_no_words(self):
+        assert judged(-3.0).sentence == ""
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_refusals_give_the_reason_and_the_photo_that_would_help(self, fault: str):
+        sentence = judged(2.5, fault=fault, view="three-quarter-left").sentence
+        assert sentence.startswith("three-quarter-left: refused, ") and ADVICE[fault][0] in sentence
+        assert "photo from their right" in sentence  # who turns to the left shows the right side
+
+    def test_warnings_say_perhaps(self):
+        assert "perhaps it is blurred" in judged(1.5).sentence
+
+
+class TestDelivery:
+    def test_any_verdict_refuses(self):
+        sight = {"front": judged(-3.0), "back": judged(2.5)}
+        pictures = {"front": judged(-3.0), "left-20": judged(2.5)}
+        assert deliverable(["front", "left-20", "back"], sight, pictures) == {"front"}
+
+    def test_some_picture_is_better_than_none(self):
+        assert deliverable(["front"], {"front": judged(2.5)}) == {"front"}
+
+
+class TestEvidence:
+    def net(self) -> GateNet:
+        net = GateNet()
+        net.get_buffer("high").fill_(1.0)
+        net.get_buffer("low").fill_(-1.0)
+        with torch.no_grad():
+            net.weight.fill_(0.5)
+        return net
+
+    def test_usual_pictures_give_none(self):
+        assert float(self.net().evidence(torch.rand(5, FACTS) * 2 - 1).sum()) == 0
+
+    def test_more_of_it_never_speaks_for_a_picture(self):
+        facts = torch.zeros(1, FACTS)
+        before = self.net()(facts)
+        facts[0, 3] = 4.0
+        assert bool((self.net()(facts) > before).all())
+        facts[0, 3] = -4.0
+        assert bool((self.net()(facts) > before).all())
+
+    def test_one_sign_alone_is_held_at_its_border(self):
+        facts = torch.zeros(1, FACTS)
+        facts[0, 0] = 1e6
+        assert float(self.net().evidence(facts).max()) == MOST
+
+    def test_what_is_missing_is_no_difference_from_the_set(self):
+        usual, values = np.ones(len(SIGNS), np.float32), np.zeros(len(SIGNS), np.float32)
+        gaps = facts_of([values], usual)[0, len(SIGNS) :]
+        for name in ("match_mean", "points_rms", "near_match_fine"):  # this picture was compared with no photo
+            assert gaps[SIGNS.index(name)] == 0
+        assert gaps[SIGNS.index("stray")] == -1
+
+    def test_a_lone_picture_has_no_set_and_profiles_are_none_of_the_front(self):
+        front, profile = np.ones(len(SIGNS), np.float32), np.ones(len(SIGNS), np.float32)
+        profile[SIGNS.index("away")] = 1.9
+        assert usual_signs(front, [front]) is None
+        assert usual_signs(profile, [front, front]) is None
+        assert usual_signs(front, [front, front, profile]) is not None
+        assert not facts_of([np.ones(len(SIGNS), np.float32)], None)[0, len(SIGNS) :].any()
+
+
+class TestShipped:
+    def test_weights_are_small_and_their_card_tells_where_thresholds_come_from(self):
+        from head3d.networks.files import shipped
+
+        path = shipped("gate")
+        assert path is not None and path.stat().st_size < 1_000_000
+        card = gate_card()
+        assert load_gate() is not None and card["licence"] == "Apache-2.0"
+        assert card["thresholds"]["calibration"]["whole_pictures"] >= 20
+        limits = load_thresholds()
+        assert limits.broken_warn <= limits.broken_refuse and limits.identity_warn <= limits.identity_refuse
+
+    def test_nobody_was_learned_from_and_tried_on(self):
+        assert not set(gate_card()["trial"]["people"]) & set(gate_card()["learned_people"])
+
+    def test_a_card_without_thresholds_is_told(self, monkeypatch):
+        from head3d.errors import FormatError
+        from head3d.quality import gate_net
+
+        monkeypatch.setattr(gate_net, "gate_card", lambda: {})
+        with pytest.raises(FormatError, match="no thresholds"):
+            gate_net.load_thresholds()
+
+
+def test_a_look_from_below_asks_for_such_a_photo():
+    view = replace(named_view("front", size=(64, 64), pitch_deg=75.0, yaw_deg=0.0), name="under")
+    assert "from below" in judge_picture(view, found(2.5), 0.4, limits=LIMITS).sentence
