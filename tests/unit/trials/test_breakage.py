@@ -37,22 +37,24 @@ def ball() -> Exposed:
     return Exposed(output, view, turned, relit)
 
 
+def on_white(output: RenderOutput) -> torch.Tensor:
+    alpha = output.alpha[..., None]
+    return output.rgb_linear * alpha + 1 - alpha
+
+
 @pytest.mark.parametrize(("fault", "way"), WAYS, ids=lambda one: getattr(one, "__name__", one))
 def test_every_way_changes_the_picture_and_keeps_it_a_picture(fault: str, way):
     shown = ball()
     draw = np.random.default_rng(1)
-    for _ in range(5):  # a lump may hang behind the ball: lessons draw again, too
-        broken = way(shown, draw)
-        before, after = (
-            one.rgb_linear * one.alpha[..., None] + 1 - one.alpha[..., None] for one in (shown.output, broken)
-        )
-        if float((before - after).abs().mean()) > 0.002:
-            break
+    # a lump may hang behind the ball: lessons draw again, too
+    tries = [way(shown, draw) for _ in range(5)]
+    changes = [float((on_white(one) - on_white(shown.output)).abs().mean()) for one in tries]
+    broken = tries[int(np.argmax(changes))]
     for name in ("rgb_linear", "alpha"):
         values = getattr(broken, name)
         assert values.shape == getattr(shown.output, name).shape and bool(torch.isfinite(values).all())
     assert float(broken.alpha.min()) >= 0 and float(broken.alpha.max()) <= 1
-    assert float((before - after).abs().mean()) > 0.002
+    assert max(changes) > 0.002
     if fault == "light":
         assert torch.equal(broken.alpha, shown.output.alpha)
 
