@@ -39,6 +39,8 @@ RATE = 0.5
 """Learning rate, as a part of that in training."""
 EDGE_M = 0.004
 """Pixels whose neighbour lies this much nearer or farther may show either surface."""
+SOLID = 235
+"""Pixels of less matte (of 255) have some wall in them, which shows as light flecks in dark hair."""
 TINT_CELL_M = 0.04
 TINT_RATE = 0.01
 TINT_PULL = 0.2
@@ -98,7 +100,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
         label = torch.from_numpy(photo.labels)
         chance = weight * facing_weight(facing, label) * torch.from_numpy(photo.chance).float() / 255
         solid = (seen.alpha > 0.97) & (seen.depth_m > 0) & (torch.from_numpy(photo.held_out) == 0)
-        solid &= (torch.from_numpy(photo.matte) > 200) & ~_edges(seen.depth_m)
+        solid &= (torch.from_numpy(photo.matte) > SOLID) & ~_edges(seen.depth_m)
         use = solid & (chance > 1e-4)
         points = places[use]
         footprint = seen.depth_m[use, None] / camera.K[0].diagonal()[:2]
