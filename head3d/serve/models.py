@@ -33,9 +33,11 @@ Crop = Literal[
     "linkedin",
     "passport-eu",
     "portrait-3x4",
+    "portrait-4x5",
     "square",
     "team-grid",
     "visa-us",
+    "wide-3x2",
 ]
 Exposure = Annotated[str, StringConstraints(pattern=r"^(auto|[-+]?(1?\d|20)(\.\d{1,2})?)$")]
 Dyes = Annotated[
