@@ -4,30 +4,27 @@
 ``video.json``, which says what became of it.
 """
 
-import secrets
 import shlex
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from head3d import store
-from head3d.errors import ConfigError, FormatError, Head3DError, optional_package
-from head3d.events import Emit, Notice, Progress, StageDone, StageStart
+from head3d.errors import ConfigError, optional_package
+from head3d.events import Emit, Progress, StageStart
 from head3d.export.provenance import NOTE
 from head3d.export.video import write_video
 from head3d.looks import Look, write_looks
 from head3d.moving import Moment, path, turntable, video_frames
 from head3d.studio import Studio
 
-from .render_loop import PRIORITY, Stopped, Turns
+from .makings import Makings
+from .render_loop import Turns
 
-KIND, VERSION = "head3d.video", 1
-STAGE = "video"
 SIZES, SECONDS, FPS = (128, 1080), (1.0, 60.0), (8, 30)
 
 
@@ -73,15 +70,12 @@ class VideoPlan:
         return shlex.join([*words, "--frames", str(self.frames), "--fps", str(self.fps)])
 
 
-class VideoMaker:
-    """Makes one video at a time."""
+class VideoMaker(Makings):
+    """Makes one video at a time; of a cancelled one nothing stays."""
 
     def __init__(self, subject: Path, turns: Turns, emit: Emit) -> None:
-        self.subject, self.folder = subject, subject / "exports" / "videos"
-        self.turns, self.emit = turns, emit
-        self.current = ""
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
+        super().__init__(subject / "exports" / "videos", turns, emit, stage="video", version=1)
+        self.subject = subject
 
     def start(self, studio: Studio, plan: VideoPlan) -> str:
         """Begin a video; its id. ConfigError while another is being made."""
@@ -89,31 +83,7 @@ class VideoMaker:
             "imageio_ffmpeg", "To write videos one more package is needed.", hint="pip install imageio-ffmpeg"
         )
         moments = plan.moments()
-        with self._lock:
-            if self.current:
-                raise ConfigError("A video is being made already.", hint="Wait for it, or cancel it.")
-            self.current = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-            self._stop.clear()
-        arguments = (studio, plan, moments, self.current)
-        threading.Thread(target=self._work, args=arguments, name="video", daemon=True).start()
-        return self.current
-
-    def cancel(self) -> None:
-        """Stop at the next tile; nothing of the video stays."""
-        self._stop.set()
-
-    def all(self) -> list[dict[str, Any]]:
-        """What is known of every video, the newest first."""
-        found = []
-        for file in sorted(self.folder.glob("*/video.json"), reverse=True):
-            try:
-                payload = store.read_json(file, kind=KIND, version=VERSION)
-            except FormatError:
-                continue
-            if payload["state"] == "working" and file.parent.name != self.current:
-                payload["state"] = "interrupted"
-            found.append({**payload, "id": file.parent.name})
-        return found
+        return self._begin(lambda ident: self._work(studio, plan, moments, ident))
 
     def file(self, ident: str) -> Path:
         """A finished video; ConfigError if there is none."""
@@ -123,37 +93,28 @@ class VideoMaker:
         raise ConfigError("There is no such video.", hint="Make it again.")
 
     def _work(self, studio: Studio, plan: VideoPlan, moments: Sequence[Moment], ident: str) -> None:
-        place, started, state = self.folder / ident, time.monotonic(), "working"
+        place, started = self.folder / ident, time.monotonic()
         looks = plan.looks[:1] if plan.kind == "turntable" else plan.looks
 
-        def note() -> None:
+        def note(state: str) -> None:
             payload = {
                 "state": state, "kind": plan.kind, "size": plan.size, "frames": plan.frames, "fps": plan.fps,
                 "command": plan.command(self.subject, place / "looks.json"), "seconds": time.monotonic() - started,
             }  # fmt: skip
-            store.write_json(place / "video.json", payload, kind=KIND, version=VERSION)
+            self._write_note(ident, payload)
 
-        try:
+        def make() -> None:
             store.make_folder(place)
             write_looks(place / "looks.json", looks)
-            note()
-            self.emit(StageStart(STAGE, len(moments)))
+            note("working")
+            self.emit(StageStart(self.stage, len(moments)))
             write_video(place / "video.mp4", self._frames(studio, plan, moments), fps=plan.fps, comment=NOTE)
-            state = "done"
-        except Stopped:
-            state = "cancelled"
-        except Head3DError as error:
-            state = "failed"
-            self.emit(Notice(str(error), "warning"))
-        finally:
-            state = "failed" if state == "working" else state
-            note()
-            self.current = ""
-            self.emit(StageDone(STAGE, time.monotonic() - started))
+
+        self._see_through(make, note)
 
     def _frames(self, studio: Studio, plan: VideoPlan, moments: Sequence[Moment]) -> Iterator[np.ndarray]:
         return video_frames(
             studio, moments, size=plan.size,
-            turn=lambda: self.turns.take(PRIORITY["set"], self._stop.is_set),
-            tell=lambda step: self.emit(Progress(STAGE, step, len(moments), "")),
+            turn=self.take_turn,
+            tell=lambda step: self.emit(Progress(self.stage, step, len(moments), "")),
         )  # fmt: skip
