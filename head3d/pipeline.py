@@ -13,18 +13,19 @@ from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, S
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
     completion_version,
+    given_cameras,
     headshot_inputs,
     light_content,
     parsing_version,
     shape_content,
     sources_sha,
+    split_held_out,
 )
 from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
 
 if TYPE_CHECKING:
-    from head3d.geometry.cameras import Cameras
-    from head3d.perception.types import Observation
+    pass
 
 
 def run(
@@ -258,33 +259,6 @@ def report(job: Job) -> None:
         gate=job.config.gate,
     )
     write_report(job.folder, content)
-
-
-def given_cameras(observations: "Sequence[Observation]", *, emit: Emit = ignore) -> "list[Cameras] | None":
-    """Cameras that came with the photos, if they came with all of them."""
-    import torch
-
-    from head3d.geometry.cameras import Cameras
-
-    made = [
-        Cameras(torch.from_numpy(photo.c2w).float()[None], torch.from_numpy(photo.K).float()[None], photo.size)
-        for photo in (one.photo for one in observations)
-        if photo.c2w is not None and photo.K is not None
-    ]
-    if made and len(made) < len(observations):
-        emit(Notice("Some photos have no known camera: all cameras are fitted.", "warning"))
-    return made if made and len(made) == len(observations) else None
-
-
-def split_held_out(
-    observations: "Sequence[Observation]", config: Config
-) -> "tuple[list[Observation], list[Observation]]":
-    """Photos to make the head from, and one that only measures it where there are enough."""
-    everything = list(observations)
-    if config.hold_out_from == 0 or len(everything) < max(config.hold_out_from, 2):
-        return everything, []
-    middle = len(everything) // 2  # neither the first nor the last: people put their best photo there
-    return everything[:middle] + everything[middle + 1 :], [everything[middle]]
 
 
 BEFORE_REPORT = ("capture", "perception", "fit", "field", "views", "headshots")

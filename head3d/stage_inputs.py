@@ -1,11 +1,18 @@
-"""What stages depend on beside their options and the files of earlier stages: the user's files, models, weights."""
+"""What stages read: the user's files, models and weights beside options and earlier stages; which of the photos."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from head3d import store
+from head3d.config import Config
 from head3d.errors import InputError
+from head3d.events import Emit, Notice, ignore
 from head3d.stages import Job
+
+if TYPE_CHECKING:
+    from head3d.geometry.cameras import Cameras
+    from head3d.perception.types import Observation
 
 
 def sources_sha(job: Job) -> Any:
@@ -80,3 +87,30 @@ def _content(file: Path) -> str:
         return store.sha256_file(file)
     except OSError as error:
         return f"unreadable: {error.strerror}"
+
+
+def given_cameras(observations: "Sequence[Observation]", *, emit: Emit = ignore) -> "list[Cameras] | None":
+    """Cameras that came with the photos, if they came with all of them."""
+    import torch
+
+    from head3d.geometry.cameras import Cameras
+
+    made = [
+        Cameras(torch.from_numpy(photo.c2w).float()[None], torch.from_numpy(photo.K).float()[None], photo.size)
+        for photo in (one.photo for one in observations)
+        if photo.c2w is not None and photo.K is not None
+    ]
+    if made and len(made) < len(observations):
+        emit(Notice("Some photos have no known camera: all cameras are fitted.", "warning"))
+    return made if made and len(made) == len(observations) else None
+
+
+def split_held_out(
+    observations: "Sequence[Observation]", config: Config
+) -> "tuple[list[Observation], list[Observation]]":
+    """Photos to make the head from, and one that only measures it where there are enough."""
+    everything = list(observations)
+    if config.hold_out_from == 0 or len(everything) < max(config.hold_out_from, 2):
+        return everything, []
+    middle = len(everything) // 2  # neither the first nor the last: people put their best photo there
+    return everything[:middle] + everything[middle + 1 :], [everything[middle]]
