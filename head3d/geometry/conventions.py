@@ -39,3 +39,12 @@ def flip_camera_axes(c2w: Float[Tensor, "*B 4 4"]) -> Float[Tensor, "*B 4 4"]:
     """
     signs = torch.tensor([*OPENCV_OPENGL, 1.0], dtype=c2w.dtype, device=c2w.device)
     return c2w * signs
+
+
+def other_side(points_m: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3"]:
+    """Points of the head frame mirrored to the other half of the head.
+
+    >>> other_side(torch.tensor([0.1, 0.2, 0.3]))
+    tensor([-0.1000,  0.2000,  0.3000])
+    """
+    return points_m * points_m.new_tensor([-1.0, 1.0, 1.0])

@@ -16,6 +16,7 @@ from head3d.field.occupancy import ShellCache, trace
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, grid_nodes, sample_values
 from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.conventions import other_side
 from head3d.geometry.reproject import backproject
 from head3d.kernels.render_field import FieldVolume
 from head3d.render.types import RenderOutput, View
@@ -101,7 +102,7 @@ def sight_volume(trained: RadianceField, cache: ShellCache, cameras: Sequence[Ca
     values = torch.zeros(len(nodes), device=device)
     values[rows] = best * (trained.photographed(surface) / GLIMPSE).clamp(0, 1)
     own = values.reshape(1, *shape)
-    mirrored = surface * torch.tensor([-1.0, 1.0, 1.0], device=device)
+    mirrored = other_side(surface)
     reach = round(NEAR_M / cell)
     around = torch.nn.functional.max_pool3d(own[None], 2 * reach + 1, 1, reach)[0]
     carried = torch.maximum(

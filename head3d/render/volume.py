@@ -11,6 +11,7 @@ from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.geometry.conventions import other_side
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
 from head3d.render.pooling import pool_rays
@@ -188,7 +189,7 @@ def mirrored_albedo(
     trained: RadianceField, points: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]
 ) -> Float[Tensor, "P 3"]:
     """Albedo with that of the mirrored place (head frame, m) blended in where only that one was seen."""
-    mirror = points * torch.tensor([-1.0, 1.0, 1.0], device=points.device)
+    mirror = other_side(points)
     need = (1 - trained.seen(points)) * trained.seen(mirror)
     rows = torch.nonzero(need > 0.02)[:, 0]
     if not len(rows):

@@ -17,9 +17,10 @@ from head3d.field.occupancy import ShellCache
 from head3d.field.outer_map import MAP_HEIGHT, MAP_WIDTH, axis_foot, map_place, outer_points
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
+from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.render.volume import mirrored_albedo
-from head3d.train.state import TrainState
+from head3d.train.state import TrainState, adam, falling
 
 BATCH = 16384
 """Places a step: half of them where the map is imagined, a quarter where photos looked, a quarter anywhere."""
@@ -102,8 +103,7 @@ class Wish:
 
 
 def _mirrored_share(paint: Tensor, origin: Tensor, cell_m: float, points_m: Tensor) -> Float[Tensor, "P"]:
-    mirror = points_m * torch.tensor([-1.0, 1.0, 1.0], device=points_m.device)
-    return sample_values(paint, origin, cell_m, mirror)[:, 3]
+    return sample_values(paint, origin, cell_m, other_side(points_m))[:, 3]
 
 
 @torch.no_grad()
@@ -127,10 +127,9 @@ def _learn(
     _count_everywhere(trained, cache)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     rate = RATE * state.config.color_rate
-    optimiser = torch.optim.Adam(learned, lr=rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
+    optimiser = adam([{"params": learned, "lr": rate}])
+    schedule = falling(optimiser, steps=steps)
+    for _ in range(steps):
         points = torch.cat(
             [
                 cache.onto_surface(_drawn(gaps, BATCH // 2 if len(gaps) else 0, spread_m=GAP_M, generator=generator)),
@@ -149,6 +148,7 @@ def _learn(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        schedule.step()
 
 
 def _drawn(places_m: Tensor, count: int, *, spread_m: float, generator: torch.Generator) -> Float[Tensor, "C 3"]:

@@ -13,7 +13,8 @@ from torch import Tensor
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
-from head3d.train.state import TrainState
+from head3d.geometry.conventions import other_side
+from head3d.train.state import TrainState, adam, falling
 
 BATCH = 8192
 """Points a step: half about the mirrored surface, half about the present one, in pairs."""
@@ -45,17 +46,12 @@ class Mirror:
 
     def share(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """In [0, 1]: 1 where only the mirrored place (head frame) was seen."""
-        own, other = (self._known(points) for points in (points_m, mirrored(points_m)))
+        own, other = (self._known(points) for points in (points_m, other_side(points_m)))
         return (1 - own) * other
 
     def _known(self, points_m: Tensor) -> Float[Tensor, "P"]:
         seen = sample_values(self.seen, self.origin, self.cell_m, points_m)[:, 0]
         return ((seen - SEEN[0]) / (SEEN[1] - SEEN[0])).clamp(0.0, 1.0)
-
-
-def mirrored(points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
-    """Points on the other side of the head."""
-    return points_m * points_m.new_tensor([-1.0, 1.0, 1.0])
 
 
 def mirror_unseen(state: TrainState, *, steps: int) -> None:
@@ -67,7 +63,7 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
     """
     trained, cache, generator = state.field, state.cache, state.generator
     mirror = Mirror(trained)
-    some = mirrored(cache.surface_points(4 * BATCH, generator=generator))
+    some = other_side(cache.surface_points(4 * BATCH, generator=generator))
     wanted = some[mirror.share(some) > 0.05]
     if steps < 1 or len(wanted) < LEAST_SHARE * len(some):
         return
@@ -75,10 +71,9 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
     _let_reach(trained, mirror)
     learned = [*trained.geometry.parameters(), *trained.geometry_decoder.parameters()]
     rate = RATE * state.config.geometry_rate
-    optimiser = torch.optim.Adam(learned, lr=rate, betas=(0.9, 0.99), eps=1e-15, fused=True)
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
+    optimiser = adam([{"params": learned, "lr": rate}])
+    schedule = falling(optimiser, steps=steps)
+    for _ in range(steps):
         index = torch.randint(len(wanted), (BATCH // 2,), generator=generator).to(wanted.device)
         held = cache.surface_points(BATCH // 4, generator=generator)
         places = torch.cat([wanted[index], held])
@@ -92,6 +87,7 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
         optimiser.zero_grad(set_to_none=True)
         (off.abs().mean() / ABOUT_M + STEADY * turned).backward()
         optimiser.step()
+        schedule.step()
     state.cache = ShellCache(trained)  # the old one knows no more than the old reach
     state.cache.refresh(trained)
 
@@ -104,7 +100,7 @@ def blended_sdf(before: RadianceField, mirror: Mirror, points_m: Float[Tensor, "
     rows = torch.nonzero(share > 0.01)[:, 0]
     if not len(rows):
         return found
-    other = before.sdf(mirrored(points_m[rows]))
+    other = before.sdf(other_side(points_m[rows]))
     return found.index_copy(0, rows, found[rows] + share[rows] * (other - found[rows]))
 
 
@@ -114,7 +110,7 @@ def _let_reach(trained: RadianceField, mirror: Mirror) -> None:
     traits = Volume(trained.traits, trained.traits_origin, trained.cells["traits"])
     nodes = traits.nodes()
     share = mirror.share(nodes)
-    other = sample_values(trained.traits, trained.traits_origin, trained.cells["traits"], mirrored(nodes))
+    other = sample_values(trained.traits, trained.traits_origin, trained.cells["traits"], other_side(nodes))
     own = trained.traits.reshape(2, -1).T
     mixed = own + share[:, None] * (torch.maximum(own, other) - own)
     trained.traits.copy_(mixed.T.reshape(trained.traits.shape))

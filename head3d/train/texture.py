@@ -27,7 +27,7 @@ from head3d.train.cameras import refined_cameras
 from head3d.train.choice import agreed, decided, photo_quality
 from head3d.train.losses import facing_weight
 from head3d.train.rays import FEATURES, TrainPhoto
-from head3d.train.state import TrainState
+from head3d.train.state import TrainState, adam, falling
 
 BATCH = 16384
 """Pixels per step."""
@@ -184,11 +184,10 @@ def polish_colors(
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     tints = PhotoTints(len(photos)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
-    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    optimiser = adam(groups)
+    schedule = falling(optimiser, steps=steps)
     loss = torch.zeros(())
-    for step in range(steps):
-        for group, rate in zip(optimiser.param_groups, (RATE * config.color_rate, TINT_RATE), strict=True):
-            group["lr"] = rate * (0.05 + 0.95 * (1 - step / steps))
+    for _ in range(steps):
         draws = zip(ladders, (BATCH - loose, loose), strict=True)
         index = torch.cat([_drawn(ladder, count, generator=generator) for ladder, count in draws])
         jitter = torch.rand(BATCH, 2, generator=generator).to(pixels.points) - 0.5
@@ -209,6 +208,7 @@ def polish_colors(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        schedule.step()
     if not torch.isfinite(loss):
         raise TrainDiverged("Training of the colours diverged.", hint="Run again with a lower --train.color-rate.")
     return pixels.points

@@ -6,9 +6,10 @@ import torch
 from head3d.field.encodings import GridConfig
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume
+from head3d.geometry.conventions import other_side
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
-from head3d.train.symmetry import Mirror, mirror_unseen, mirrored
+from head3d.train.symmetry import Mirror, mirror_unseen
 from tests.stages.ball import RADIUS_M, untrained
 
 BUMP_M = 0.006
@@ -44,13 +45,13 @@ def test_the_bump_is_on_both_sides_and_the_seen_one_stays(state):
     side = torch.linspace(-0.4, 0.4, 9)
     ways = torch.nn.functional.normalize(torch.stack([torch.ones(9), side, side.flip(0) / 2], dim=-1), dim=-1)
     right = ways * (RADIUS_M + 0.5 * BUMP_M)
-    was_right, was_left = sdf_at(state.field, right), sdf_at(state.field, mirrored(right))
+    was_right, was_left = sdf_at(state.field, right), sdf_at(state.field, other_side(right))
     assert float((was_left - was_right).abs().max()) > 0.8 * BUMP_M
     mirror_unseen(state, steps=150)
-    left = sdf_at(state.field, mirrored(right))
+    left = sdf_at(state.field, other_side(right))
     assert float((left - was_right).abs().mean()) < 0.12 * BUMP_M
     assert float((sdf_at(state.field, right) - was_right).abs().mean()) < 0.08 * BUMP_M
-    on_new = state.cache.sdf(mirrored(right)) - sdf_at(state.field, mirrored(right))
+    on_new = state.cache.sdf(other_side(right)) - sdf_at(state.field, other_side(right))
     assert float(on_new.abs().max()) < 1e-3, "the cache shows the new surface"
 
 
@@ -62,7 +63,7 @@ def test_what_both_or_no_sides_were_seen_of_stays(seen):
     assert all(torch.equal(before[name], value) for name, value in state.field.state_dict().items())
 
 
-def test_only_the_unseen_side_is_to_be_mirrored(state):
+def test_only_the_unseen_side_is_to_be_other_side(state):
     mirror = Mirror(state.field)
     right = torch.tensor([[RADIUS_M, 0.0, 0.0], [0.05, 0.05, 0.05]])
-    assert mirror.share(right).max() == 0 and mirror.share(mirrored(right)).min() == 1
+    assert mirror.share(right).max() == 0 and mirror.share(other_side(right)).min() == 1
