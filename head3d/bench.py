@@ -17,16 +17,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from head3d import bench_export, bench_kernels, bench_people, bench_quality, bench_render
+from head3d import bench_export, bench_kernels, bench_people, bench_person, bench_quality, bench_render
 from head3d.bench_run import BenchReport, as_plain, bench_subject
 from head3d.bench_truth import check_same_world, load_truth, pick_inputs
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
 
-HELP = """usage: head3d bench subject|truth|kernels|render|export|sets|harmony [OPTIONS]
+HELP = """usage: head3d bench subject|person|truth|kernels|render|export|sets|harmony [OPTIONS]
 
   subject TRUTH    how good a head is: pose, shape and pictures against truth
+  person FOLDER    whether a head is still the person of a photo it was made without
   truth PERSON DIR such truth, photographed from a textured mesh or a synthetic person
   kernels          how fast every op is, against plain torch and against what the machine can do
   render SUBJECT   how fast pictures of a finished subject are, fused and not, and how much they differ
@@ -81,6 +82,8 @@ def main(words: Sequence[str]) -> int:
     match words[:1]:
         case ["subject"]:
             return _subject(words[1:])
+        case ["person"]:
+            return bench_person.main(words[1:])
         case ["truth"]:
             return bench_people.main(words[1:])
         case ["kernels"]:

@@ -49,6 +49,8 @@ def write_view(
     store.write_png(folder / "albedo.png", _levels(srgb_from_linear(output.albedo.clamp(0.0, 1.0))))
     store.write_png(folder / "normal.png", _levels(output.normal * 0.5 + 0.5))
     store.write_png(folder / "depth.png", depth.cpu().numpy().astype(np.uint16))
+    if output.sharp is not None:
+        store.write_png(folder / "sharp.png", _levels(output.sharp))
     payload = {"view": to_plain(view), "exposure": exposure, "depth_step_m": DEPTH_STEP_M}
     if confidence is not None:
         payload["confidence"] = to_plain(confidence.shares)
@@ -78,6 +80,7 @@ def _view_of(folder: Path, payload: Mapping[str, Any]) -> RenderOutput:
         alpha=alpha,
         depth_m=torch.from_numpy(store.read_png(folder / "depth.png").astype(np.float32))
         * float(payload["depth_step_m"]),
+        sharp=_unit(store.read_png(folder / "sharp.png")) if (folder / "sharp.png").is_file() else None,
     )
 
 

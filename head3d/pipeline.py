@@ -269,7 +269,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=shape_content),
     Stage(
         "field",
-        5,
+        6,
         ("capture", "perception", "fit"),
         lambda c: c.train,
         field,
@@ -277,16 +277,16 @@ STAGES: tuple[Stage, ...] = (
         resumable="checkpoints",
     ),
     # *.json: picks of the viewer lie beside the views
-    Stage("views", 3, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
+    Stage("views", 4, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
-        4,
+        5,
         ("capture", "perception", "fit", "views"),
         lambda c: (c.refine, c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 4, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
+    Stage("report", 5, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

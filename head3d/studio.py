@@ -268,7 +268,7 @@ class Studio:
         height, width = view.camera.size
         rays = ALONE_RAYS if turn is nullcontext else TILE_RAYS
         side = max(16, int((rays / config.oversample**2) ** 0.5))
-        names = ("rgb_linear", "albedo", "normal", "alpha", "depth_m")
+        names = ["rgb_linear", "albedo", "normal", "alpha", "depth_m"] + ["sharp"] * bool(len(field.details))
         rows: list[list[Tensor]] = []
         for top in range(0, height, side):
             row: list[list[Tensor]] = []
@@ -282,7 +282,9 @@ class Studio:
                 inner = slice(top - y0, min(top + side, height) - y0), slice(left - x0, min(left + side, width) - x0)
                 row.append([getattr(tile, name)[inner] for name in names])
             rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
-        return RenderOutput(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+        return RenderOutput(
+            **{name: torch.cat(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
+        )
 
 
 def _manner(look: Look) -> Hashable:

@@ -16,6 +16,7 @@ from head3d.export.texture import (
     seamless_normals,
     surface_look,
     tangent_frames,
+    texel_m,
     texels_of,
 )
 from head3d.field.radiance import RadianceField
@@ -61,11 +62,11 @@ def bake(head: HeadMesh, trained: RadianceField, fit: HeadFit, *, side_px: int) 
     normals = seamless_normals(skin.mesh, flat)
     frames = tangent_frames(flat, normals)
     texels = texels_of(flat, normals, side_px=side_px)
-    look = surface_look(trained, texels.place)
+    look = surface_look(trained, texels.place, apart_m=texel_m(texels))
     painted = [(texels, look.albedo)]
     for eye, ball, flat_eye in zip(eyes, balls, (right, left), strict=True):
         of_eye = texels_of(flat_eye, seamless_normals(eye.mesh, flat_eye), side_px=side_px)
-        color = surface_look(trained, of_eye.place).albedo
+        color = surface_look(trained, of_eye.place, apart_m=texel_m(of_eye)).albedo
         in_sight = eye_in_sight(of_eye, ball, skin.mesh)
         painted.append((of_eye, eye_colors(of_eye, color, ball, in_sight=in_sight)))
     bumps = picture_of([(texels, in_frames(look.normal, texels, flat, frames))], side_px=side_px)

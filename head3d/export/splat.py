@@ -68,7 +68,8 @@ def head_splats(head: HeadMesh, trained: RadianceField, *, light: Lighting, coun
     """
     meshes = [head.part(name).mesh for name in ("skin", "eye_right", "eye_left")]
     places = torch.cat([_spread_over(one, share) for one, share in zip(meshes, _shares(meshes, count), strict=True)])
-    look = surface_look(trained, places)
+    area = sum(float(_weights(one).sum()) for one in meshes)
+    look = surface_look(trained, places, apart_m=(area / count) ** 0.5)
     # what lids cover of the eyes was drawn onto the lids
     points, normals = look.place, look.normal
     distance, _ = spatial.KDTree(points.numpy()).query(points.numpy(), k=4, workers=1)

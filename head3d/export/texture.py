@@ -9,12 +9,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from head3d.export.atlas import Unwrapped
+from head3d.field.detail import changed
 from head3d.field.gaze import Eyeball
-from head3d.field.radiance import RadianceField
+from head3d.field.radiance import RadianceField, mirrored_albedo
 from head3d.geometry.cameras import intrinsics, look_at_head, project
 from head3d.geometry.mesh import Mesh, vertex_normals
 from head3d.kernels.raster import RasterOutput, interpolate, rasterize
-from head3d.render.volume import mirrored_albedo
 from head3d.shapes import shaped
 
 CHUNK = 1 << 17
@@ -90,8 +90,16 @@ def texels_of(part: Unwrapped, normals: Float[Tensor, "V 3"], *, side_px: int) -
 
 
 @torch.no_grad()
-def surface_look(trained: RadianceField, places: Float[Tensor, "T 3"], *, mirror_unseen: bool = True) -> SurfaceLook:
-    """The field's surface next to places near it (m), as pictures of the field show it."""
+def surface_look(
+    trained: RadianceField, places: Float[Tensor, "T 3"], *, apart_m: float = 0.002, mirror_unseen: bool = True
+) -> SurfaceLook:
+    """The field's surface next to places near it (m), as pictures of the field show it.
+
+    Args:
+        places: Head frame, m.
+        apart_m: How far they are from each other: of the photos' detail, what is finer is averaged.
+        mirror_unseen: Take the colour of places no photo saw from the other half of the head.
+    """
     parts = []
     for start in range(0, len(places), CHUNK):
         origin = place = places[start : start + CHUNK]
@@ -104,8 +112,14 @@ def surface_look(trained: RadianceField, places: Float[Tensor, "T 3"], *, mirror
             place = origin + way * (NEAREST_M / length).clamp(max=1.0)
         albedo, residual = trained.surface_color(place)
         albedo = mirrored_albedo(trained, place, albedo) if mirror_unseen else albedo
+        albedo = changed(albedo, trained.detail(place, pixel_m=apart_m)[0])
         parts.append(torch.cat([place, normal, albedo, residual], dim=-1))
     return SurfaceLook(*torch.cat(parts).split(3, dim=-1))
+
+
+def texel_m(texels: Texels) -> float:
+    """How far texels are from each other on the surface, in the middle."""
+    return float((texels.place[1:] - texels.place[:-1]).norm(dim=-1).median()) if len(texels.place) > 1 else 0.002
 
 
 def tangent_frames(part: Unwrapped, normals: Float[Tensor, "V 3"]) -> Frames:

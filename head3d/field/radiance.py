@@ -5,6 +5,8 @@ a coarse volume taken from the photos + a learned residual, which fades where no
 field is the fitted head, and what is never seen stays it.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
@@ -13,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from head3d.field.decoder import Decoder
+from head3d.field.detail import DETAIL_PARTS, PhotoDetail, PhotoDetails
 from head3d.field.encodings import GridConfig, HashEncoding, decoded, make_encoding
 from head3d.field.volumes import Volume, channels_last, sample_values
-from head3d.geometry.conventions import FIELD_HALF_SIZE_M
+from head3d.geometry.conventions import FIELD_HALF_SIZE_M, other_side
 from head3d.kernels.sdf_taps import SdfTaps, Shell, TapShape, UnitVolume, encode_mlp_sdf, join_taps, tap_places
 
 TAP_SHAPE: TapShape = "tetrahedron"
@@ -27,6 +30,9 @@ one, and held-out pixels where they are; steps as wide as the finest open cell (
 
 GEOMETRY_UNIT_M = 0.01
 """The geometry decoder speaks in centimetres, so that its weights are of order one."""
+
+LEAST_MIRRORED = 0.02
+"""Shares of the mirrored place below this are not looked up."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class RadianceField(nn.Module):
         self.register_buffer("shift", torch.zeros(len(sh), 2))
         self.register_buffer("sd_m", torch.tensor(1.2e-3))
         self.register_buffer("eyes", torch.zeros(2, 7))
+        self.details = PhotoDetails()
 
     def base_sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Signed distance (m) to the fitted head's shell."""
@@ -156,6 +163,24 @@ class RadianceField(nn.Module):
         """How far a photo looked at each place, in [0, 1]."""
         return sample_values(self.glimpsed, self.paint_origin, self.cells["paint"], points_m)[:, 0]
 
+    def detail(
+        self, points_m: Float[Tensor, "P 3"], *, pixel_m: float
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
+        """Logarithm of the factor that photos' detail puts on the albedo, and how far a photo has its word there.
+
+        Places that were not seen themselves look like their mirrors. ``pixel_m``: what is finer is averaged.
+        """
+        own = self.photographed(points_m)
+        change, word = self.details.change(points_m, pixel_m=pixel_m)
+        change, word = change * own[:, None], word * own
+        need = (1 - own) * self.photographed(other_side(points_m))
+        rows = torch.nonzero(need > LEAST_MIRRORED)[:, 0]
+        if len(rows):
+            more, other = self.details.change(other_side(points_m[rows]), pixel_m=pixel_m)
+            change = change.index_add(0, rows, more * need[rows, None])
+            word = word.index_add(0, rows, other * need[rows])
+        return change, word
+
     def _paint(self, points_m: Tensor) -> Float[Tensor, "P 4"]:
         return sample_values(self.paint, self.paint_origin, self.cells["paint"], points_m)
 
@@ -192,6 +217,20 @@ class RadianceField(nn.Module):
         return UnitVolume(getattr(self, name).permute(1, 2, 3, 0), (x, y, z), self.cells[name] / width)
 
 
+def mirrored_albedo(
+    trained: RadianceField, points: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]
+) -> Float[Tensor, "P 3"]:
+    """Albedo with that of the mirrored place (head frame, m) blended in where only that one was seen."""
+    mirror = other_side(points)
+    need = (1 - trained.seen(points)) * trained.seen(mirror)
+    rows = torch.nonzero(need > LEAST_MIRRORED)[:, 0]
+    if not len(rows):
+        return albedo
+    other, _ = trained.surface_color(mirror[rows])
+    share = need[rows, None]
+    return albedo.index_copy(0, rows, albedo[rows] * (1 - share) + other * share)
+
+
 def field_state(trained: RadianceField) -> dict[str, Tensor]:
     """Everything of a field as tensors for safetensors: weights, volumes, and its config as one vector."""
     state = {name: value.detach().contiguous() for name, value in trained.state_dict().items()}
@@ -214,10 +253,20 @@ def field_from_state(state: dict[str, Tensor]) -> RadianceField:
         paint=volumes["paint"],
         sh=state["sh"],
     )
+    made.details.extend(_details(state))
     # fields of before the net have what was glimpsed in their paint alone, older ones do not know their eyes
     kept = {"glimpsed": state["paint"][3:], "eyes": made.eyes, **state}
     made.load_state_dict({name: value for name, value in kept.items() if name not in ("config", "cells")})
     return made
+
+
+def _details(state: dict[str, Tensor]) -> Iterator[PhotoDetail]:
+    """What photos keep beside the field."""
+    for number in itertools.count():
+        own = {name: state[key] for name in DETAIL_PARTS if (key := f"details.{number}.{name}") in state}
+        if not own:
+            return
+        yield PhotoDetail(own["change"], own["depth_m"], c2w=own["c2w"], K=own["K"])
 
 
 _KINDS = ("hash", "triplane")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,11 +12,13 @@ from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.imaging.compose import spread_colors
 from head3d.networks.files import version
 from head3d.refine.agree import shared_detail
-from head3d.refine.generator import Factor, enlarge, trained
+from head3d.refine.generator import Factor, Refiner, enlarge, trained
 from head3d.render.types import RenderOutput, View
 
 PIXELS_PER_M = 1110.0
 """Where about a field's detail ends: 512 px for 46 cm."""
+SHARP_PIXELS_PER_M = 2600.0
+"""And where that of photos ends, which the field keeps beside its colours."""
 BRIGHT = 0.85
 """Where the brightest of a person lies, linear, in the pictures the net has seen."""
 SOLID = 0.9
@@ -35,13 +37,14 @@ class RefineConfig:
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
     """A render whose colours are drawn by nets from where the field's own detail ends.
 
-    In linear light, means over a pixel of that size (0.9 mm on the face) stay as they are. Coverage, depth and normals
-    are not touched. Views of small heads come back as they are.
+    In linear light, means over a pixel of that size (0.9 mm on the face) stay as they are. Where a photo's own detail
+    is in the picture it stays, and nets draw from where that ends. Coverage, depth and normals are not touched. Views
+    of small heads come back as they are.
     """
     net = trained("enlarger")
-    factor = field_factor(view)
+    coarse, fine = field_factor(view), field_factor(view, PIXELS_PER_M / SHARP_PIXELS_PER_M)
     solid = output.alpha > SOLID
-    if not config.enlarge or net is None or factor == 1 or not bool(solid.any()):
+    if not config.enlarge or net is None or coarse == 1 or not bool(solid.any()):
         return output
     rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
     rgb = output.rgb_linear.detach()
@@ -49,15 +52,22 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     exposure = BRIGHT / max(float(some.quantile(0.98)), 1e-4)
     own = (spread_colors(rgb, output.alpha.detach()) * exposure)[rows, columns]
     shown = own.clamp(0, 1)
+    made = _drawn(net, shown, coarse)
+    if output.sharp is not None:
+        kept = output.sharp[rows, columns, None]
+        made = torch.lerp(made, shown if fine == 1 else _drawn(net, shown, fine), kept)
+    # beyond what a screen shows, a highlight stays as it was
+    mixed = rgb.clone()
+    mixed[rows, columns] = (made + (own - shown)) / exposure
+    return replace(output, rgb_linear=mixed)
+
+
+def _drawn(net: Refiner, shown: Float[Tensor, "H W 3"], factor: Factor) -> Float[Tensor, "H W 3"]:
+    """A linear picture made ``factor`` times smaller and drawn anew by a net."""
     height, width = shown.shape[:2]
     whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % factor, 0, -height % factor), mode="replicate")
     small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
-    made = enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width]
-    # beyond what a screen shows, a highlight stays as it was
-    sharp = linear_from_srgb(made) + (own - shown)
-    mixed = rgb.clone()
-    mixed[rows, columns] = sharp / exposure
-    return replace(output, rgb_linear=mixed)
+    return linear_from_srgb(enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width])
 
 
 def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: RefineConfig) -> list[RenderOutput]:
@@ -73,10 +83,10 @@ def refined_by(config: RefineConfig) -> str:
     return version("enlarger") if config.enlarge else "none"
 
 
-def field_factor(view: View) -> Factor:
-    """How many pixels of a view one is at which a field's detail ends."""
+def field_factor(view: View, share: float = 1.0) -> Factor:
+    """How many pixels of a view one is at which a field's detail ends; ``share`` of that is looked at."""
     camera = view.camera
-    finer = float(camera.K[0, 0, 0] / camera.centre[0].norm()) / PIXELS_PER_M
+    finer = share * float(camera.K[0, 0, 0] / camera.centre[0].norm()) / PIXELS_PER_M
     return 1 if finer < 2**0.5 else 2 if finer < 2**1.5 else 4
 
 

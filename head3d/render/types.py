@@ -52,7 +52,8 @@ class View:
 class RenderOutput:
     """A rendered view.
 
-    ``rgb_linear`` is not premultiplied and not composited; ``depth_m`` is z-depth of the surface, 0 where alpha is 0.
+    ``rgb_linear`` is not premultiplied and not composited; ``depth_m`` is z-depth of the surface, 0 where alpha is 0;
+    ``sharp`` is how far a photo's own detail is in each pixel, None if that is not known.
     """
 
     rgb_linear: Float[Tensor, "H W 3"]
@@ -60,3 +61,4 @@ class RenderOutput:
     normal: Float[Tensor, "H W 3"]
     alpha: Float[Tensor, "H W"]
     depth_m: Float[Tensor, "H W"]
+    sharp: Float[Tensor, "H W"] | None = None

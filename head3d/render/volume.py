@@ -9,11 +9,11 @@ from torch import Tensor
 from head3d.field.deform import Deformation
 from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
-from head3d.field.radiance import RadianceField
+from head3d.field.radiance import RadianceField, mirrored_albedo
 from head3d.geometry.cameras import pixel_grid, pixel_rays
-from head3d.geometry.conventions import other_side
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
+from head3d.render.detail import with_detail
 from head3d.render.pooling import pool_rays
 from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
 from head3d.render.relit import relit
@@ -185,20 +185,6 @@ def render_rays(
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
 
 
-def mirrored_albedo(
-    trained: RadianceField, points: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]
-) -> Float[Tensor, "P 3"]:
-    """Albedo with that of the mirrored place (head frame, m) blended in where only that one was seen."""
-    mirror = other_side(points)
-    need = (1 - trained.seen(points)) * trained.seen(mirror)
-    rows = torch.nonzero(need > 0.02)[:, 0]
-    if not len(rows):
-        return albedo
-    other, _ = trained.surface_color(mirror[rows])
-    share = need[rows, None]
-    return albedo.index_copy(0, rows, albedo[rows] * (1 - share) + other * share)
-
-
 @torch.no_grad()
 def render_view(
     trained: RadianceField,
@@ -222,6 +208,20 @@ def render_view(
     if cache is None:
         cache = ShellCache(trained)
         cache.refresh(trained)
+    plain = _render_plain(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
+    return with_detail(trained, plain, view, deformation=deformation, photo=photo)
+
+
+def _render_plain(
+    trained: RadianceField,
+    view: View,
+    *,
+    config: RenderConfig,
+    cache: ShellCache,
+    deformation: Deformation | None,
+    photo: int,
+) -> RenderOutput:
+    """Without the detail of the photos."""
     seen_as = {"cache": cache, "deformation": deformation, "photo": photo}
     if not needs_relight(view.lighting, config.relight):
         return _render_matte(trained, view, config=config, **seen_as)

@@ -1,18 +1,24 @@
-"""Shoulders and clothes are learned from one photo: between photos they move, and people change."""
+"""Shoulders and clothes are learned from one photo: between photos they move, and people change.
+
+Others count as well where they demonstrably show the same: frames of one video, a person who turns on a stool.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from head3d.geometry.cameras import project
-from head3d.geometry.mesh import Mesh
+from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.mesh import Mesh, vertex_normals
+from head3d.geometry.subdivide import subdivide
+from head3d.imaging.color import linear_from_levels
 from head3d.kernels.raster import rasterize
+from head3d.morphable.region_votes import FACING
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
 from head3d.train.rays import CropConfig, TrainPhoto
@@ -23,6 +29,16 @@ DRESSED = 0.2
 """Shoulders of which less is cloth are bare: they look the same in every photo."""
 HAIR_DOWN_M = 0.06
 """Farther below the top of the shoulders, other photos' hair is left out as well."""
+BELOW_CHIN_M = 0.02
+"""What lies this far below the chin is body."""
+LOOK_M = 0.003
+"""Bodies are compared in pixels of this size."""
+STILL_SHADE, STILL_TINT, STILL_OUTLINE = 0.12, 0.03, 0.06
+"""Two photos show a body that stood still if the logarithms of its colours differ by less than these, in brightness and
+in tint (medians), and less of it is wall in one of them only. Frames of a scan differ by .02 to .07, .006 to .02 and 0
+to .02; portraits of one person in one shirt, on one stool, by .21 to .54, .02 to .08 and .01 to .2."""
+FEWEST = 25
+"""Places both photos have to show."""
 
 
 def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConfig) -> int:
@@ -37,6 +53,74 @@ def body_photo(fit: HeadFit, observations: Sequence[Observation], crop: CropConf
         if score > best:
             best, chosen = score, number
     return chosen
+
+
+@dataclass(frozen=True)
+class BodyLook:
+    """What one photo shows of the places of a body."""
+
+    shown: Bool[np.ndarray, "P"]
+    wall: Bool[np.ndarray, "P"]
+    log_rgb: Float[np.ndarray, "P 3"]
+
+
+def still_bodies(fit: HeadFit, observations: Sequence[Observation], mesh: Mesh, *, body: int) -> set[int]:
+    """Photos whose shoulders and clothes are those of the photo ``body``, in the same place: it and often no other.
+
+    Args:
+        fit: With the cameras.
+        observations: Photos of the fit.
+        mesh: Outside of the neutral head.
+        body: Number of the photo that shows shoulders best.
+    """
+    fine = subdivide(mesh, rounds=1)
+    chin = float(mesh.vertices[fit.model.groups["face"], 1].min())
+    low = torch.nonzero(fine.vertices[:, 1] < chin - BELOW_CHIN_M)[:, 0]
+    normals = vertex_normals(fine.vertices, fine.faces)[low]
+    places = fine.vertices[low]
+    looks = [look_at_body(one, camera, places, normals) for one, camera in zip(observations, fit.cameras, strict=True)]
+    still, queue = {body}, [body]
+    while queue:  # opposite sides share no place: they are compared with what lies between them
+        known = queue.pop()
+        for number in set(range(len(looks))) - still:
+            if stands_still(looks[known], looks[number]):
+                still.add(number)
+                queue.append(number)
+    return still
+
+
+def look_at_body(
+    observation: Observation, camera: Cameras, places_m: Float[Tensor, "P 3"], normals: Float[Tensor, "P 3"]
+) -> BodyLook:
+    """Look up places of the head frame in a photo."""
+    px_per_m = float(camera.K[0, 0, 0]) / float(camera.centre[0].norm())
+    times = min(1.0, 1.0 / (LOOK_M * px_per_m))
+    picture = cv2.resize(observation.photo.rgb_srgb, None, fx=times, fy=times, interpolation=cv2.INTER_AREA)
+    height, width = picture.shape[:2]
+    labels: UInt8[np.ndarray, "H W"] = cv2.resize(
+        observation.parsing.labels, (width, height), interpolation=cv2.INTER_NEAREST
+    )  # pyright: ignore[reportAssignmentType]
+    small = camera.resized((height, width))
+    px, depth = project(places_m, small.c2w[0], small.K[0])
+    column, row = px.long().unbind(-1)
+    ray = torch.nn.functional.normalize(places_m - camera.centre[0], dim=-1)
+    shown = (-(ray * normals).sum(-1) > FACING) & (depth > 0)
+    shown &= (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    at = (row.clamp(0, height - 1).numpy(), column.clamp(0, width - 1).numpy())
+    rgb = linear_from_levels(picture[at]).numpy()
+    return BodyLook(shown.numpy() & (labels[at] != Region.HAIR), labels[at] == Region.BACKGROUND, np.log(rgb + 0.01))
+
+
+def stands_still(one: BodyLook, other: BodyLook) -> bool:
+    """Whether two photos show the same body in the same place."""
+    both = one.shown & other.shown
+    person = both & ~one.wall & ~other.wall
+    if person.sum() < FEWEST or (one.wall != other.wall)[both].mean() > STILL_OUTLINE:
+        return False
+    apart = (one.log_rgb - other.log_rgb)[person]
+    shade = apart.mean(1)
+    tint = np.abs(apart - shade[:, None]).mean(1)
+    return bool(np.median(np.abs(shade)) < STILL_SHADE and np.median(tint) < STILL_TINT)
 
 
 def without_body(photo: TrainPhoto, posed: Mesh, model: HeadModel) -> TrainPhoto:

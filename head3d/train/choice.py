@@ -25,7 +25,12 @@ PRESENT = 0.1
 
 
 def photo_quality(
-    points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"], quality: Float[Tensor, "P"], feature: Bool[Tensor, "P"]
+    points_m: Float[Tensor, "P 3"],
+    photo: Int[Tensor, "P"],
+    quality: Float[Tensor, "P"],
+    feature: Bool[Tensor, "P"],
+    *,
+    count: int,
 ) -> Float[Tensor, "photos D H W"]:
     """How well each photo shows the places of the field's box.
 
@@ -34,8 +39,8 @@ def photo_quality(
         photo: Index of the photo of each.
         quality: Of each pixel: how squarely and finely its photo shows the surface.
         feature: Whether it shows eyes, brows or mouth.
+        count: Of the photos.
     """
-    count = int(photo.max()) + 1
     cell = photo * CELLS**3 + _cell(points_m)
     sums = [torch.bincount(cell, weights=weight, minlength=count * CELLS**3) for weight in (quality, None)]
     total, pixels = (value.float().reshape(count, 1, CELLS, CELLS, CELLS) for value in sums)
@@ -53,11 +58,11 @@ def decided(
     volume: Float[Tensor, "photos D H W"], points_m: Float[Tensor, "P 3"], photo: Int[Tensor, "P"]
 ) -> Float[Tensor, "P"]:
     """In [0, 1]: 1 for pixels of the photo that shows their place best, near 0 for those of a clearly worse one."""
-    best = _sampled(volume.amax(0), points_m).clamp(min=1e-9)
+    best = sampled(volume.amax(0), points_m).clamp(min=1e-9)
     own = torch.zeros_like(best)
     for number, values in enumerate(volume):
         rows = torch.nonzero(photo == number)[:, 0]
-        own[rows] = _sampled(values, points_m[rows])
+        own[rows] = sampled(values, points_m[rows])
     return (own / best).clamp(0.0, 1.0) ** DECISIVE
 
 
@@ -85,7 +90,8 @@ def _cell(points_m: Float[Tensor, "P 3"]) -> Int[Tensor, "P"]:
     return (z * CELLS + y) * CELLS + x
 
 
-def _sampled(values: Float[Tensor, "D H W"], points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+def sampled(values: Float[Tensor, "D H W"], points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+    """Values of a volume over the field's box at points of the head frame (m)."""
     place = (points_m / FIELD_HALF_SIZE_M)[None, None, None]
     found = torch.nn.functional.grid_sample(values[None, None], place, align_corners=False, padding_mode="border")
     return found[0, 0, 0, 0]

@@ -23,6 +23,8 @@ class TrainConfig:
     """Steps of giving a side no photo saw the shape of the other (see symmetry.py); 0 leaves it smooth."""
     imagine_steps: int = 250
     """Steps of writing what is imagined into places no photo saw; 0 leaves them smooth."""
+    detail: bool = True
+    """Keep what photos show more finely than the colour grid can learn beside it (see detail.py)."""
     rays: int = 4096
     """Rays per step."""
     samples: int = 32

@@ -1,14 +1,15 @@
 """After training: what no photo saw is imagined, and written into the field's colours.
 
-On the head's map (``field.outer_map``) the strands beside a gap are mirrored into it, and the completion net, where its
-weights are installed, works on that. The answer is shifted to meet the seen colours without a step, then the colour
-grid learns it, while it is held to what it was everywhere else. So every view shows the same back of the head.
+A place whose mirror was seen takes that one's colours. For the rest, on the head's map (``field.outer_map``), the
+strands beside a gap are mirrored into it, and the completion net, where its weights are installed, works on that. Both
+are shifted to meet the seen colours without a step, then the colour grid learns them, while it is held to what it was
+everywhere else. So every view shows the same back of the head.
 """
 
 import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,14 +17,13 @@ from head3d.field.completion_net import completion_net, fill_map
 from head3d.field.occupancy import ShellCache
 from head3d.field.outer_map import MAP_HEIGHT, MAP_WIDTH, axis_foot, map_place, outer_points
 from head3d.field.radiance import RadianceField
-from head3d.field.volumes import Volume, sample_values
+from head3d.field.volumes import Volume
 from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
-from head3d.render.volume import mirrored_albedo
 from head3d.train.state import TrainState, adam, falling
 
 BATCH = 16384
-"""Places a step: half of them where the map is imagined, a quarter where photos looked, a quarter anywhere."""
+"""Places a step: half of them where no photo looked, a quarter where photos looked, a quarter anywhere."""
 RATE = 0.5
 """Learning rate, as a part of that in training."""
 GAP_M = 0.0015
@@ -48,24 +48,29 @@ def imagine_unseen(state: TrainState, *, steps: int, seen_m: Float[Tensor, "S 3"
         return
     net, trained, cache = completion_net(), state.field, state.cache
     points, hit = outer_points(cache)
-    albedo, share = _present(trained, points)
-    share = share * hit
+    twins = Twins(trained, points, hit)
+    albedo, share = twins.colors(trained, points)
     shape = (MAP_HEIGHT, MAP_WIDTH)
     radius = ((points - axis_foot(points)).norm(dim=-1) * hit).reshape(shape)
-    known = share.reshape(shape)
+    known = (share * hit).reshape(shape)
     given = srgb_from_linear(albedo).T.reshape(3, *shape) * hit.reshape(shape)
     made = met(fill_map(net, given, known, radius), given, known)
-    wish = Wish(made, radius, trained)
+    wish = Wish(made, radius)
     held = points[:0] if seen_m is None else seen_m
-    _learn(state, wish, points[hit & (share < SURE[1])], held, steps=steps)
+    _learn(state, wish, twins, points[hit & (trained.photographed(points) < SURE[1])], held, steps=steps)
 
 
 def met(
     made: Float[Tensor, "3 H W"], given: Float[Tensor, "3 H W"], known: Float[Tensor, "H W"]
 ) -> Float[Tensor, "3 H W"]:
     """An imagined map moved to meet the given one at the border: their smooth difference is carried on and added."""
+    return (made + carried_on(given - made, known)).clamp(0, 1)
+
+
+def carried_on(change: Float[Tensor, "3 H W"], known: Float[Tensor, "H W"]) -> Float[Tensor, "3 H W"]:
+    """A map of changes, smooth, and whole also where it is not known."""
     weight = known.clamp(0, 1)[None, None]
-    levels = [((given - made)[None] * weight, weight)]
+    levels = [(change[None] * weight, weight)]
     while min(levels[-1][1].shape[-2:]) > 1:
         total, amount = levels[-1]
         levels.append((functional.avg_pool2d(total, 2), functional.avg_pool2d(amount, 2)))
@@ -74,48 +79,78 @@ def met(
         smooth = functional.interpolate(smooth, total.shape[-2:], mode="bilinear", align_corners=False)
         have = (4 * amount).clamp(0, 1)
         smooth = have * total / amount.clamp_min(1e-4) + (1 - have) * smooth
-    return (made + smooth[0]).clamp(0, 1)
+    return smooth[0]
+
+
+class Twins:
+    """Colours of a head whose unseen places look like their mirrors.
+
+    Light and balance of photos are never known quite: where both sides of a face were seen they differ by a smooth
+    tone, which is carried on to where one was not.
+    """
+
+    @torch.no_grad()
+    def __init__(self, trained: RadianceField, points_m: Float[Tensor, "P 3"], hit: Bool[Tensor, "P"]) -> None:
+        """Points of the map, and which of them lie on the head."""
+        own, other = (trained.surface_color(places)[0] for places in (points_m, other_side(points_m)))
+        both = trained.photographed(points_m) * trained.photographed(other_side(points_m)) * hit
+        shape = (MAP_HEIGHT, MAP_WIDTH)
+        change = (srgb_from_linear(own) - srgb_from_linear(other)).T.reshape(3, *shape)
+        self.tone = carried_on(change, both.reshape(shape))
+
+    @torch.no_grad()
+    def colors(
+        self, trained: RadianceField, points_m: Float[Tensor, "P 3"]
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
+        """Albedo (the mirrored place's where only that was seen), and how far it is known."""
+        albedo, _ = trained.surface_color(points_m)
+        mirrored = other_side(points_m)
+        own, other = trained.photographed(points_m), trained.photographed(mirrored)
+        need = (1 - own) * other
+        rows = torch.nonzero(need > 0.02)[:, 0]
+        if len(rows):
+            tone = _looked_up(self.tone, points_m[rows])
+            twin = srgb_from_linear(trained.surface_color(mirrored[rows])[0]) + tone
+            share = need[rows, None]
+            mixed = albedo[rows] * (1 - share) + linear_from_srgb(twin.clamp(0, 1)) * share
+            albedo = albedo.index_copy(0, rows, mixed)
+        return albedo, torch.maximum(own, other)
 
 
 class Wish:
-    """Which albedo places of the surface should have: what they have where photos looked, else the imagined one."""
+    """What is imagined for places of the surface."""
 
-    def __init__(
-        self, made_srgb: Float[Tensor, "3 H W"], radius_m: Float[Tensor, "H W"], trained: RadianceField
-    ) -> None:
-        self.map = torch.cat([linear_from_srgb(made_srgb), radius_m[None]])[None]
-        self.paint = trained.paint.clone()
-        self.origin, self.cell_m = trained.paint_origin, trained.cells["paint"]
+    def __init__(self, made_srgb: Float[Tensor, "3 H W"], radius_m: Float[Tensor, "H W"]) -> None:
+        self.map = torch.cat([linear_from_srgb(made_srgb), radius_m[None]])
 
-    def imagined(self, points_m: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
-        """Imagined albedo, and how far it is to be taken, in [0, 1]."""
-        place = map_place(points_m, front=0.0)
-        wide = torch.cat([self.map[..., -1:], self.map, self.map[..., :1]], dim=-1)  # columns go round
-        columns = self.map.shape[-1]
-        at = torch.stack([(place[:, 0] * columns + 1) / (columns + 2), place[:, 1]], dim=-1)
-        found = functional.grid_sample(wide, (at * 2 - 1)[None, None], align_corners=False, padding_mode="border")
-        found = found[0, :, 0].T
+    def imagined(
+        self, points_m: Float[Tensor, "P 3"], known: Float[Tensor, "P"]
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
+        """Albedo, and how far it is to be taken where colours are known so far, in [0, 1]."""
+        found = _looked_up(self.map, points_m)
         within = found[:, 3] - (points_m - axis_foot(points_m)).norm(dim=-1)
-        seen = sample_values(self.paint, self.origin, self.cell_m, points_m)[:, 3]
-        seen = torch.maximum(seen, _mirrored_share(self.paint, self.origin, self.cell_m, points_m))
-        unseen = ((SURE[1] - seen) / (SURE[1] - SURE[0])).clamp(0, 1)
+        unseen = ((SURE[1] - known) / (SURE[1] - SURE[0])).clamp(0, 1)
         return found[:, :3], unseen * (within < OUTERMOST_M)
 
 
-def _mirrored_share(paint: Tensor, origin: Tensor, cell_m: float, points_m: Tensor) -> Float[Tensor, "P"]:
-    return sample_values(paint, origin, cell_m, other_side(points_m))[:, 3]
-
-
-@torch.no_grad()
-def _present(trained: RadianceField, points_m: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
-    """Albedo as it is rendered today (the mirrored place's where only that was seen), and how far it is known."""
-    albedo, _ = trained.surface_color(points_m)
-    share = _mirrored_share(trained.paint, trained.paint_origin, trained.cells["paint"], points_m)
-    return mirrored_albedo(trained, points_m, albedo), torch.maximum(trained.seen(points_m), share)
+def _looked_up(map_: Float[Tensor, "C H W"], points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+    """Values of a map of the head at points of the head frame (m)."""
+    place = map_place(points_m, front=0.0)
+    wide = torch.cat([map_[..., -1:], map_, map_[..., :1]], dim=-1)[None]  # columns go round
+    columns = map_.shape[-1]
+    at = torch.stack([(place[:, 0] * columns + 1) / (columns + 2), place[:, 1]], dim=-1)
+    found = functional.grid_sample(wide, (at * 2 - 1)[None, None], align_corners=False, padding_mode="border")
+    return found[0, :, 0].T
 
 
 def _learn(
-    state: TrainState, wish: Wish, gaps: Float[Tensor, "G 3"], held: Float[Tensor, "S 3"], *, steps: int
+    state: TrainState,
+    wish: Wish,
+    twins: Twins,
+    gaps: Float[Tensor, "G 3"],
+    held: Float[Tensor, "S 3"],
+    *,
+    steps: int,
 ) -> None:
     """Let the colour grid count everywhere about the surface, and teach it what is wished for.
 
@@ -138,13 +173,15 @@ def _learn(
             ]
         )
         with torch.no_grad():
-            was, residual = _present(before, points)[0], before.surface_color(points)[1]
-        imagined, share = wish.imagined(points)
+            was, known = twins.colors(before, points)
+            residual = before.surface_color(points)[1]
+        imagined, share = wish.imagined(points, known)
         share = share[:, None]
         wanted = was * (1 - share) + imagined * share
         albedo, radiance = trained.surface_color(points)
         loss = (srgb_from_linear(albedo) - srgb_from_linear(wanted)).abs().mean()
-        loss = loss + (radiance - residual * (1 - share)).abs().mean()
+        own = before.photographed(points)[:, None]
+        loss = loss + (radiance - residual * own).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -18,13 +18,14 @@ from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
 from head3d.train.completion import complete_unseen
 from head3d.train.config import TrainConfig
+from head3d.train.detail import add_details
 from head3d.train.imagine import imagine_unseen
 from head3d.train.prepare import prepare
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.step import held_out_psnr, train_step
 from head3d.train.symmetry import mirror_unseen
-from head3d.train.texture import polish_colors
+from head3d.train.texture import polish_colors, surface_pixels
 
 SLOW_PART = 0.35
 """Without compiled kernels a step takes several times longer: this part of the steps is made."""
@@ -132,10 +133,12 @@ def optimise(
     state.finish()
     state.cache.refresh(trained)
     mirror_unseen(state, steps=config.mirror_steps)
-    places = polish_colors(state, photos, deformation, steps=config.polish_steps)
+    pixels = surface_pixels(state, photos, deformation)
+    polish_colors(state, pixels, steps=config.polish_steps)
     complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
-    trained.glimpsed.copy_(trained.paint[3:])  # what is imagined from here on was not seen
-    imagine_unseen(state, steps=config.imagine_steps, seen_m=places)
+    imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points)
+    if config.detail:
+        add_details(state, photos, deformation, pixels.choice)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

@@ -19,13 +19,14 @@ from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
-from head3d.train.body import body_photo, without_body
+from head3d.train.body import body_photo, still_bodies, without_body
 from head3d.train.curtain import curtain_volume, distance_to, hung
 from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
 from head3d.train.survey import survey
+from head3d.train.symmetry import own_word
 
 REACH_M = 0.006
 """How far the surface of skin may leave the fitted head."""
@@ -74,7 +75,7 @@ def prepare(
     """Make the field's zero from the fit, and look at it from every photo once."""
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
     expressions = [outer_shell(fit.model, fit.vertices(i).detach().float()) for i in range(len(observations))]
-    body = body_photo(fit, observations, crop)
+    bodies = still_bodies(fit, observations, mesh, body=body_photo(fit, observations, crop))
     chin = float(mesh.vertices[fit.model.groups["face"], 1].min())
     trusts = [photo_trust(camera, mesh, posed, crop) for camera, posed in zip(fit.cameras, expressions, strict=True)]
     photos = [
@@ -82,7 +83,7 @@ def prepare(
             observation,
             camera,
             config=crop,
-            body=number == body,
+            body=number in bodies,
             chin_y_m=chin,
             seed=seed + number,
             trust=trusts[number] / max(trusts),
@@ -90,7 +91,7 @@ def prepare(
         for number, (observation, camera) in enumerate(zip(observations, fit.cameras, strict=True))
     ]
     photos = [
-        photo if number == body else without_body(photo, posed, fit.model)
+        photo if number in bodies else without_body(photo, posed, fit.model)
         for number, (photo, posed) in enumerate(zip(photos, expressions, strict=True))
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
@@ -170,6 +171,8 @@ def field_of_mesh(
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
+        word = own_word(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
+        made.glimpsed.copy_(made.paint[3:] * word.reshape(paint.shape))
     return Prepared(made, photos, deformation, node_region)
 
 

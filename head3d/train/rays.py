@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from head3d.geometry.cameras import Cameras, project
@@ -14,6 +14,10 @@ from head3d.perception.types import Observation, Region
 from head3d.shapes import shaped
 
 FEATURES = (Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH)
+BORDER_M = 0.001
+"""So near to where the parsing sees wall, a pixel's colour says nothing: some of it is wall."""
+STRANDS_M = 0.008
+"""So near to hair a matte may show a person where the parsing does not: strands are finer than its regions."""
 HOLD_BLOCK_PX = 6
 """Held-out pixels come in squares of this side: larger ones leave blots where no other photo looks."""
 
@@ -98,7 +102,7 @@ def crop_photo(
         np.ascontiguousarray(observation.parsing.labels[window]), shrink, interpolation=cv2.INTER_NEAREST
     )
     cut = camera.cropped(left, top, (bottom - top, right - left)).resized(size)
-    color, alpha, chance = weigh_pixels(labels, matte)
+    color, alpha, chance = weigh_pixels(labels, matte, pixel_m=1 / (scale * px_per_m))
     color = color * trust
     if not body:
         _, below = _row_of_height(cut, chin_y_m - 0.02)
@@ -122,18 +126,29 @@ def _row_of_height(camera: Cameras, y_m: float) -> tuple[float, int]:
     return row, int(np.clip(row, 0, camera.size[0]))
 
 
-def weigh_pixels(labels: np.ndarray, matte: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How much the colour and the matte of each pixel say, and how often to draw it; each in [0, 1]."""
+def weigh_pixels(labels: np.ndarray, matte: np.ndarray, *, pixel_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How much the colour and the matte of each pixel say, and how often to draw it; each in [0, 1].
+
+    Mattes are soft, and some mm too wide about bright skin before a bright wall; regions end where the skin does.
+    """
     sure = np.abs(matte * 2 - 1)
     color = np.where(matte > 0.9, 1.0, np.clip(matte * 1.25 - 0.25, 0, 1) ** 2)
     color = np.where(labels == Region.MOUTH, 0.2 * color, color)
     alpha = 0.25 + 0.75 * sure**2
+    wall = labels == Region.BACKGROUND
+    color = np.where(_grown(wall, BORDER_M / pixel_m), 0.0, color)
+    alpha = np.where(wall & (matte > 0.5) & ~_grown(labels == Region.HAIR, STRANDS_M / pixel_m), 0.0, alpha)
     person = (matte > 0.1).astype(np.uint8)
     away = cv2.distanceTransform(1 - person, cv2.DIST_L2, 3)
     chance = np.where(person > 0, 0.4, np.where(away < 24, 0.25, 0.04))
     chance = np.where(np.isin(labels, (Region.CLOTH,)), 0.12, chance)
     chance = np.where(np.isin(labels, FEATURES), 1.0, chance)
     return color, alpha, chance
+
+
+def _grown(mask: Bool[np.ndarray, "H W"], radius_px: float) -> Bool[np.ndarray, "H W"]:
+    """A mask and what lies within so many pixels of it."""
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= radius_px
 
 
 @shaped

@@ -7,13 +7,14 @@ one was seen and p was not. The geometry grid learns the mixture. Colours follow
 import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
+from head3d.train.choice import photo_quality, sampled
 from head3d.train.state import TrainState, adam, falling
 
 BATCH = 8192
@@ -33,13 +34,48 @@ SEEN = (0.15, 0.6)
 """A place seen less than the first is mirrored altogether, one seen more than the second not at all."""
 LEAST_SHARE = 0.05
 """Part of the surface that has to gain by it."""
+OUTDONE = (0.5, 0.9)
+"""A place shown less than this part as well as its mirror counts as unseen, one shown more than the second as seen: the
+far ear of a portrait, looked at along its rim, is better taken from a photo of the other one."""
+SQUARE = (0.42, 0.6)
+"""Unless a photo looks at it squarely: one that it sees at the first squared cosine has no word of its own yet, one at
+the second (39 degrees) has all. Between them photos show the wall's light, hair in front, a cheek's dark edge."""
+
+
+def own_word(
+    points_m: Float[Tensor, "P 3"],
+    photo: Int[Tensor, "P"],
+    facing: Float[Tensor, "P"],
+    weight: Float[Tensor, "P"],
+    *,
+    nodes_m: Float[Tensor, "M 3"],
+) -> Float[Tensor, "M"]:
+    """How far places are to be taken from photos of themselves, in [0, 1]: 0 where their mirror was shown far better.
+
+    Args:
+        points_m: Where pixels of all photos fall, neutral head frame.
+        photo: Index of the photo of each.
+        facing: Cosine between the surface and its ray.
+        weight: The photo's word on this colour, in [0, 1].
+        nodes_m: The places.
+    """
+    nothing, count = torch.zeros(len(points_m), dtype=torch.bool), int(photo.max()) + 1 if len(photo) else 1
+    square = facing.clamp(min=0) ** 2
+    best = photo_quality(points_m, photo, square * weight.clamp(min=0).sqrt(), nothing, count=count).amax(0)
+    own, other = (sampled(best, places) for places in (nodes_m, other_side(nodes_m)))
+    looked_at = sampled(photo_quality(points_m, photo, square * (weight > 0), nothing, count=count).amax(0), nodes_m)
+    return torch.maximum(_ramp(own / other.clamp(min=1e-6), OUTDONE), _ramp(looked_at, SQUARE))
+
+
+def _ramp(value: Tensor, ends: tuple[float, float]) -> Tensor:
+    return ((value - ends[0]) / (ends[1] - ends[0])).clamp(0.0, 1.0)
 
 
 class Mirror:
     """How far each place is to be as its mirror."""
 
     def __init__(self, trained: RadianceField) -> None:
-        seen = trained.paint[None, 3:]
+        seen = trained.glimpsed[None]
         for _ in range(BLURS):
             seen = torch.nn.functional.avg_pool3d(seen, 3, stride=1, padding=1, count_include_pad=False)
         self.seen, self.origin, self.cell_m = seen[0].clone(), trained.paint_origin, trained.cells["paint"]
@@ -51,7 +87,7 @@ class Mirror:
 
     def _known(self, points_m: Tensor) -> Float[Tensor, "P"]:
         seen = sample_values(self.seen, self.origin, self.cell_m, points_m)[:, 0]
-        return ((seen - SEEN[0]) / (SEEN[1] - SEEN[0])).clamp(0.0, 1.0)
+        return _ramp(seen, SEEN)
 
 
 def mirror_unseen(state: TrainState, *, steps: int) -> None:

@@ -7,7 +7,7 @@ shows it best is drawn far more often: a mean of photos that differ by a pixel i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -65,6 +65,7 @@ class SurfacePixels:
         rgb_srgb: In [0, 1].
         usable: How much its colour says, whatever other photos show there; relative.
         chance: How often to draw it, relative.
+        choice: How well each photo shows the places of the field's box.
     """
 
     points: Float[Tensor, "P 3"]
@@ -75,6 +76,7 @@ class SurfacePixels:
     rgb_srgb: Float[Tensor, "P 3"]
     usable: Float[Tensor, "P"]
     chance: Float[Tensor, "P"]
+    choice: Float[Tensor, "photos D H W"]
 
 
 @torch.no_grad()
@@ -116,20 +118,17 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
                 own.to(device),
                 (torch.from_numpy(photo.rgb_srgb)[use].float() / 255).to(device),
                 says,
-                says,
             )
         )
         kinds.append(kind_of(label[use]))
         qualities.append((weight * facing.clamp(min=0))[use])
         features.append(torch.isin(label[use], torch.tensor(FEATURES)))
-    found = SurfacePixels(*(torch.cat(column) for column in zip(*rows, strict=True)))
-    if not len(found.points):
-        return found
+    points, right, down, normals, photo, rgb_srgb, says = (torch.cat(column) for column in zip(*rows, strict=True))
     quality, kind, feature = (torch.cat(column).to(trained.paint.device) for column in (qualities, kinds, features))
-    volume = photo_quality(found.points, found.photo, quality, feature)
-    fits = agreed(volume, found.points, found.photo, kind).float()
-    usable = found.usable * fits
-    return replace(found, usable=usable, chance=usable * decided(volume, found.points, found.photo))
+    volume = photo_quality(points, photo, quality, feature, count=len(photos))
+    usable = says * agreed(volume, points, photo, kind).float()
+    chance = usable * decided(volume, points, photo)
+    return SurfacePixels(points, right, down, normals, photo, rgb_srgb, usable, chance, volume)
 
 
 def kind_of(label: Int[Tensor, "P"]) -> Int[Tensor, "P"]:
@@ -162,27 +161,19 @@ class PhotoTints(torch.nn.Module):
         return found.exp()
 
 
-def polish_colors(
-    state: TrainState, photos: Sequence[TrainPhoto], deformation: Deformation, *, steps: int
-) -> Float[Tensor, "S 3"]:
+def polish_colors(state: TrainState, pixels: SurfacePixels, *, steps: int) -> None:
     """Train the colour grid on the finished surface, in place.
-
-    Returns:
-        The places it was trained at (neutral head frame, metres); none without steps.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
     """
     trained, config, generator = state.field, state.config, state.generator
-    if steps < 1:
-        return trained.paint.new_zeros(0, 3)
-    pixels = surface_pixels(state, photos, deformation)
-    if not len(pixels.points):
-        return pixels.points
+    if steps < 1 or not len(pixels.points):
+        return
     ladders = [chance.double().cumsum(0) for chance in (pixels.chance, pixels.usable)]
     loose = round(LOOSE * BATCH)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
-    tints = PhotoTints(len(photos)).to(trained.paint.device)
+    tints = PhotoTints(len(pixels.choice)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
     optimiser = adam(groups)
     schedule = falling(optimiser, steps=steps)
@@ -211,7 +202,6 @@ def polish_colors(
         schedule.step()
     if not torch.isfinite(loss):
         raise TrainDiverged("Training of the colours diverged.", hint="Run again with a lower --train.color-rate.")
-    return pixels.points
 
 
 def _drawn(ladder: Float64[Tensor, "P"], count: int, *, generator: torch.Generator) -> Int[Tensor, "C"]:

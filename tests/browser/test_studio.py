@@ -41,7 +41,8 @@ def test_an_office_frame_shows_its_lines_and_its_rules_live(open_page: Callable[
         until(page, f"[...document.querySelectorAll('#checks strong')].some(one => one.textContent === '{wanted}')")
     assert "of 16 rules kept" in page.inner_text("#office-sum")
     page.click("#crops [data-value=square]")
-    assert not page.is_visible("#office") and not page.is_visible("#guides")
+    assert not page.is_visible("#office")
+    until(page, "document.getElementById('guides').hasAttribute('hidden')")  # drawn with the next frame
 
 
 def test_ones_own_picture_stands_behind_and_bad_files_are_refused(open_page: Callable[..., Any], tmp_path: Path):

@@ -59,6 +59,15 @@ class TestRefineOutput:
         for name in ("albedo", "normal", "alpha", "depth_m"):
             assert getattr(made, name) is getattr(given, name)
 
+    def test_what_is_sharp_already_stays_until_the_photo_ends(self):
+        given = replace(render(), sharp=torch.zeros(SIZE, SIZE).index_fill(1, torch.arange(48), 1.0))
+        made = refine_output(given, view(finer=2.0), config=RefineConfig())
+        moved = (made.rgb_linear - given.rgb_linear).abs()[8:80]
+        assert float(moved[:, 16:48].max()) < 1e-5, "a photo shows this"
+        assert float(moved[:, 48:72].mean()) > 0.01, "a net draws this"
+        larger = refine_output(given, view(finer=4.0), config=RefineConfig())
+        assert float((larger.rgb_linear - given.rgb_linear).abs()[8:80, 16:48].mean()) > 0.005
+
     def test_highlights_beyond_white_stay(self):
         given = render()
         rgb = given.rgb_linear.clone()

@@ -11,7 +11,7 @@ def cloud(count: int, *, x: float = 0.001) -> torch.Tensor:
 
 
 def volume_of(points: torch.Tensor, photo: torch.Tensor, quality: torch.Tensor, *, feature: bool = False):
-    return photo_quality(points, photo, quality, torch.full((len(points),), feature))
+    return photo_quality(points, photo, quality, torch.full((len(points),), feature), count=3)
 
 
 def test_a_clearly_worse_photo_is_hardly_drawn_and_an_equal_one_is():
@@ -27,7 +27,7 @@ def test_of_two_alike_the_one_with_the_eyes_is_taken():
     photo = torch.tensor([0] * 100 + [1] * 100 + [1] * 40)
     quality = torch.tensor([0.9] * 100 + [0.88] * 100 + [0.9] * 40)
     feature = torch.tensor([False] * 200 + [True] * 40)
-    share = decided(photo_quality(points, photo, quality, feature), points, photo)
+    share = decided(photo_quality(points, photo, quality, feature, count=2), points, photo)
     assert share[100:200].min() > 0.99 and share[:100].max() < 0.2, "features and what is about them: one photo"
 
 

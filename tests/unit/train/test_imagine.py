@@ -8,6 +8,7 @@ import torch
 from head3d.field.completion_net import make_completion_net
 from head3d.field.encodings import GridConfig
 from head3d.field.radiance import FieldConfig, RadianceField, field_from_state, field_state
+from head3d.field.volumes import Volume
 from head3d.imaging.color import srgb_from_linear
 from head3d.train import imagine
 from head3d.train.config import TrainConfig
@@ -47,6 +48,25 @@ class TestImagine:
         back = srgb_at(state.field, on_ball(180))
         assert float((back - colour).abs().mean()) < 0.03
         assert float((srgb_at(state.field, on_ball(0)) - front).abs().mean()) < 0.02
+
+    def test_a_side_seen_at_a_glance_takes_its_mirrors_colours_and_its_own_tone(self, state, monkeypatch):
+        monkeypatch.setattr(imagine, "completion_net", lambda: None)
+        field = state.field
+        volume = Volume(field.paint, field.paint_origin, field.cells["paint"])
+        x, y, _ = volume.nodes().unbind(-1)
+        stripes = torch.stack([torch.sin(80 * y), torch.cos(60 * y), 0 * y])
+        with torch.no_grad():  # wall on the left but for a strip beside the middle, which is darker than the right side
+            own = torch.where(x > 0, stripes, torch.where(x > -0.04, stripes - 0.5, stripes.new_full((), -3.0)))
+            field.paint[:3] = own.reshape(3, *volume.shape)
+            field.paint[3] = 1.0
+            field.glimpsed.copy_((x > -0.04).float().reshape(1, *volume.shape))
+        right, left = srgb_at(field, on_ball(80)), srgb_at(field, on_ball(-80))
+        assert float((left - right).abs().mean()) > 0.2
+        strip = srgb_at(field, on_ball(8)) - srgb_at(field, on_ball(-8))
+        imagine.imagine_unseen(state, steps=200)
+        wanted = right.flip(0) - strip.mean(0)
+        assert float((srgb_at(field, on_ball(-80)) - wanted).abs().mean()) < 0.04
+        assert float((srgb_at(field, on_ball(80)) - right).abs().mean()) < 0.02
 
     def test_what_photos_saw_is_remembered(self, state, monkeypatch):
         monkeypatch.setattr(imagine, "completion_net", make_completion_net)

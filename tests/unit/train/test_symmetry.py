@@ -9,7 +9,7 @@ from head3d.field.volumes import Volume
 from head3d.geometry.conventions import other_side
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
-from head3d.train.symmetry import Mirror, mirror_unseen
+from head3d.train.symmetry import Mirror, mirror_unseen, own_word
 from tests.stages.ball import RADIUS_M, untrained
 
 BUMP_M = 0.006
@@ -67,3 +67,17 @@ def test_only_the_unseen_side_is_to_be_other_side(state):
     mirror = Mirror(state.field)
     right = torch.tensor([[RADIUS_M, 0.0, 0.0], [0.05, 0.05, 0.05]])
     assert mirror.share(right).max() == 0 and mirror.share(other_side(right)).min() == 1
+
+
+def test_a_glance_at_an_ear_has_no_word_where_a_photo_shows_the_other_squarely():
+    ear, cheek, nose = (torch.tensor([[x, y, z]]) for x, y, z in ((0.08, 0, 0), (0.05, -0.04, 0.09), (0.01, 0, 0.1)))
+    places = torch.cat([ear, other_side(ear), cheek, other_side(cheek), nose])
+    points = places.repeat_interleave(200, 0)
+    facing = torch.tensor([0.95, 0.3, 0.95, 0.8, 0.3]).repeat_interleave(200)
+    photo = torch.zeros(len(points), dtype=torch.long)
+    word = own_word(points, photo, facing, torch.ones(len(points)), nodes_m=places)
+    assert word[0] == 1 and word[1] == 0, "a rim seen along its edge"
+    assert word[2] == 1 and word[3] == 1, "a cheek that turns away is still seen"
+    assert word[4] == 1, "the mirror was not seen better"
+    nowhere = torch.tensor([[0.0, 0.15, 0.0]])
+    assert own_word(points, photo, facing, torch.ones(len(points)), nodes_m=nowhere) == 0

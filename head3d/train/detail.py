@@ -1,0 +1,157 @@
+"""The very last step: what the finished field's colours leave out of each photo is kept beside it (field/detail.py)."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from head3d.field.deform import Deformation
+from head3d.field.detail import COARSER, DEPTH_TOLERANCE_M, RANGE, SOFT, PhotoDetail
+from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.reproject import backproject
+from head3d.geometry.sh import Lighting
+from head3d.imaging.color import linear_from_srgb
+from head3d.perception.types import Region
+from head3d.render.types import RenderOutput, View
+from head3d.render.volume import RenderConfig, render_view
+from head3d.train.cameras import refined_cameras
+from head3d.train.choice import DECISIVE, sampled
+from head3d.train.rays import TrainPhoto
+from head3d.train.state import TrainState
+from head3d.train.texture import SOLID
+
+FINER_M = 0.003
+"""What is coarser than this is light and shade: the field's colours know it better."""
+FADE_M = 0.002
+"""Over this width detail fades out towards what does not count."""
+EDGE_M = 0.004
+"""Where depth steps by more than this, two surfaces meet in one pixel."""
+GLINT = 0.15
+"""Eyes get no brighter than this logarithm: the photo's own catchlights are not theirs under other light."""
+LEAST_PX = 400
+"""A photo with the word on fewer pixels adds nothing."""
+MOST_PHOTOS = 8
+"""More are left out, those with the least to say first: each is a few megabytes."""
+TURNS = 4
+"""Steps of undoing an expression the other way round."""
+
+
+@torch.no_grad()
+def add_details(
+    state: TrainState,
+    photos: Sequence[TrainPhoto],
+    deformation: Deformation,
+    choice: Float[Tensor, "photos D H W"],
+) -> None:
+    """Give a finished field the detail of its photos, in place.
+
+    Args:
+        state: Finished, its cache refreshed.
+        photos: What it was trained on.
+        deformation: Their expressions.
+        choice: How well each photo shows the places of the field's box.
+    """
+    trained = state.field
+    cameras = refined_cameras(tuple(photo.camera for photo in photos), trained.turn.cpu(), trained.shift.cpu())
+    best = choice.amax(0).clamp(min=1e-9)
+    shares = (choice / best) ** DECISIVE
+    shares = shares / shares.sum(0).clamp(min=1e-9)
+    made: list[tuple[int, PhotoDetail]] = []
+    for number, (photo, camera) in enumerate(zip(photos, cameras, strict=True)):
+        view = View(photo.name, camera, Lighting(trained.sh[number].detach().cpu()))
+        posed = render_view(trained, view, cache=state.cache, deformation=deformation, photo=number)
+        change, says = left_out(posed, photo)
+        neutral = render_view(trained, view, config=RenderConfig(oversample=1), cache=state.cache)
+        found = _onto_neutral(neutral, camera, change, says, posed, deformation, number)
+        points = backproject(neutral.depth_m, camera).reshape(-1, 3)
+        share = sampled(shares[number], points.to(shares)).cpu().reshape(neutral.depth_m.shape)
+        weight = found[..., 3] * share
+        if int((weight > 0.5).sum()) >= LEAST_PX:
+            detail = _packed(found[..., :3], weight, neutral.depth_m, camera)
+            made.append((int((weight > 0.5).sum()), detail))
+    made.sort(key=lambda one: -one[0])
+    trained.details.extend(detail for _, detail in made[:MOST_PHOTOS])
+    trained.details.to(trained.paint.device)
+
+
+def left_out(posed: RenderOutput, photo: TrainPhoto) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
+    """Logarithm of a photo over the field's picture of it, without what is smooth; and where that means anything."""
+    camera = photo.camera
+    pixel_m = (
+        float(posed.depth_m[posed.depth_m > 0].median() / camera.K[0, 0, 0]) if (posed.depth_m > 0).any() else 1e-3
+    )
+    wanted = linear_from_srgb(torch.from_numpy(photo.rgb_srgb).float() / 255)
+    change = ((wanted + SOFT) / (posed.rgb_linear.clamp(min=0) + SOFT)).log().numpy()
+    solid = _solid(posed, photo)
+    weight = solid.astype(np.float32)[..., None]
+    sigma = FINER_M / pixel_m
+    smooth = cv2.GaussianBlur(change * weight, (0, 0), sigma) / np.maximum(
+        cv2.GaussianBlur(weight, (0, 0), sigma)[..., None], 1e-3
+    )
+    fine = np.clip(change - smooth, -RANGE, RANGE)
+    eyes = photo.labels == Region.EYES
+    fine[eyes] = np.minimum(fine[eyes], GLINT)
+    away = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3)
+    return fine, np.clip(away * pixel_m / FADE_M, 0, 1)
+
+
+def _solid(posed: RenderOutput, photo: TrainPhoto) -> Bool[np.ndarray, "H W"]:
+    """Pixels that show one surface, and nothing of the wall."""
+    depth = posed.depth_m.numpy()
+    step = cv2.dilate(depth, np.ones((3, 3))) - cv2.erode(depth, np.ones((3, 3)))
+    sure = (posed.alpha.numpy() > 0.97) & (depth > 0) & (step < EDGE_M)
+    return sure & (photo.color_weight > 0) & (photo.matte > SOLID)
+
+
+def _onto_neutral(
+    neutral: RenderOutput,
+    camera: Cameras,
+    change: Float[np.ndarray, "H W 3"],
+    says: Float[np.ndarray, "H W"],
+    posed: RenderOutput,
+    deformation: Deformation,
+    number: int,
+) -> Float[Tensor, "H W 4"]:
+    """A photo's changes and their weight, moved to where its camera would see them on the neutral head."""
+    size = neutral.depth_m.shape
+    points = backproject(neutral.depth_m, camera).reshape(-1, 3)
+    moved = bent(points, deformation, number)
+    place, z = project(moved, camera.c2w[0], camera.K[0])
+    at = (place / place.new_tensor([size[1], size[0]]) * 2 - 1)[None, None]
+    stack = torch.from_numpy(np.concatenate([change, says[..., None]], axis=-1)).float().permute(2, 0, 1)[None]
+    found = torch.nn.functional.grid_sample(stack, at, align_corners=False, padding_mode="zeros")[0, :, 0].T
+    depth = torch.nn.functional.grid_sample(posed.depth_m[None, None], at, mode="nearest", align_corners=False)
+    hidden = ((depth[0, 0, 0] - z).abs() > DEPTH_TOLERANCE_M[0]) | (neutral.depth_m.reshape(-1) <= 0)
+    found[hidden] = 0.0
+    return found.reshape(*size, 4)
+
+
+def bent(points_m: Float[Tensor, "P 3"], deformation: Deformation, number: int) -> Float[Tensor, "P 3"]:
+    """Where places of the neutral head are in a photo: the inverse of ``Deformation.to_canonical``."""
+    photo = torch.full((len(points_m),), number)
+    moved = points_m
+    for _ in range(TURNS if deformation.moving else 0):
+        moved = points_m + (moved - deformation.to_canonical(moved, photo))
+    return moved
+
+
+def _packed(
+    change: Float[Tensor, "H W 3"], weight: Float[Tensor, "H W"], depth_m: Float[Tensor, "H W"], camera: Cameras
+) -> PhotoDetail:
+    """Levels of the part of a picture where something counts."""
+    rows, columns = (torch.nonzero((weight > 0.02).any(axis))[:, 0] for axis in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    part = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
+    levels: UInt8[Tensor, "H W 3"] = (change[part] / RANGE * 127 + 128).round().clamp(1, 255).to(torch.uint8)
+    full = (weight[part] * 255).round().clamp(0, 255).to(torch.uint8)
+    cut = camera.cropped(left, top, (full.shape[0], full.shape[1]))
+    coarse = depth_m[part][COARSER // 2 :: COARSER, COARSER // 2 :: COARSER].half()
+    return PhotoDetail(
+        torch.cat([levels, full[..., None]], dim=-1).permute(2, 0, 1).contiguous(),
+        coarse.contiguous(),
+        c2w=cut.c2w[0],
+        K=cut.K[0],
+    )
