@@ -203,6 +203,7 @@ def _paint(made: RadianceField, zones: Volume, *, tone: Tone) -> None:
     logits = torch.logit(painted.clamp(0.005, 0.995)).T.reshape(3, *paint.shape)
     made.paint[:3] = made.paint[:3] + (logits - made.paint[:3]) * share
     made.paint[3] = made.paint[3] * (1 - share)
+    made.glimpsed *= 1 - share  # nor is there any of a shirt's weave
 
 
 def _stray(
