@@ -16,8 +16,8 @@ from torch.nn import functional
 from head3d.field.completion_net import completion_net, fill_map
 from head3d.field.occupancy import ShellCache
 from head3d.field.outer_map import MAP_HEIGHT, MAP_WIDTH, axis_foot, map_place, outer_points
-from head3d.field.radiance import RadianceField
-from head3d.field.volumes import Volume
+from head3d.field.radiance import LEAST_MIRRORED, RadianceField
+from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.train.state import TrainState, adam, falling
@@ -32,23 +32,32 @@ OUTERMOST_M = 0.006
 """Surface this far within the map's is hidden behind it: its colour stays."""
 BAND_CELLS = 3.0
 """Nodes of the paint within this distance of the surface may count from now on."""
+SMOOTH_PX, SMOOTHINGS = 6, 3
+"""Smooth is what is left of a map after so many means over squares of twice as many pixels and one."""
 SURE = (0.35, 0.75)
 """A place seen less than the first is imagined altogether, one seen more than the second not at all."""
 
 
-def imagine_unseen(state: TrainState, *, steps: int, seen_m: Float[Tensor, "S 3"] | None = None) -> None:
+def imagine_unseen(
+    state: TrainState,
+    *,
+    steps: int,
+    seen_m: Float[Tensor, "S 3"] | None = None,
+    tones: Float[Tensor, "M"] | None = None,
+) -> None:
     """Paint the unseen outside of a trained field, in place.
 
     Args:
         state: Finished, its cache refreshed.
         steps: Of learning the imagined colours; 0 leaves the field as it is.
         seen_m: Places of the surface where photos looked, as dense as their pixels: colours stay as fine as they are.
+        tones: Of each node of the paint, how far the smooth part of its colours is to be believed; all alike if None.
     """
     if steps < 1:
         return
     net, trained, cache = completion_net(), state.field, state.cache
     points, hit = outer_points(cache)
-    twins = Twins(trained, points, hit)
+    twins = Twins(trained, points, hit, tones=tones)
     albedo, share = twins.colors(trained, points)
     shape = (MAP_HEIGHT, MAP_WIDTH)
     radius = ((points - axis_foot(points)).norm(dim=-1) * hit).reshape(shape)
@@ -85,36 +94,64 @@ def carried_on(change: Float[Tensor, "3 H W"], known: Float[Tensor, "H W"]) -> F
 class Twins:
     """Colours of a head whose unseen places look like their mirrors.
 
-    Light and balance of photos are never known quite: where both sides of a face were seen they differ by a smooth
-    tone, which is carried on to where one was not.
+    Light and balance of photos are never known quite: where both sides of a face were seen squarely they differ by a
+    smooth tone, which is carried on to where one was not. Where one side was seen at a slant and its mirror squarely,
+    it keeps its detail and takes the other's smooth part.
     """
 
     @torch.no_grad()
-    def __init__(self, trained: RadianceField, points_m: Float[Tensor, "P 3"], hit: Bool[Tensor, "P"]) -> None:
-        """Points of the map, and which of them lie on the head."""
-        own, other = (trained.surface_color(places)[0] for places in (points_m, other_side(points_m)))
-        both = trained.photographed(points_m) * trained.photographed(other_side(points_m)) * hit
-        shape = (MAP_HEIGHT, MAP_WIDTH)
-        change = (srgb_from_linear(own) - srgb_from_linear(other)).T.reshape(3, *shape)
-        self.tone = carried_on(change, both.reshape(shape))
+    def __init__(
+        self,
+        trained: RadianceField,
+        points_m: Float[Tensor, "P 3"],
+        hit: Bool[Tensor, "P"],
+        *,
+        tones: Float[Tensor, "M"] | None,
+    ) -> None:
+        """Points of the map, which of them lie on the head, and which smooth colours to believe."""
+        sides = points_m, other_side(points_m)
+        own, other = (srgb_from_linear(trained.surface_color(places)[0]).T for places in sides)
+        seen = [trained.photographed(places) * hit for places in sides]
+        believed = seen
+        if tones is not None:
+            volume = tones.to(trained.paint).reshape(1, *trained.paint.shape[1:])
+            where = trained.paint_origin, trained.cells["paint"]
+            believed = [part * sample_values(volume, *where, at)[:, 0] for part, at in zip(seen, sides, strict=True)]
+        apart, both = _map_of(own - other), _map_of((seen[0] * seen[1])[None])
+        self.tone = carried_on(apart, _map_of((believed[0] * believed[1])[None])[0])
+        # of the difference that is left, what is smooth and to the other's credit
+        near = smooth(both).clamp_min(1e-3)
+        slant = _map_of((believed[1] - believed[0]).clamp(min=0)[None])
+        self.shift = smooth((self.tone - apart) * both) / near * smooth(slant)
 
     @torch.no_grad()
     def colors(
         self, trained: RadianceField, points_m: Float[Tensor, "P 3"]
     ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
         """Albedo (the mirrored place's where only that was seen), and how far it is known."""
-        albedo, _ = trained.surface_color(points_m)
+        albedo = srgb_from_linear(trained.surface_color(points_m)[0]) + _looked_up(self.shift, points_m)
         mirrored = other_side(points_m)
         own, other = trained.photographed(points_m), trained.photographed(mirrored)
         need = (1 - own) * other
-        rows = torch.nonzero(need > 0.02)[:, 0]
+        rows = torch.nonzero(need > LEAST_MIRRORED)[:, 0]
         if len(rows):
             tone = _looked_up(self.tone, points_m[rows])
             twin = srgb_from_linear(trained.surface_color(mirrored[rows])[0]) + tone
-            share = need[rows, None]
-            mixed = albedo[rows] * (1 - share) + linear_from_srgb(twin.clamp(0, 1)) * share
-            albedo = albedo.index_copy(0, rows, mixed)
-        return albedo, torch.maximum(own, other)
+            albedo = albedo.index_copy(0, rows, torch.lerp(albedo[rows], twin, need[rows, None]))
+        return linear_from_srgb(albedo.clamp(0, 1)), torch.maximum(own, other)
+
+
+def _map_of(values: Float[Tensor, "C P"]) -> Float[Tensor, "C H W"]:
+    return values.reshape(-1, MAP_HEIGHT, MAP_WIDTH)
+
+
+def smooth(values: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
+    """Means over about a centimetre of a map whose columns go round the head."""
+    for _ in range(SMOOTHINGS):
+        wide = functional.pad(values[None], (SMOOTH_PX, SMOOTH_PX, 0, 0), mode="circular")
+        wide = functional.pad(wide, (0, 0, SMOOTH_PX, SMOOTH_PX), mode="replicate")
+        values = functional.avg_pool2d(wide, 2 * SMOOTH_PX + 1, 1)[0]
+    return values
 
 
 class Wish:

@@ -67,7 +67,16 @@ def train_field(
     device = choose_device(config.device)
     ready.field.to(device)
     bent = ready.deformation.to(device)
-    optimise(ready.field, ready.photos, bent, kinds=ready.kinds, config=config, emit=emit, checkpoints=checkpoints)
+    optimise(
+        ready.field,
+        ready.photos,
+        bent,
+        kinds=ready.kinds,
+        tones=ready.tones,
+        config=config,
+        emit=emit,
+        checkpoints=checkpoints,
+    )
     return ready.field.cpu()
 
 
@@ -77,11 +86,14 @@ def optimise(
     deformation: Deformation,
     *,
     kinds: Tensor | None = None,
+    tones: Tensor | None = None,
     config: TrainConfig,
     emit: Emit = ignore,
     checkpoints: Path | None = None,
 ) -> None:
-    """Train a prepared field in place; stops early when held-out pixels no longer gain. ``kinds`` as of ``Prepared``.
+    """Train a prepared field in place; stops early when held-out pixels no longer gain.
+
+    ``kinds`` and ``tones`` are those of ``Prepared``.
 
     Raises:
         TrainDiverged: The loss is no longer a number.
@@ -136,7 +148,7 @@ def optimise(
     pixels = surface_pixels(state, photos, deformation)
     polish_colors(state, pixels, steps=config.polish_steps)
     complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
-    imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points)
+    imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points, tones=tones)
     if config.detail:
         add_details(state, photos, deformation, pixels.choice)
 

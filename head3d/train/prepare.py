@@ -26,7 +26,7 @@ from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
 from head3d.train.survey import survey
-from head3d.train.symmetry import own_word
+from head3d.train.symmetry import sight_of
 
 REACH_M = 0.006
 """How far the surface of skin may leave the fitted head."""
@@ -54,12 +54,14 @@ class Prepared:
         photos: As training sees them.
         deformation: Their expressions.
         kinds: Of each node of the field's paint, 0 skin, 1 hair, 2 clothes.
+        tones: Of each node, how far the smooth part of its colours is to be believed, in [0, 1].
     """
 
     field: RadianceField
     photos: list[TrainPhoto]
     deformation: Deformation
     kinds: Int[Tensor, "M"]
+    tones: Float[Tensor, "M"]
 
 
 def prepare(
@@ -171,9 +173,9 @@ def field_of_mesh(
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
-        word = own_word(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
-        made.glimpsed.copy_(made.paint[3:] * word.reshape(paint.shape))
-    return Prepared(made, photos, deformation, node_region)
+        sight = sight_of(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
+        made.glimpsed.copy_(made.paint[3:] * sight.word.reshape(paint.shape))
+    return Prepared(made, photos, deformation, node_region, sight.tone)
 
 
 def hair_traits(cloak: Volume) -> Volume:

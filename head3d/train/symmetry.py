@@ -5,6 +5,7 @@ one was seen and p was not. The geometry grid learns the mixture. Colours follow
 """
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +15,7 @@ from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
+from head3d.shapes import shaped
 from head3d.train.choice import photo_quality, sampled
 from head3d.train.state import TrainState, adam, falling
 
@@ -39,18 +41,36 @@ OUTDONE = (0.5, 0.9)
 far ear of a portrait, looked at along its rim, is better taken from a photo of the other one."""
 SQUARE = (0.42, 0.6)
 """Unless a photo looks at it squarely: one that it sees at the first squared cosine has no word of its own yet, one at
-the second (39 degrees) has all. Between them photos show the wall's light, hair in front, a cheek's dark edge."""
+the second (39 degrees) has all."""
+LIT = (0.45, 0.8)
+"""Tones are believed from squared cosines between these (48 and 27 degrees): where a face turns away from a camera its
+photo shows the wall's light and a dark edge, which order-2 light cannot explain."""
 
 
-def own_word(
+@shaped
+@dataclass(frozen=True)
+class Sight:
+    """How photos show the nodes of a volume.
+
+    Attributes:
+        word: How far places are to be taken from photos of themselves, in [0, 1]: 0 where their mirror was shown far
+            better.
+        tone: How far the smooth part of their colours is to be believed.
+    """
+
+    word: Float[Tensor, "M"]
+    tone: Float[Tensor, "M"]
+
+
+def sight_of(
     points_m: Float[Tensor, "P 3"],
     photo: Int[Tensor, "P"],
     facing: Float[Tensor, "P"],
     weight: Float[Tensor, "P"],
     *,
     nodes_m: Float[Tensor, "M 3"],
-) -> Float[Tensor, "M"]:
-    """How far places are to be taken from photos of themselves, in [0, 1]: 0 where their mirror was shown far better.
+) -> Sight:
+    """Judge what photos show.
 
     Args:
         points_m: Where pixels of all photos fall, neutral head frame.
@@ -61,10 +81,14 @@ def own_word(
     """
     nothing, count = torch.zeros(len(points_m), dtype=torch.bool), int(photo.max()) + 1 if len(photo) else 1
     square = facing.clamp(min=0) ** 2
-    best = photo_quality(points_m, photo, square * weight.clamp(min=0).sqrt(), nothing, count=count).amax(0)
+    best, squarest = (
+        photo_quality(points_m, photo, square * part, nothing, count=count).amax(0)
+        for part in (weight.clamp(min=0).sqrt(), (weight > 0).to(square))
+    )
     own, other = (sampled(best, places) for places in (nodes_m, other_side(nodes_m)))
-    looked_at = sampled(photo_quality(points_m, photo, square * (weight > 0), nothing, count=count).amax(0), nodes_m)
-    return torch.maximum(_ramp(own / other.clamp(min=1e-6), OUTDONE), _ramp(looked_at, SQUARE))
+    looked_at = sampled(squarest, nodes_m)
+    word = torch.maximum(_ramp(own / other.clamp(min=1e-6), OUTDONE), _ramp(looked_at, SQUARE))
+    return Sight(word, _ramp(looked_at, LIT))
 
 
 def _ramp(value: Tensor, ends: tuple[float, float]) -> Tensor:

@@ -9,7 +9,7 @@ from head3d.field.volumes import Volume
 from head3d.geometry.conventions import other_side
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
-from head3d.train.symmetry import Mirror, mirror_unseen, own_word
+from head3d.train.symmetry import Mirror, mirror_unseen, sight_of
 from tests.stages.ball import RADIUS_M, untrained
 
 BUMP_M = 0.006
@@ -75,9 +75,9 @@ def test_a_glance_at_an_ear_has_no_word_where_a_photo_shows_the_other_squarely()
     points = places.repeat_interleave(200, 0)
     facing = torch.tensor([0.95, 0.3, 0.95, 0.8, 0.3]).repeat_interleave(200)
     photo = torch.zeros(len(points), dtype=torch.long)
-    word = own_word(points, photo, facing, torch.ones(len(points)), nodes_m=places)
+    word = sight_of(points, photo, facing, torch.ones(len(points)), nodes_m=places).word
     assert word[0] == 1 and word[1] == 0, "a rim seen along its edge"
     assert word[2] == 1 and word[3] == 1, "a cheek that turns away is still seen"
     assert word[4] == 1, "the mirror was not seen better"
     nowhere = torch.tensor([[0.0, 0.15, 0.0]])
-    assert own_word(points, photo, facing, torch.ones(len(points)), nodes_m=nowhere) == 0
+    assert sight_of(points, photo, facing, torch.ones(len(points)), nodes_m=nowhere).word == 0
