@@ -23,7 +23,7 @@ PACKAGES = (
     "safetensors",
     "ai-edge-litert",
 )
-OPTIONAL = ("viser", "fastapi", "ray", "imageio-ffmpeg", "c2pa-python")
+OPTIONAL = ("viser", "fastapi", "ray", "imageio-ffmpeg", "c2pa-python", "face-alignment")
 
 
 def diagnose() -> dict[str, Any]:
