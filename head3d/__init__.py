@@ -1,8 +1,8 @@
 """Photos of one person in, a relightable 3D head and any number of headshots out.
 
-    from head3d import load_config, render, run
+    from head3d import load_config, render_pictures, run
     subject = run(["a.jpg", "b.jpg"], "subjects/me", config=load_config("cpu"))
-    render(subject, ["three-quarter-left"], light="rembrandt")
+    render_pictures(subject, ["three-quarter-left"], light="rembrandt")
 
 Dimension letters in shapes: N photos, R rays, S samples, P points, V vertices, F faces, L landmarks, I identity,
 E expression, J joints, C channels, H W pixels. Conventions: :mod:`head3d.geometry.conventions`.
@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from head3d.config import Config, load_config
     from head3d.pipeline import run
-    from head3d.rendering import render
+    from head3d.rendering import render_pictures
     from head3d.subject import Subject
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Subject", "load_config", "render", "run"]
+__all__ = ["Config", "Subject", "load_config", "render_pictures", "run"]
 
-_HOMES = {"Config": "config", "Subject": "subject", "load_config": "config", "render": "rendering", "run": "pipeline"}
+_HOMES = {
+    "Config": "config",
+    "Subject": "subject",
+    "load_config": "config",
+    "render_pictures": "rendering",
+    "run": "pipeline",
+}
+"""Modules of the public names. None may be a module's own name: once imported, that would be found instead."""
 
 
 def __getattr__(name: str) -> Any:

@@ -35,6 +35,11 @@ T = TypeVar("T")
 PARSER_OPTIONS = (tyro.conf.FlagConversionOff,)
 """Booleans are written out (``--x True``), so that a preset can say them too."""
 
+_SUGGESTIONS = ("Perhaps you meant:", "Arguments similar to ")
+"""With these tyro's lists of near options begin: of one unknown option, and of several."""
+_MOST_TOLD = 1000
+"""Characters of its sentence that are passed on: a preset's value may be a book."""
+
 
 @dataclass(frozen=True)
 class ViewsConfig:
@@ -166,10 +171,11 @@ def _from_tyro(text: str) -> tuple[str, str]:
     lines = [line for line in lines if line.strip("─- ") and not line.startswith("For full helptext")]
     if "Argument helptext:" in lines:
         lines = lines[: lines.index("Argument helptext:")]
-    told = lines.index("Perhaps you meant:") if "Perhaps you meant:" in lines else len(lines)
+    told = next((at for at, line in enumerate(lines) if line.startswith(_SUGGESTIONS)), len(lines))
     options = [line.split()[0] for line in lines[told + 1 :] if line.startswith("--")]
     body = " ".join(lines[:told])
-    return body.rstrip("."), options[0] if options else ""
+    shown = body if len(body) <= _MOST_TOLD else f"{body[:_MOST_TOLD]}..."
+    return shown.rstrip("."), options[0] if options else ""
 
 
 def config_yaml(config: Config) -> str:

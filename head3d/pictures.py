@@ -54,7 +54,7 @@ class PictureOptions:
 
 
 def render_arguments(options: PictureOptions) -> dict[str, Any]:
-    """The options as :func:`head3d.rendering.render` takes them."""
+    """The options as :func:`head3d.rendering.render_pictures` takes them."""
     from head3d.render.lights import LightOptions
 
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}

@@ -163,7 +163,7 @@ def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Vo
     return sight_volume(field, cache, refined_cameras(subject.fit().cameras, field.turn.cpu(), field.shift.cpu()))
 
 
-def render(
+def render_pictures(
     subject: Subject | str | Path,
     views: Sequence[str],
     *,

@@ -64,6 +64,8 @@ def pictures_of(source: str) -> tuple[Iterator[UInt8[np.ndarray, "H W 3"]], floa
                 good, frame = capture.read()
                 if not good:
                     return
+                if frame is None:  # broken inside: OpenCV's own reader calls it good
+                    continue
                 yield small(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
         finally:
             capture.release()

@@ -71,7 +71,7 @@ def _sharpest(capture: cv2.VideoCapture, count: int, config: VideoConfig) -> dic
         if count > 6 * pieces and index % 3:
             continue
         good, frame = capture.retrieve()
-        if not good:
+        if not good or frame is None:  # OpenCV's own reader calls a broken frame good, and hands over none
             continue
         piece = index * pieces // count
         value = _focus(frame)

@@ -95,7 +95,7 @@ def render_command(words: Sequence[str]) -> int:
     from head3d.looks import read_looks
     from head3d.pictures import check_picture, render_arguments
     from head3d.render_looks import render_looks
-    from head3d.rendering import DEFAULT_SIZE, render
+    from head3d.rendering import DEFAULT_SIZE, render_pictures
     from head3d.subject import Subject
 
     options = parse(Render, "render", words)
@@ -109,7 +109,7 @@ def render_command(words: Sequence[str]) -> int:
     written = []
     with listen() as emit:
         if names or not files:
-            written += render(
+            written += render_pictures(
                 options.subject,
                 names,
                 **render_arguments(picture),

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.geometry.easing import smoothstep
 from head3d.imaging.color import linear_from_srgb, luminance, parse_color, srgb_from_linear
 from head3d.imaging.panorama import read_linear, read_panorama
 from head3d.imaging.warp import resize
@@ -57,7 +58,7 @@ def paint_backdrop(
     x = (torch.arange(width) + 0.5)[None] - centre[0] * width
     half_diagonal = 0.5 * (height**2 + width**2) ** 0.5
     t = ((x * x + y * y).sqrt() / (half_diagonal * 2 * POOL_RADIUS)).clamp(0, 1)
-    t = (t * t * (3 - 2 * t))[..., None]  # mixed in sRGB, where equal steps look equal
+    t = smoothstep(t)[..., None]  # mixed in sRGB, where equal steps look equal
     noise = torch.rand(height, width, 1, generator=torch.Generator().manual_seed(0)) - 0.5
     return linear_from_srgb((inner * (1 - t) + outer * t + noise * _DITHER).clamp(0, 1))
 

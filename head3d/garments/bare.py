@@ -18,6 +18,7 @@ from head3d.field.from_mesh import ShellConfig, base_volume
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid, sample_values
 from head3d.garments.torso import STEP_M, UP_M, Array, Torso, body_vertices, hung
+from head3d.geometry.easing import smooth_rise
 from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
 from head3d.imaging.color import lab_from_linear, luminance
@@ -159,14 +160,9 @@ def _zones(trained: RadianceField, mesh: Mesh, values: Array) -> Volume:
     return Volume(torch.from_numpy(near).float().reshape(volume.values.shape), origin, COARSE_M)
 
 
-def _fade(values: Tensor, start: float, stop: float) -> Tensor:
-    t = ((values - start) / (stop - start)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def _read(zones: Volume, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     beyond, covered, hairy = sample_values(zones.values, zones.origin, zones.cell_m, nodes).unbind(-1)
-    return beyond, covered, 1 - _fade(hairy, 0.2, 0.6)
+    return beyond, covered, 1 - smooth_rise(hairy, 0.2, 0.6)
 
 
 def _shape(made: RadianceField, mesh: Mesh, zones: Volume) -> None:
@@ -180,13 +176,13 @@ def _shape(made: RadianceField, mesh: Mesh, zones: Volume) -> None:
     beyond, covered, skin = _read(zones, nodes)
     inner = sample_values(body.values, body.origin, body.cell_m, nodes)[:, 0]
     flat = own.values.reshape(-1)
-    share = _fade(beyond, -0.008, 0.006) * skin
+    share = smooth_rise(beyond, -0.008, 0.006) * skin
     dressed = flat + (inner - flat) * share
     cut = torch.maximum(dressed, covered)
     made.shape[:, :, :rows] = (dressed + (cut - dressed) * skin).reshape(own.values.shape)
     traits = Volume(made.traits, made.traits_origin, made.cells["traits"])
     beyond, _, skin = _read(zones, traits.nodes())
-    share = (_fade(beyond, -0.008, 0.006) * skin).reshape(traits.shape)
+    share = (smooth_rise(beyond, -0.008, 0.006) * skin).reshape(traits.shape)
     made.traits[0] = made.traits[0] + (LEAST_REACH_M - made.traits[0]) * share
     made.traits[1] = made.traits[1] + (1.0 - made.traits[1]) * share
 
@@ -197,7 +193,7 @@ def _paint(made: RadianceField, zones: Volume, *, tone: Tone) -> None:
     nodes = paint.nodes()
     beyond, _, skin = _read(zones, nodes)
     painted = tone(nodes)
-    share = (torch.maximum(_fade(beyond, *FADE_M), _stray(made, paint, nodes, beyond, painted)) * skin).reshape(
+    share = (torch.maximum(smooth_rise(beyond, *FADE_M), _stray(made, paint, nodes, beyond, painted)) * skin).reshape(
         paint.shape
     )
     logits = torch.logit(painted.clamp(0.005, 0.995)).T.reshape(3, *paint.shape)

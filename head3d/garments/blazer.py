@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from head3d.garments.knit import around, body_ways
-from head3d.garments.relief import Folds, arm_crease, fold_height, sleeve_seam, smooth_rise
+from head3d.garments.relief import Folds, arm_crease, fold_height, sleeve_seam
 from head3d.garments.sheets import (
     FAR_M,
     Cloth,
@@ -21,6 +21,7 @@ from head3d.garments.sheets import (
     without,
 )
 from head3d.garments.torso import Array, Torso
+from head3d.geometry.easing import smooth_rise
 
 OFF_M = 0.0105
 """Of the body of the jacket."""

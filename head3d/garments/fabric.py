@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.garments.sheets import Fabric
+from head3d.geometry.easing import smoothstep
 
 STITCH_IN_M, STITCH_M = 0.0052, 0.0026
 """Top stitching: how far from the cut edge, and the length of a stitch."""
@@ -137,7 +138,7 @@ def _noise(at: Float[Tensor, "P 2"], seed: int) -> Float[Tensor, "P"]:
     """Value noise of unit cells, about [-1, 1], smooth."""
     low = at.floor()
     t = at - low
-    t = t * t * (3 - 2 * t)
+    t = smoothstep(t)
     corner = low.long()
 
     def value(dx: int, dy: int) -> Tensor:

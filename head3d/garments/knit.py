@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from head3d.garments.relief import Folds, arm_crease, fold_height, sleeve_seam, smooth_rise
+from head3d.garments.relief import Folds, arm_crease, fold_height, sleeve_seam
 from head3d.garments.sheets import Cloth, Fabric, grid_uv, joined, lengths, sheet
 from head3d.garments.torso import Array, Torso
+from head3d.geometry.easing import smooth_rise
 
 AROUND, DOWN = 260, 110
 BAND_M = 0.019

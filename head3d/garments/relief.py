@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from head3d.garments.torso import Array
 
@@ -86,9 +85,3 @@ def arm_crease(places_m: Array, depth_m: float) -> Array:
     x, y, _ = places_m.T
     down = np.clip((-y - 0.225) / 0.11, 0, 1)
     return -depth_m * down * np.exp(-(((np.abs(x) - 0.160 + 0.006 * down) / 0.011) ** 2))
-
-
-def smooth_rise(values: Array, start: float, stop: float) -> NDArray[np.float64]:
-    """0 before ``start``, 1 after ``stop``, smooth between."""
-    t = np.clip((values - start) / (stop - start), 0, 1)
-    return t * t * (3 - 2 * t)

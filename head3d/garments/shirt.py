@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from head3d.garments.knit import AROUND, around, body
-from head3d.garments.relief import Folds, smooth_rise
+from head3d.garments.relief import Folds
 from head3d.garments.sheets import Cloth, Fabric, grid_uv, joined, mirrored, resampled, sheet, without
 from head3d.garments.torso import Array, Torso
+from head3d.geometry.easing import smooth_rise
 
 SHIRT_OFF_M = 0.004
 PLACKET_M = 0.0165

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from head3d.garments.relief import smooth_rise
 from head3d.garments.sheets import Cloth, Fabric, joined, sheet
 from head3d.garments.torso import Array, Torso
+from head3d.geometry.easing import smooth_rise
 
 KNOT_TOP_M, KNOT_FOOT_M = -0.128, -0.177
 """Heights of the knot's ends."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import interpolate, ndimage, spatial
 
 from head3d.garments.sheets import grid_faces, resampled
+from head3d.geometry.easing import smooth_rise
 from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 
@@ -202,8 +203,8 @@ def _draped(radius: Array) -> Array:
         spanned = smooth + over
     fine = blurred(radius, (4.0, 1.5))
     height = fine * np.sin(ELEVATIONS) + INSIDE_M[1]
-    below = np.clip((neckline(_azimuths())[:, None] + 0.004 - height) / 0.03, 0, 1)
-    return fine + (spanned - fine) * below * below * (3 - 2 * below)
+    below = smooth_rise(neckline(_azimuths())[:, None] + 0.004 - height, 0.0, 0.03)
+    return fine + (spanned - fine) * below
 
 
 def _by_way(radius: Array) -> Array:
@@ -288,5 +289,5 @@ def snug(
     column = np.interp(way, SNUG_WAYS_M, np.arange(len(SNUG_WAYS_M)))
     padded = np.concatenate([move, move[:1]])
     amount = ndimage.map_coordinates(padded, np.stack([row % 72, column]), order=1, mode="nearest")
-    t = np.clip((way - SNUG_FADE_M[0]) / (SNUG_FADE_M[1] - SNUG_FADE_M[0]), 0, 1)
-    return places_m + torso.normal(own_azimuth, way) * (amount * (1 - t * t * (3 - 2 * t)))[:, None]
+    faded = amount * (1 - smooth_rise(way, *SNUG_FADE_M))
+    return places_m + torso.normal(own_azimuth, way) * faded[:, None]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.geometry.lamps import Lamps, arrival
+from head3d.geometry.sphere import even_directions
 from head3d.shapes import shaped
 
 LAMBERT = (math.pi,) + (2 * math.pi / 3,) * 3 + (math.pi / 4,) * 5
@@ -121,11 +122,7 @@ def rotate_sh(sh: Float[Tensor, "9 3"], rotation: Float[Tensor, "3 3"]) -> Float
 
     Solved from its definition on more directions than coefficients; exact: order-2 harmonics are closed under rotation.
     """
-    i = torch.arange(24, dtype=torch.float64) + 0.5
-    z = 1 - 2 * i / 24
-    azimuth = math.pi * (1 + 5**0.5) * i
-    radius = (1 - z * z).sqrt()
-    d = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
+    d = even_directions(24, dtype=torch.float64)
     turned = sh_basis(d @ rotation.double().T.to(d.device))
     matrix = torch.linalg.lstsq(turned, sh_basis(d)).solution
     return matrix.to(sh) @ sh

@@ -74,10 +74,10 @@ def work(spec: JobSpec, *, emit: Emit) -> dict[str, Any]:
 
 def _render(subject: Path, picture: Picture, emit: Emit) -> list[Path]:
     from head3d.pictures import render_arguments
-    from head3d.rendering import render
+    from head3d.rendering import render_pictures
 
     out = subject / "exports" / "renders" / picture.folder if picture.folder else None
-    return render(subject, picture.views, out=out, emit=emit, **render_arguments(picture))
+    return render_pictures(subject, picture.views, out=out, emit=emit, **render_arguments(picture))
 
 
 def _checksum(path: Path, sha256: str) -> dict[str, str]:

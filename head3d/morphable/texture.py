@@ -15,6 +15,7 @@ from torch import Tensor
 
 from head3d.geometry.mesh import vertex_normals
 from head3d.geometry.sh import irradiance_basis, sh_basis
+from head3d.geometry.sphere import even_directions
 from head3d.morphable.flow import DEPTH_TOLERANCE_M, SurfacePicture, picture_surface
 from head3d.morphable.state import FitState
 from head3d.morphable.types import HeadModel
@@ -100,12 +101,7 @@ def solve_light(
 
 
 def _lamp_directions() -> Float[Tensor, "K 3"]:
-    """Directions spread evenly over the sphere (Fibonacci)."""
-    i = torch.arange(LAMPS, dtype=torch.float64) + 0.5
-    z = 1 - 2 * i / LAMPS
-    azimuth = math.pi * (1 + 5**0.5) * i
-    radius = (1 - z * z).sqrt()
-    return torch.stack([radius * azimuth.cos(), z, radius * azimuth.sin()], dim=-1)
+    return even_directions(LAMPS, dtype=torch.float64)[:, [0, 2, 1]]  # from above to below
 
 
 def _sample(

@@ -1,7 +1,8 @@
 """Looks at photos: finds the subject's face in each, its points, its outline and regions, and who it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -14,6 +15,7 @@ from head3d.perception.judge import JudgeConfig, face_problems, is_face, sharpne
 from head3d.perception.landmarks import FacePoints, LandmarkConfig, find_irises, find_points, landmarks_of
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.parsing import ParsingConfig, parse_face
+from head3d.perception.second_detector import SecondConfig, load_second_detector, second_opinion
 from head3d.perception.subject import Candidate, Choice, SubjectConfig, choose_subject, spread_frames
 from head3d.perception.types import Detection, Landmarks, Observation
 
@@ -34,6 +36,8 @@ class PerceptionConfig:
     """What a usable photo is."""
     parsing: ParsingConfig = field(default_factory=ParsingConfig)
     """Regions of a photo."""
+    second: SecondConfig = field(default_factory=SecondConfig)
+    """A second detector, to hold the points against."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def observe(
     """
     emit(StageStart("perception", len(photos)))
     nets = load_face_nets()
+    second = _second_detector(config)
     looked = [_look(photo, nets, config) for photo in photos]
     choices = choose_subject([look.faces for look in looked], face=config.face, config=config.subject)
     judged = [_verdict(look, choice, config) for look, choice in zip(looked, choices, strict=True)]
@@ -66,6 +71,8 @@ def observe(
         look, choice, verdict = looked[index], choices[index], judged[index]
         if verdict.accepted and choice.index is not None:
             observations.append(_observation(look, choice.index, nets, config))
+            if second is not None:
+                verdict = _cross_checked(verdict, observations[-1], second, config)
         verdicts.append(verdict)
         emit(Progress("perception", step + 1, len(kept), look.photo.name))
         for text in (*verdict.reasons, *verdict.warnings):
@@ -148,6 +155,17 @@ def _observation(look: _Looked, index: int, nets: FaceNets, config: PerceptionCo
         parsing=parse_face(photo.rgb_srgb, face, nets, alpha=photo.alpha, config=config.parsing),
         embedding=look.faces[index].descriptor.astype(np.float32),
     )
+
+
+def _second_detector(config: PerceptionConfig) -> Any | None:
+    if config.second.use == "never":
+        return None
+    return load_second_detector(download=config.second.use == "download")
+
+
+def _cross_checked(verdict: Verdict, seen: Observation, second: Any, config: PerceptionConfig) -> Verdict:
+    against = second_opinion(seen.photo.rgb_srgb, seen.landmarks, second, config=config.second)
+    return replace(verdict, warnings=(*verdict.warnings, against)) if against else verdict
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from head3d.geometry.sphere import even_directions
 from head3d.kernels.raster import rasterize
 
 FAR_M = 100.0
@@ -21,14 +22,10 @@ def open_sky(
     resolution: int = 192,
 ) -> Float[Tensor, "V"]:
     """Share of the cosine-weighted sky that reaches each vertex, 0 to 1."""
-    i = torch.arange(directions) + 0.5
-    z = 1 - 2 * i / directions
-    azimuth = torch.pi * (1 + 5**0.5) * i
-    ring = (1 - z * z).sqrt()
     centre = (vertices.amax(0) + vertices.amin(0)) / 2
     radius = (vertices - centre).norm(dim=1).max()
     reached, total = torch.zeros(len(vertices)), torch.full((len(vertices),), 1e-6)
-    for toward in torch.stack([ring * azimuth.cos(), z, ring * azimuth.sin()], dim=-1):
+    for toward in even_directions(directions)[:, [0, 2, 1]]:  # from above to below
         helper = torch.tensor([1.0, 0.0, 0.0]) if abs(float(toward[1])) > 0.9 else torch.tensor([0.0, 1.0, 0.0])
         right = torch.nn.functional.normalize(torch.linalg.cross(helper, toward), dim=0)
         up = torch.linalg.cross(toward, right)

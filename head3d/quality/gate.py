@@ -20,7 +20,7 @@ class GateConfig:
     """The same, above which a view is put aside (headshots/refused) instead of among the headshots."""
     pictures: bool = True
     """Look at every finished picture: the same person? blurred, torn, wrongly lit, distorted? Such ones are put aside,
-    too. The thresholds are those of the detector's own calibration (`head3d bench gate`)."""
+    too. The thresholds are those of the detector's own calibration (`head3d train-gate`)."""
 
 
 @dataclass(frozen=True)

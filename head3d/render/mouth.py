@@ -8,6 +8,7 @@ from scipy import spatial
 from torch import Tensor
 
 from head3d.field.volumes import sample_values
+from head3d.geometry.easing import smooth_rise
 from head3d.geometry.reproject import backproject
 from head3d.kernels.render_field import FieldVolume
 from head3d.render.types import RenderOutput, View
@@ -57,8 +58,7 @@ def darken_gap(output: RenderOutput, view: View, volume: FieldVolume, *, lips: L
     apart, _ = spatial.KDTree(lips.posed.numpy()).query(near.numpy())
     before, _ = spatial.KDTree(lips.neutral.numpy()).query((near + moved).numpy())
     opened = torch.from_numpy(apart - before).float()
-    share = ((opened - OPEN_M[0]) / (OPEN_M[1] - OPEN_M[0])).clamp(0, 1)
-    keep = 1 - (1 - GAP_ALBEDO) * (share * share * (3 - 2 * share))[:, None]
+    keep = 1 - (1 - GAP_ALBEDO) * smooth_rise(opened, *OPEN_M)[:, None]
     rgb, albedo = output.rgb_linear.clone(), output.albedo.clone()
     rgb[rows], albedo[rows] = rgb[rows] * keep, albedo[rows] * keep
     return replace(output, rgb_linear=rgb, albedo=albedo)

@@ -6,94 +6,55 @@ before it is measured. A detector that knew the trace of a blur filter and not w
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32
 
-from head3d.geometry.cameras import project
-from head3d.geometry.sh import Lighting, ambient, harmonics_of, irradiance_basis, project_directional
+from head3d.geometry.sh import ambient, harmonics_of, irradiance_basis, project_directional
 from head3d.render.types import RenderOutput, View
+from head3d.trials.exposed import (
+    Exposed,
+    blurred,
+    features_px,
+    head_px,
+    laid_over,
+    layers_of,
+    millimetre_px,
+    moved_layers,
+    noise_cells,
+    unlayered,
+)
 
 Fault = Literal["blur", "floaters", "light", "misfit"]
 FAULTS: tuple[Fault, ...] = ("blur", "floaters", "light", "misfit")
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """A render on its way to be broken.
-
-    Attributes:
-        output: As it was rendered.
-        view: Its camera and the light of the set.
-        turned: The same head under the same light from a camera a few degrees aside.
-        relit: The same view under another light than the set's.
-    """
-
-    output: RenderOutput
-    view: View
-    turned: RenderOutput
-    relit: RenderOutput
-
-
 Break = Callable[[Exposed, np.random.Generator], RenderOutput]
-
-
-def _mm(view: View) -> float:
-    """Pixels of a millimetre on the face."""
-    _, depth = project(torch.tensor([[0.0, 0.0, 0.08]]), view.camera.c2w[0], view.camera.K[0])
-    return float(view.camera.K[0, 0, 0] / depth[0]) / 1000
-
-
-def _layers(output: RenderOutput) -> Float32[np.ndarray, "H W 9"]:
-    """Premultiplied colour, alpha, albedo, normal-free depth: what blurs and moves together."""
-    alpha = output.alpha[..., None]
-    both = torch.cat([output.rgb_linear * alpha, alpha, output.albedo * alpha, output.depth_m[..., None] * alpha], -1)
-    return np.ascontiguousarray(both.float().numpy())
-
-
-def _unlayered(layers: np.ndarray, output: RenderOutput) -> RenderOutput:
-    alpha = torch.from_numpy(layers[..., 3]).clamp(0, 1)
-    straight = torch.from_numpy(layers) / alpha.clamp_min(1e-3)[..., None]
-    there = (alpha > 1e-3).float()
-    return replace(
-        output,
-        rgb_linear=straight[..., 0:3].clamp_min(0) * there[..., None],
-        alpha=alpha,
-        albedo=straight[..., 4:7].clamp(0, 1) * there[..., None],
-        depth_m=straight[..., 7].clamp_min(0) * there,
-    )
-
-
-def _blurred(shown: Exposed, kernel: np.ndarray) -> RenderOutput:
-    return _unlayered(cv2.filter2D(_layers(shown.output), -1, kernel.astype(np.float32)), shown.output)
 
 
 def gaussian(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Out of focus, or a field that never got sharp."""
-    sigma = draw.uniform(1.5, 4.5) * _mm(shown.view)
-    return _unlayered(cv2.GaussianBlur(_layers(shown.output), (0, 0), sigma), shown.output)
+    sigma = draw.uniform(1.5, 4.5) * millimetre_px(shown.view)
+    return unlayered(cv2.GaussianBlur(layers_of(shown.output), (0, 0), sigma), shown.output)
 
 
 def shaken(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """A camera that moved."""
-    length = max(int(draw.uniform(6, 14) * _mm(shown.view)), 3)
+    length = max(int(draw.uniform(6, 14) * millimetre_px(shown.view)), 3)
     kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
     angle = draw.uniform(0, math.pi)
     way = (length * math.cos(angle) / 2, length * math.sin(angle) / 2)
     ends = [(round(length - way[0]), round(length - way[1])), (round(length + way[0]), round(length + way[1]))]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    return _blurred(shown, kernel / kernel.sum())
+    return blurred(shown, kernel / kernel.sum())
 
 
 def coarse(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Rendered too small and enlarged."""
-    layers = _layers(shown.output)
+    layers = layers_of(shown.output)
     height, width = layers.shape[:2]
-    step = draw.uniform(3.0, 6.0) * _mm(shown.view)
+    step = draw.uniform(3.0, 6.0) * millimetre_px(shown.view)
     size = max(int(width / step), 8), max(int(height / step), 8)
     small = np.dstack(
         [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (layers[..., :4], layers[..., 4:])]
@@ -103,21 +64,21 @@ def coarse(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
         cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=way)
         for part in (small[..., :4], small[..., 4:])
     ]
-    return _unlayered(np.dstack(back), shown.output)
+    return unlayered(np.dstack(back), shown.output)
 
 
 def lens(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """The disc of an open aperture."""
-    radius = max(draw.uniform(2.5, 6.0) * _mm(shown.view), 1.5)
+    radius = max(draw.uniform(2.5, 6.0) * millimetre_px(shown.view), 1.5)
     reach = math.ceil(radius)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
-    return _blurred(shown, disc / disc.sum())
+    return blurred(shown, disc / disc.sum())
 
 
 def smeared(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Wiped smooth between its edges, like a painting: what too strong denoising does."""
-    reach = 2 * int(draw.uniform(1.8, 3.5) * _mm(shown.view)) + 3
+    reach = 2 * int(draw.uniform(1.8, 3.5) * millimetre_px(shown.view)) + 3
     levels = (shown.output.rgb_linear.clamp(0, 4).sqrt() * 127).byte().numpy()
     for _ in range(2):
         levels = cv2.medianBlur(np.ascontiguousarray(levels), reach)
@@ -125,38 +86,11 @@ def smeared(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     return replace(shown.output, rgb_linear=torch.from_numpy(rgb / 127).square())
 
 
-def _noise(draw: np.random.Generator, size: tuple[int, int], cells: int) -> Float32[np.ndarray, "H W"]:
-    grid = draw.normal(0, 1, (max(cells, 2), max(cells * size[1] // size[0], 2))).astype(np.float32)
-    return cv2.resize(grid, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-
-
-def _head_px(view: View) -> tuple[float, float, float]:
-    """Middle of the head and its half height, px."""
-    px, _ = project(torch.tensor([[0.0, 0.015, 0.02]]), view.camera.c2w[0], view.camera.K[0])
-    return float(px[0, 0]), float(px[0, 1]), 125 * _mm(view)
-
-
-def _laid_over(output: RenderOutput, color: np.ndarray, cover: np.ndarray, nearer_m: float) -> RenderOutput:
-    """Something in front of the person."""
-    over, tint = torch.from_numpy(cover.astype(np.float32)).clamp(0, 1), torch.from_numpy(color.astype(np.float32))
-    alpha = over + output.alpha * (1 - over)
-    share = (over / alpha.clamp_min(1e-4))[..., None]
-    solid = output.depth_m[output.depth_m > 0]
-    front = (float(solid.median()) if len(solid) else 1.0) - nearer_m
-    return replace(
-        output,
-        rgb_linear=torch.lerp(output.rgb_linear, tint, share),
-        albedo=torch.lerp(output.albedo, tint.clamp(0, 1), share),
-        alpha=alpha,
-        depth_m=torch.where(over > 0.5, torch.full_like(over, front), output.depth_m),
-    )
-
-
 def blobs(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Lumps of density in the air about the head and before it."""
-    output, mm = shown.output, _mm(shown.view)
+    output, mm = shown.output, millimetre_px(shown.view)
     height, width = output.alpha.shape
-    x0, y0, reach = _head_px(shown.view)
+    x0, y0, reach = head_px(shown.view)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     for _ in range(int(draw.integers(2, 8))):
         angle, far = draw.uniform(0, 2 * math.pi), reach * draw.uniform(0.1, 1.25)
@@ -166,25 +100,25 @@ def blobs(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
             (x - cx) * math.cos(turn) + (y - cy) * math.sin(turn),
             (y - cy) * math.cos(turn) - (x - cx) * math.sin(turn),
         )
-        form = 1 - np.hypot(u / a, v / b) + 0.35 * _noise(draw, (height, width), int(height / (4 * mm)))
+        form = 1 - np.hypot(u / a, v / b) + 0.35 * noise_cells(draw, (height, width), int(height / (4 * mm)))
         cover = np.clip(form * draw.uniform(1.2, 5.0), 0, 1) * draw.uniform(0.5, 1.0)
         if draw.random() < 0.5:
             at = min(max(int(cy), 0), height - 1), min(max(int(cx), 0), width - 1)
             base = output.rgb_linear[at].numpy() + draw.uniform(-0.1, 0.2)
         else:
             base = draw.uniform(0, 0.9, 3)
-        color = base.clip(0, 1) * (1 + 0.25 * _noise(draw, (height, width), int(height / (3 * mm)))[..., None])
-        output = _laid_over(output, color.clip(0, 1.5), cover, draw.uniform(0.0, 0.15))
+        color = base.clip(0, 1) * (1 + 0.25 * noise_cells(draw, (height, width), int(height / (3 * mm)))[..., None])
+        output = laid_over(output, color.clip(0, 1.5), cover, draw.uniform(0.0, 0.15))
     return output
 
 
 def fog(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """A halo of thin density, as free space that was never carved leaves."""
-    output, mm = shown.output, _mm(shown.view)
+    output, mm = shown.output, millimetre_px(shown.view)
     height, width = output.alpha.shape
     alpha = output.alpha.numpy()
     wide = cv2.GaussianBlur(alpha, (0, 0), draw.uniform(8, 25) * mm)
-    ragged = np.clip(0.75 + 0.4 * _noise(draw, (height, width), int(height / (9 * mm))), 0, 1)
+    ragged = np.clip(0.75 + 0.4 * noise_cells(draw, (height, width), int(height / (9 * mm))), 0, 1)
     veil = np.clip(wide * 2.5, 0, 1) * ragged * draw.uniform(0.45, 1.0) * (1 - alpha)
     tint = cv2.GaussianBlur((output.rgb_linear * output.alpha[..., None]).numpy(), (0, 0), 20 * mm)
     tint = tint / np.maximum(cv2.GaussianBlur(alpha, (0, 0), 20 * mm), 1e-2)[..., None]
@@ -198,25 +132,25 @@ def fog(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
 
 def eaten(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Holes that show the backdrop."""
-    output, mm = shown.output, _mm(shown.view)
-    x0, y0, reach = _head_px(shown.view)
+    output, mm = shown.output, millimetre_px(shown.view)
+    x0, y0, reach = head_px(shown.view)
     height, width = output.alpha.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     cover = np.zeros((height, width), np.float32)
     for _ in range(int(draw.integers(2, 7))):
         angle, far = draw.uniform(0, 2 * math.pi), reach * draw.uniform(0, 0.75)
         form = 1 - np.hypot(x - x0 - far * math.cos(angle), y - y0 - far * math.sin(angle)) / (draw.uniform(4, 13) * mm)
-        form = form + 0.4 * _noise(draw, (height, width), int(height / (5 * mm)))
+        form = form + 0.4 * noise_cells(draw, (height, width), int(height / (5 * mm)))
         cover = np.maximum(cover, np.clip(form * 3, 0, 1))
     return replace(output, alpha=output.alpha * (1 - torch.from_numpy(cover) * draw.uniform(0.6, 1.0)))
 
 
 def torn(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Pieces of the person itself that hang elsewhere."""
-    output, mm = shown.output, _mm(shown.view)
-    layers = _layers(output)
+    output, mm = shown.output, millimetre_px(shown.view)
+    layers = layers_of(output)
     height, width = output.alpha.shape
-    x0, y0, reach = _head_px(shown.view)
+    x0, y0, reach = head_px(shown.view)
     made = layers.copy()
     for _ in range(int(draw.integers(3, 9))):
         half = int(draw.uniform(5, 16) * mm) + 2
@@ -232,14 +166,14 @@ def torn(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
         mask = cv2.GaussianBlur(mask, (0, 0), 0.7)[..., None]
         place = made[ty - half : ty + half, tx - half : tx + half]
         made[ty - half : ty + half, tx - half : tx + half] = place * (1 - mask) + piece * mask
-    return _unlayered(made, output)
+    return unlayered(made, output)
 
 
 def specks(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """A cloud of many small dots, as a hash grid's noise leaves."""
-    output, mm = shown.output, _mm(shown.view)
+    output, mm = shown.output, millimetre_px(shown.view)
     height, width = output.alpha.shape
-    x0, y0, reach = _head_px(shown.view)
+    x0, y0, reach = head_px(shown.view)
     cover, color = np.zeros((height, width), np.float32), np.zeros((height, width, 3), np.float32)
     for _ in range(int(draw.integers(50, 160))):
         angle, far = draw.uniform(0, 2 * math.pi), reach * math.sqrt(draw.uniform(0.02, 1.5))
@@ -247,7 +181,7 @@ def specks(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
         radius = max(int(draw.uniform(0.8, 3.0) * mm), 1)
         cv2.circle(cover, at, radius, float(draw.uniform(0.5, 1.0)), -1, cv2.LINE_AA)
         cv2.circle(color, at, radius + 1, [float(v) for v in draw.uniform(0, 0.8, 3)], -1)
-    return _laid_over(output, color, cover, 0.05)
+    return laid_over(output, color, cover, 0.05)
 
 
 def _lit_by(output: RenderOutput, view: View, ratio: torch.Tensor) -> RenderOutput:
@@ -290,54 +224,36 @@ def relit(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
 
 def shadowed(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """A hard shadow over part of the face that no lamp of the set throws."""
-    x0, y0, reach = _head_px(shown.view)
+    x0, y0, reach = head_px(shown.view)
     height, width = shown.output.alpha.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = draw.uniform(-0.5, 0.5) + (math.pi if draw.random() < 0.5 else 0.0)
     side = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle) + draw.uniform(-0.15, 0.15) * reach
-    soft = draw.uniform(2, 12) * _mm(shown.view)
+    soft = draw.uniform(2, 12) * millimetre_px(shown.view)
     dark = 1 - draw.uniform(0.45, 0.75) / (1 + np.exp(-np.clip(side / soft, -30, 30)))
     return replace(
         shown.output, rgb_linear=shown.output.rgb_linear * torch.from_numpy(dark.astype(np.float32))[..., None]
     )
 
 
-FEATURES_M = ((-0.032, 0.027, 0.075), (0.032, 0.027, 0.075), (0.0, -0.012, 0.105), (0.0, -0.045, 0.095))
-"""Right eye, left eye, tip of the nose, mouth; head frame."""
-
-
-def _features_px(view: View) -> Float32[np.ndarray, "4 2"]:
-    return project(torch.tensor(FEATURES_M), view.camera.c2w[0], view.camera.K[0])[0].numpy()
-
-
-def _moved(layers: np.ndarray, at_x: np.ndarray, at_y: np.ndarray) -> np.ndarray:
-    places = at_x.astype(np.float32), at_y.astype(np.float32)
-    parts = (layers[..., :4], layers[..., 4:])  # OpenCV moves four channels at most
-    moved = [
-        cv2.remap(np.ascontiguousarray(one), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for one in parts
-    ]
-    return np.dstack(moved)
-
-
 def warped(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Features pulled away from where they are: landmarks that were wrong."""
-    layers, mm = _layers(shown.output), _mm(shown.view)
+    layers, mm = layers_of(shown.output), millimetre_px(shown.view)
     height, width = layers.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     at_x, at_y = x.copy(), y.copy()
-    for cx, cy in _features_px(shown.view)[draw.permutation(4)[: int(draw.integers(2, 5))]]:
+    for cx, cy in features_px(shown.view)[draw.permutation(4)[: int(draw.integers(2, 5))]]:
         reach, angle, far = draw.uniform(14, 26) * mm, draw.uniform(0, 2 * math.pi), draw.uniform(6, 13) * mm
         near = np.exp(-0.5 * ((x - cx) ** 2 + (y - cy) ** 2) / reach**2)
         at_x, at_y = at_x + near * far * math.cos(angle), at_y + near * far * math.sin(angle)
-    return _unlayered(_moved(layers, at_x, at_y), shown.output)
+    return unlayered(moved_layers(layers, at_x, at_y), shown.output)
 
 
 def doubled(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """Features twice: photos whose cameras did not agree."""
-    output, mm = shown.output, _mm(shown.view)
+    output, mm = shown.output, millimetre_px(shown.view)
     height, width = output.alpha.shape
-    x0, y0, _ = _head_px(shown.view)
+    x0, y0, _ = head_px(shown.view)
     turn = cv2.getRotationMatrix2D((x0, y0), float(draw.uniform(-5, 5)), float(draw.uniform(0.96, 1.04)))
     angle, far = draw.uniform(0, 2 * math.pi), draw.uniform(6, 13) * mm
     turn[:, 2] += far * math.cos(angle), far * math.sin(angle)
@@ -363,16 +279,16 @@ def misplaced(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
 
 def sheared(shown: Exposed, draw: np.random.Generator) -> RenderOutput:
     """One half of the face does not meet the other: two photos that were fitted to different heads."""
-    layers, mm = _layers(shown.output), _mm(shown.view)
+    layers, mm = layers_of(shown.output), millimetre_px(shown.view)
     height, width = layers.shape[:2]
-    middle = _features_px(shown.view)[2:].mean(0)
+    middle = features_px(shown.view)[2:].mean(0)
     slant = draw.uniform(-0.4, 0.4) if draw.random() < 0.5 else math.pi / 2 + draw.uniform(-0.3, 0.3)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     side = (x - middle[0]) * math.cos(slant) + (y - middle[1]) * math.sin(slant)
     way = 1 / (1 + np.exp(-np.clip(side / (2 * mm), -30, 30)))
     far = draw.uniform(7, 13) * mm * draw.choice([-1.0, 1.0])
     at_x, at_y = x - way * far * math.sin(slant), y + way * far * math.cos(slant)
-    return _unlayered(_moved(layers, at_x, at_y), shown.output)
+    return unlayered(moved_layers(layers, at_x, at_y), shown.output)
 
 
 TAUGHT: Mapping[Fault, tuple[Break, ...]] = {
@@ -387,8 +303,3 @@ UNTAUGHT: Mapping[Fault, tuple[Break, ...]] = {
     "light": (relit, shadowed),
     "misfit": (misplaced, sheared),
 }
-
-
-def set_light(view: View, sh: torch.Tensor) -> View:
-    """The view as it says it is lit by harmonics."""
-    return replace(view, lighting=Lighting(sh))

@@ -23,19 +23,8 @@ from head3d.records import to_plain
 from head3d.subject import Subject
 from head3d.trials.gate_bench import bench_gate, roc
 from head3d.trials.gate_training import DRAWN, calibrate, calibrated, pair_distances, train_gate
-from head3d.trials.lessons import (
-    ALL_VIEWS,
-    NEAR_VIEWS,
-    Row,
-    drawn_sittings,
-    field_sittings,
-    read_rows,
-    references_of,
-    rows_of,
-    sitter_of,
-    with_neighbours,
-    write_rows,
-)
+from head3d.trials.lessons import Row, read_rows, references_of, rows_of, write_rows
+from head3d.trials.sittings import ALL_VIEWS, NEAR_VIEWS, drawn_sittings, field_sittings, sitter_of, with_neighbours
 
 FIRST_SEED, HELD_SEED = 1000, 900_001
 """Seeds of the synthetic people that are learned from, and of those that are kept aside."""

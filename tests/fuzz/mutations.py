@@ -1,5 +1,6 @@
 """Files that once were good: bytes flipped, cut, doubled, spliced, numbers made huge; and JSON of the wrong shape."""
 
+import copy
 import json
 import struct
 from typing import Any
@@ -59,7 +60,7 @@ def reshaped(draw: st.DrawFn, good: Any) -> bytes:
         if draw(st.integers(0, 4)) == 0:
             del parent[key]
         else:
-            parent[key] = draw(st.sampled_from(EXTREME))
+            parent[key] = copy.deepcopy(draw(st.sampled_from(EXTREME)))  # the next injury may be to it
     text = json.dumps(document)
     if draw(st.integers(0, 9)) == 0:
         text = text.replace("1", draw(st.sampled_from(["NaN", "Infinity", "1e999", "-"])), 1)

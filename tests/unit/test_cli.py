@@ -109,7 +109,7 @@ def test_every_option_of_render_arrives(tmp_path: Path, monkeypatch: pytest.Monk
 
     heard: dict = {}
     Image.new("RGB", (8, 8)).save(look := str(tmp_path / "look.png"))
-    monkeypatch.setattr(rendering, "render", lambda subject, views, **others: heard.update(others) or [])
+    monkeypatch.setattr(rendering, "render_pictures", lambda subject, views, **others: heard.update(others) or [])
     words = ["render", str(tmp_path), "--match", look, "--crop", "linkedin", "--size", "300", "--format", "webp"]
     assert cli.main([*words, "--exif", "Artist=Ada", "Copyright=A = B", "--contact-sheet"]) == 0
     assert heard["match"] == look and heard["format"] == "webp" and heard["contact_sheet"] is True

@@ -48,6 +48,19 @@ def test_unknown_key_names_the_nearest():
     assert caught.value.hint == "Perhaps you meant --train.steps."
 
 
+def test_several_unknown_keys_name_a_near_one_and_no_help_text():
+    with pytest.raises(ConfigError) as caught:
+        load_config("", "--views", "front", "--gate", "off")
+    assert caught.value.message == "options: Unrecognized options: --views, front, --gate, off."
+    assert caught.value.hint.startswith(("Perhaps you meant --views.", "Perhaps you meant --gate."))
+
+
+def test_an_endless_value_is_cut_short():
+    with pytest.raises(ConfigError, match=r"^options: Unrecognized options: --nothing, x+") as caught:
+        load_config("", "--nothing", "x" * 9000)
+    assert len(caught.value.message) < 1100
+
+
 @pytest.mark.parametrize("arguments", [("--train.steps", "many"), ("--train.seed", "x"), ("--views.light",)])
 def test_a_wrong_value_names_its_option(arguments: tuple[str, ...]):
     with pytest.raises(ConfigError, match=arguments[0]):

@@ -1,7 +1,11 @@
 """What is installed is what is in the tree, and the layers list every module."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+
+import head3d
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -20,3 +24,12 @@ def test_every_module_has_its_layer():
         one.parent.name for one in (ROOT / "head3d").glob("*/__init__.py")
     }
     assert modules - {"__init__"} <= placed
+
+
+def test_public_names_are_what_they_say_whatever_was_imported():
+    """A module of the same name would be found instead, as soon as anything had imported it."""
+    check = "import head3d.rendering; from head3d import *; print(callable(render_pictures), callable(run), Config())"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("True True Config(")
+    modules = {one.stem for one in (ROOT / "head3d").iterdir()}
+    assert not modules & set(head3d.__all__)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from head3d import weights
+from head3d.doctor import weights_table, weights_text
 from head3d.errors import StorageError, WeightsMissing
 
 BODY = b"sixteen numbers!" * 4
@@ -113,3 +114,14 @@ class TestMissing:
         monkeypatch.setenv("HEAD3D_HOME", str(tmp_path / "plain"))
         with pytest.raises(StorageError, match="HEAD3D_HOME"):
             weights.get("one")
+
+
+class TestTable:
+    def test_what_get_would_fetch_and_what_it_leaves_are_told_apart(self, index, monkeypatch):
+        needed, spare = weights.KNOWN[0], replace(weights.KNOWN[1], optional=True)
+        monkeypatch.setattr(weights, "KNOWN", (needed, spare))
+        last = weights_text(weights_table(())).splitlines()[-2:]
+        assert last[0].startswith("`head3d weights --get` downloads 0 MB")
+        assert last[1] == "No run needs both: `head3d weights both --get` fetches it."
+        weights.get("one")
+        assert "`head3d weights --get`" not in weights_text(weights_table(()))

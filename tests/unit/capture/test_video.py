@@ -23,6 +23,21 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+def broken_clip(folder: Path) -> Path:
+    """Four frames of which the last is broken, in a codec that FFmpeg does not know: OpenCV's own reader takes it."""
+    path = folder / "broken.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (32, 24))
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    for _ in range(4):
+        writer.write(pixels)
+    writer.release()
+    data = bytearray(path.read_bytes())
+    data[data.rfind(b"MJPG") + 3] = ord("C")
+    data[data.rfind(b"\xff\xc4") + 19] = 1  # of the last frame's Huffman table
+    path.write_bytes(data)
+    return path
+
+
 class TestSharpFrames:
     def test_takes_the_sharpest_of_each_piece(self, clip):
         frames, verdict = sharp_frames(clip, "turn.avi", config=VideoConfig(candidates=4))
@@ -38,6 +53,10 @@ class TestSharpFrames:
     def test_large_frames_are_scaled_down(self, clip):
         frames, _ = sharp_frames(clip, "turn.avi", config=VideoConfig(candidates=1, max_side_px=160))
         assert frames[0].size == (120, 160)
+
+    def test_a_frame_that_is_broken_inside_is_left_out(self, tmp_path):
+        frames, verdict = sharp_frames(broken_clip(tmp_path), "broken.avi")
+        assert verdict.accepted and [one.name[-4:] for one in frames] == ["0.0s", "0.1s", "0.2s"]
 
     def test_not_a_video(self, tmp_path):
         path = tmp_path / "fake.mp4"

@@ -12,10 +12,12 @@ from head3d.quality.gate_net import FAULTS, load_gate, load_thresholds
 from head3d.render.rigs import studio_light
 from head3d.render.types import RenderOutput
 from head3d.render.views import named_view
-from head3d.trials.breakage import TAUGHT, UNTAUGHT, Exposed
+from head3d.trials.breakage import TAUGHT, UNTAUGHT
+from head3d.trials.exposed import Exposed
 from head3d.trials.gate_bench import roc, wilson
 from head3d.trials.gate_training import odds_of
-from head3d.trials.lessons import drawn_sittings, rows_of, sitter_of, with_neighbours
+from head3d.trials.lessons import rows_of
+from head3d.trials.sittings import drawn_sittings, sitter_of, with_neighbours
 
 SIZE = 160
 WAYS = [(fault, way) for group in (TAUGHT, UNTAUGHT) for fault in FAULTS for way in group[fault]]
