@@ -194,11 +194,10 @@ def headshots(job: Job) -> None:
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
-    from head3d.perception.nets import load_face_nets
     from head3d.quality.gate import deliverable, judge_sight
     from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
-    from head3d.rendering import finish_under, reference_of
+    from head3d.rendering import finish_under, gate_of
 
     rendered = job.subject.views()
     verdicts = {}
@@ -210,15 +209,8 @@ def headshots(job: Job) -> None:
     signer = identity_of(job.config.provenance)
     refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
     finished = finish_set(refined, [view for _, view in rendered], config=config)
-    judged = {}
-    if job.config.gate.pictures:
-        judged = inspect_pictures(
-            [shot.rgb_srgb for shot in finished],
-            refined,
-            [view for _, view in rendered],
-            reference=reference_of(job.subject),
-            nets=load_face_nets(),
-        )
+    gate = gate_of(job.subject, job.config.gate)
+    judged = inspect_pictures(gate, [shot.rgb_srgb for shot in finished], refined, [view for _, view in rendered])
     for verdict in (*verdicts.values(), *judged.values()):
         if verdict.sentence:
             job.emit(Notice(verdict.sentence, "warning"))
