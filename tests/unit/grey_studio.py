@@ -18,20 +18,24 @@ from head3d.quality.picture_gate import PictureGate, PictureVerdict
 from head3d.render.confidence import Confidence, Shares
 
 SHARES = Shares(seen=1.0, extrapolated=0.0, invented=0.0)
+OUTPUT = SimpleNamespace(alpha=torch.ones(16, 16))
 
 
 class GreyStudio:
     """Makes grey pictures; ``sight`` holds the levels of looks that photos do not show."""
 
-    def __init__(self, subject: Any, sight: Mapping[str, Level] | None = None) -> None:
+    def __init__(self, subject: Any, sight: Mapping[str, Level] | None = None, *, sign: bool = False) -> None:
         self.subject, self.sight = subject, sight or {}
-        self.config = replace(Config(), provenance=SigningConfig(sign="off"))
+        self.config = replace(Config(), provenance=SigningConfig("require" if sign else "off"))
+
+    def light(self, look: Look) -> Any:
+        return SimpleNamespace(name=look.light)
 
     def gain(self, pictures: object) -> float:
         return 1.0
 
     def picture(self, look: Look, height_px: int, **how: Any) -> Any:
-        return SimpleNamespace(look=look, view=SimpleNamespace(name=look.name), output=None)
+        return SimpleNamespace(look=look, view=SimpleNamespace(name=look.name), output=OUTPUT)
 
     def confidence(self, picture: Any) -> Confidence:
         return Confidence(torch.ones(8, 8), SHARES)
@@ -40,7 +44,7 @@ class GreyStudio:
         return picture
 
     def finish(self, picture: Any, *, size: int, gain: float) -> Headshot:
-        return Headshot(np.full((8, 8, 3), 90, np.uint8), picture.look.name, "grey", {"view": picture.look.name})
+        return Headshot(np.full((16, 16, 3), 90, np.uint8), picture.look.name, "grey", {"view": picture.look.name})
 
     def vertices(self, look: Look) -> torch.Tensor:
         return torch.zeros(1, 3)

@@ -9,6 +9,7 @@ import pytest
 from head3d import render_looks as module
 from head3d.events import Event, Notice
 from head3d.export.provenance import read_provenance
+from head3d.export.signing import verify
 from head3d.looks import Look
 from head3d.quality.gate import Level
 from head3d.render_looks import render_looks, shoot
@@ -56,6 +57,14 @@ def test_files_say_what_the_gate_thought(tmp_path: Path, monkeypatch, recorded):
 def test_refused_pictures_are_remembered_for_erasing(tmp_path: Path, monkeypatch, recorded):
     made(tmp_path, monkeypatch, recorded, {"torn": "refused"})
     assert tmp_path / "out" / "refused" / "torn_64.png" in recorded and all(path.is_file() for path in recorded)
+
+
+def test_looks_are_signed_like_other_pictures_refused_ones_too(tmp_path: Path, monkeypatch, recorded):
+    monkeypatch.setenv("HEAD3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(module, "Studio", lambda subject: GreyStudio(subject, sign=True))
+    made(tmp_path, monkeypatch, recorded, {"good": "good", "torn": "refused"})
+    for name in ("good_64.png", "small_64.png", "refused/torn_64.png"):
+        assert verify(tmp_path / "out" / name).state == "trusted"
 
 
 def test_only_looks_of_one_light_and_expression_are_one_set():
