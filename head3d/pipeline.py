@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from head3d import store
-from head3d.capture.types import Verdict
+from head3d.capture.verdicts import nothing_left
 from head3d.config import Config, config_yaml
-from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
+from head3d.errors import ConfigError, CorruptPart, InputError, StorageError
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
     completion_version,
@@ -99,7 +99,7 @@ def capture(job: Job) -> None:
         )
     photos, verdicts = gather(job.sources, config=job.config.capture, emit=job.emit)
     if not photos:
-        raise _nothing_left(verdicts)
+        raise nothing_left(verdicts)
     write_photos(job.folder, photos, verdicts)
 
 
@@ -110,7 +110,7 @@ def perception(job: Job) -> None:
 
     observations, verdicts = observe(job.subject.photos(), config=job.config.perception, emit=job.emit)
     if not observations:
-        raise _nothing_left(verdicts)
+        raise nothing_left(verdicts)
     write_observations(job.folder, observations, verdicts)
 
 
@@ -281,17 +281,6 @@ STAGES: tuple[Stage, ...] = (
     Stage("report", 4, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
-
-
-def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
-    """The error that tells each file's reason."""
-    reasons = [f"{one.name}: {'; '.join(one.reasons) or 'unusable'}" for one in verdicts if not one.accepted]
-    if len(verdicts) == 1:
-        return PhotoUnusable(f"{reasons[0]}.", hint="Give a photo where both eyes are visible, at least 200 px apart.")
-    return TooFewPhotos(
-        f"None of the {len(verdicts)} photos can be used: {' | '.join(reasons)}.",
-        hint="Give photos where the face is sharp, large and uncovered.",
-    )
 
 
 def _open_ledger(subject: Subject, consent: Consent | None, emit: Emit) -> Ledger:

@@ -1,12 +1,13 @@
 """Looks at photos: finds the subject's face in each, its points, its outline and regions, and who it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from head3d.capture.types import Photo, Verdict, refused
+from head3d.capture.verdicts import tell_verdicts
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.perception.detector import DetectorConfig, detect_faces, detect_turned_faces
 from head3d.perception.identity import describe_face
@@ -68,8 +69,7 @@ def observe(
             observations.append(_observation(look, choice.index, nets, config))
         verdicts.append(verdict)
         emit(Progress("perception", step + 1, len(kept), look.photo.name))
-        for text in (*verdict.reasons, *verdict.warnings):
-            emit(Notice(f"{look.photo.name}: {text}", "info" if verdict.accepted else "warning"))
+    tell_verdicts(verdicts, emit)
     return observations, verdicts
 
 
@@ -102,7 +102,8 @@ def _verdict(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict
                 return refused(name, spoilt[0] if spoilt else "another person than on the other photos")
             case "unclear":
                 several = f"{len(look.faces)} people, and nothing tells who is meant"
-                return refused(name, f"{several}: crop the photo, or choose with --face 0 (the largest), 1, ...")
+                told = f"{several}: crop the photo, or choose with --face 0 (the largest), 1, ..."
+                return replace(refused(name, told), rivals=len(look.faces))
             case _:
                 seen = "a face is there, but turned too far or covered: its points cannot be found"
                 return refused(name, seen if look.missed else "no face found: both eyes should be visible")
