@@ -17,7 +17,6 @@ from head3d.errors import ConfigError
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
 from head3d.export.glb import GlbOptions, head_glb
 from head3d.export.mesh import HeadMesh, head_mesh
-from head3d.export.provenance import NOTE, sign_file
 from head3d.export.signing import identity_of
 from head3d.export.splat import head_splats
 from head3d.export.splat_files import SpzVersion, write_splat_ply, write_spz
@@ -82,9 +81,9 @@ def export(
     Args:
         subject: A finished subject or its folder.
         format: ``glb``: meshes with textures and 52 expressions; ``ply``: one mesh with vertex colours; ``splat``:
-            Gaussians as .ply; ``spz``: the same, packed; ``mp4``, ``webm``: a turntable; ``transforms``: pictures with
-            cameras, masks and depth for nerfstudio; ``exr``: colour, albedo, normal and depth of views; ``light``: an
-            HDR map and JSON; ``mitsuba``: a scene of Mitsuba 3.
+            Gaussians as .ply; ``spz``: the same, packed; ``mp4``, ``webm``: a turntable, the first of them signed;
+            ``transforms``: pictures with cameras, masks and depth for nerfstudio; ``exr``: colour, albedo, normal and
+            depth of views; ``light``: an HDR map and JSON; ``mitsuba``: a scene of Mitsuba 3.
         options: See :class:`ExportOptions`.
         out: A file, or a folder for formats of several files; in the subject's exports if None.
         config: Options of rendering and finishing; those of the last run if None.
@@ -211,15 +210,14 @@ def _video(source: _Source, place: Path) -> list[Path]:
             yield source.finished(view, source.picture(view))
             source.emit(Progress("export", step + 1, count, view.name))
 
-    path = write_video(place, frames(), fps=source.options.fps, comment=NOTE)
-    facts = {"view": "turntable", "light": source.light.name}
-    return [sign_file(path, identity_of(source.config.provenance), facts=facts)]
+    facts, signer = {"view": "turntable", "light": source.light.name}, identity_of(source.config.provenance)
+    return [write_video(place, frames(), fps=source.options.fps, facts=facts, signer=signer)]
 
 
 def _through_looks(source: _Source, place: Path) -> Path:
     from head3d.export.video import write_video
     from head3d.looks import read_looks
-    from head3d.moving import path, turntable, video_frames
+    from head3d.moving import path, turntable, video_facts, video_frames
     from head3d.studio import Studio
 
     options = source.options
@@ -227,13 +225,13 @@ def _through_looks(source: _Source, place: Path) -> Path:
     if not looks:
         raise ConfigError("The files hold no look.", hint="Keep a picture in the viewer first.")
     moments = turntable(looks[0], options.frames) if len(looks) == 1 else path(looks, options.frames)
+    studio = Studio(source.subject, config=source.config)
     frames = video_frames(
-        Studio(source.subject, config=source.config), moments, size=options.size,
+        studio, moments, size=options.size,
         tell=lambda step: source.emit(Progress("export", step, len(moments), "")),
     )  # fmt: skip
-    written = write_video(place, frames, fps=options.fps, comment=NOTE)
-    facts = {"view": "turntable" if len(looks) == 1 else "path", "light": looks[0].light}
-    return sign_file(written, identity_of(source.config.provenance), facts=facts)
+    signer = identity_of(source.config.provenance)
+    return write_video(place, frames, fps=options.fps, facts=video_facts(studio, looks), signer=signer)
 
 
 def _transforms(source: _Source, place: Path) -> list[Path]:

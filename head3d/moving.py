@@ -60,6 +60,12 @@ def path(looks: Sequence[Look], frames: int) -> list[Moment]:
     return moments
 
 
+def video_facts(studio: Studio, looks: Sequence[Look]) -> dict[str, str]:
+    """What a video of looks says of itself: a turn round one, or a path through several. Lights by harmless names."""
+    lights = dict.fromkeys(studio.light(look).name for look in looks)
+    return {"view": "turntable" if len(looks) == 1 else "path", "light": ", ".join(lights)}
+
+
 def video_frames(
     studio: Studio,
     moments: Sequence[Moment],

@@ -4,12 +4,11 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from head3d import store
-from head3d.capture.types import Verdict
+from head3d.capture.verdicts import nothing_left
 from head3d.config import Config, config_yaml
-from head3d.errors import ConfigError, CorruptPart, InputError, PhotoUnusable, StorageError, TooFewPhotos
+from head3d.errors import ConfigError, CorruptPart, InputError, StorageError
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
     completion_version,
@@ -23,9 +22,6 @@ from head3d.stage_inputs import (
 )
 from head3d.stages import Job, Stage, run_stages
 from head3d.subject import Consent, Ledger, Subject, check_free, consent_of
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(
@@ -99,7 +95,7 @@ def capture(job: Job) -> None:
         )
     photos, verdicts = gather(job.sources, config=job.config.capture, emit=job.emit)
     if not photos:
-        raise _nothing_left(verdicts)
+        raise nothing_left(verdicts)
     write_photos(job.folder, photos, verdicts)
 
 
@@ -110,7 +106,7 @@ def perception(job: Job) -> None:
 
     observations, verdicts = observe(job.subject.photos(), config=job.config.perception, emit=job.emit)
     if not observations:
-        raise _nothing_left(verdicts)
+        raise nothing_left(verdicts)
     write_observations(job.folder, observations, verdicts)
 
 
@@ -194,11 +190,10 @@ def headshots(job: Job) -> None:
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
     from head3d.parts_views import read_shares, write_headshots
-    from head3d.perception.nets import load_face_nets
     from head3d.quality.gate import deliverable, judge_sight
     from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
-    from head3d.rendering import finish_under, reference_of
+    from head3d.rendering import finish_under, gate_of
 
     rendered = job.subject.views()
     verdicts = {}
@@ -210,15 +205,8 @@ def headshots(job: Job) -> None:
     signer = identity_of(job.config.provenance)
     refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
     finished = finish_set(refined, [view for _, view in rendered], config=config)
-    judged = {}
-    if job.config.gate.pictures:
-        judged = inspect_pictures(
-            [shot.rgb_srgb for shot in finished],
-            refined,
-            [view for _, view in rendered],
-            reference=reference_of(job.subject),
-            nets=load_face_nets(),
-        )
+    gate = gate_of(job.subject, job.config.gate)
+    judged = inspect_pictures(gate, [shot.rgb_srgb for shot in finished], refined, [view for _, view in rendered])
     for verdict in (*verdicts.values(), *judged.values()):
         if verdict.sentence:
             job.emit(Notice(verdict.sentence, "warning"))
@@ -289,17 +277,6 @@ STAGES: tuple[Stage, ...] = (
     Stage("report", 5, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
-
-
-def _nothing_left(verdicts: Sequence[Verdict]) -> InputError:
-    """The error that tells each file's reason."""
-    reasons = [f"{one.name}: {'; '.join(one.reasons) or 'unusable'}" for one in verdicts if not one.accepted]
-    if len(verdicts) == 1:
-        return PhotoUnusable(f"{reasons[0]}.", hint="Give a photo where both eyes are visible, at least 200 px apart.")
-    return TooFewPhotos(
-        f"None of the {len(verdicts)} photos can be used: {' | '.join(reasons)}.",
-        hint="Give photos where the face is sharp, large and uncovered.",
-    )
 
 
 def _open_ledger(subject: Subject, consent: Consent | None, emit: Emit) -> Ledger:

@@ -1,22 +1,29 @@
 """Finished headshots of looks: what ``head3d render --views FILE.json`` and the viewer's "render set" both do."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
 
 from head3d import store
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
+from head3d.export.certificate import Identity
 from head3d.export.provenance import write_with_provenance
+from head3d.export.signing import identity_of
 from head3d.finish.apply import Headshot
-from head3d.finish.crops import known_crop
-from head3d.finish.passport import Check, write_checks
+from head3d.finish.crops import CropPreset, known_crop
+from head3d.finish.passport import Check, checks_path, write_checks
 from head3d.finish.passport_facts import PassportFacts
 from head3d.looks import Look, file_stem
 from head3d.parts_views import confidence_levels
-from head3d.quality.gate import SightVerdict
+from head3d.quality.gate import Level, SightVerdict
+from head3d.quality.picture_gate import PictureGate
 from head3d.render.confidence import Confidence
+from head3d.rendering import gate_of, refused_path
 from head3d.studio import Studio, Turn
 from head3d.subject import Subject
 
@@ -26,7 +33,7 @@ METER_PX = 128
 
 @dataclass(frozen=True)
 class Shot:
-    """One finished look, with what the gate says of it."""
+    """One finished look, with what photos saw of it."""
 
     look: Look
     headshot: Headshot
@@ -36,11 +43,42 @@ class Shot:
     """What a passport office says; None where the frame is of no office."""
 
 
+@dataclass(frozen=True)
+class ShotFile:
+    """The file of a shot: what it says beside the pixels, which only the file keeps."""
+
+    path: Path
+    facts: Mapping[str, str]
+    crop: CropPreset | None
+    office: tuple[list[Check], PassportFacts] | None
+
+    def write(self, pixels: UInt8[np.ndarray, "H W 3"], signer: Identity | None) -> None:
+        """Write it, with the office's list beside it."""
+        with store.disk_errors(self.path):
+            store.make_folder(self.path.parent)
+            dpi = self.crop.dpi if self.crop else 0
+            write_with_provenance(self.path, pixels, facts=self.facts, dpi=dpi, signer=signer)
+            if self.office is not None and self.crop is not None:
+                write_checks(self.path, *self.office, preset=self.crop.name)
+
+    def judged(self, level: Level, path: Path, signer: Identity | None) -> "ShotFile":
+        """The file with what the gate thought of the picture, at ``path``, with all that lay beside it."""
+        made = replace(self, path=path, facts={**self.facts, "gate": level})
+        made.write(store.read_png(self.path), signer)
+        if path != self.path:
+            for old in (self.path, checks_path(self.path)):
+                old.unlink(missing_ok=True)
+            if (seen := confidence_path(self.path)).is_file():
+                seen.replace(confidence_path(path))
+        return made
+
+
 def shoot(
     studio: Studio,
     looks: Sequence[Look],
     *,
     size: int,
+    gate: PictureGate,
     turn: Turn = nullcontext,
     tell: Callable[[int, str], None] = lambda step, name: None,
 ) -> Iterator[Shot]:
@@ -50,6 +88,7 @@ def shoot(
         studio: The subject.
         looks: In the order they are made.
         size: Longer side, px.
+        gate: Sees every picture; its verdicts are due when all are made, since pictures of a set tell on each other.
         turn: See :class:`Studio`.
         tell: Hears the number of looks begun, and the name.
     """
@@ -63,7 +102,10 @@ def shoot(
         tell(step, look.name)
         picture = studio.picture(look, height_for(look, size), turn=turn)
         belief = studio.confidence(picture)
-        shot = studio.finish(studio.refined(picture), size=size, gain=gains[_session(look)])
+        refined = studio.refined(picture)
+        shot = studio.finish(refined, size=size, gain=gains[_session(look)])
+        among = (_session(look), look.expression, tuple(sorted(look.units.items())))
+        gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
         yield Shot(look, shot, belief, studio.verdict(picture, belief), studio.checks(picture, shot))
 
 
@@ -87,36 +129,47 @@ def render_looks(
         emit: Hears progress.
 
     Returns:
-        The paths of the pictures, in the order of ``looks``.
+        The paths of the pictures, in the order of ``looks``; without those that the gate refused, which lie in
+        ``refused`` beside them.
     """
     started = time.monotonic()
     studio = Studio(subject)
+    gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
     place = store.make_folder(out or subject.path / "exports" / "renders")
     emit(StageStart("render", len(looks)))
-    written: list[Path] = []
-    for step, (shot, stem) in enumerate(zip(shoot(studio, looks, size=size), stems(looks), strict=True)):
-        path = place / f"{stem}_{size}.png"
-        write_shot(path, shot)
+    written: list[ShotFile] = []
+    for step, (shot, stem) in enumerate(zip(shoot(studio, looks, size=size, gate=gate), stems(looks), strict=True)):
+        written.append(write_shot(place / f"{stem}_{size}.png", shot, signer))
         if confidence:
-            store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(shot.confidence))
+            store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
         if shot.verdict.sentence:
             emit(Notice(shot.verdict.sentence, "warning"))
-        written.append(path)
         emit(Progress("render", step + 1, len(looks), shot.look.name))
+    delivered, aside = [], []
+    for file, verdict in zip(written, gate.verdicts(), strict=True):
+        refused = refused_path(verdict, file.path, emit)
+        if verdict is not None:
+            file.judged(verdict.level, refused or file.path, signer)
+        (aside if refused else delivered).append(refused or file.path)
+    subject.record_deliveries([*delivered, *aside])
     emit(StageDone("render", time.monotonic() - started))
-    return written
+    return delivered
 
 
-def write_shot(path: Path, shot: Shot) -> None:
-    """Write a headshot with its facts."""
-    with store.disk_errors(path):
-        facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
-        crop = known_crop(shot.look.crop)
-        if crop is not None:
-            facts["crop"] = crop.name
-        write_with_provenance(path, shot.headshot.rgb_srgb, facts=facts, dpi=crop.dpi if crop else 0)
-        if shot.office is not None:
-            write_checks(path, *shot.office, preset=shot.look.crop)
+def write_shot(path: Path, shot: Shot, signer: Identity | None) -> ShotFile:
+    """Write a headshot with its facts, before the gate has judged it."""
+    crop = known_crop(shot.look.crop)
+    facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
+    if crop is not None:
+        facts["crop"] = crop.name
+    file = ShotFile(path, facts, crop, shot.office)
+    file.write(shot.headshot.rgb_srgb, signer)
+    return file
+
+
+def confidence_path(picture: Path) -> Path:
+    """Where what photos saw of a picture lies."""
+    return picture.with_name(f"{picture.stem}_confidence.png")
 
 
 def stems(looks: Sequence[Look]) -> list[str]:

@@ -9,8 +9,6 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from head3d import store
 from head3d.config import Config, load_config
@@ -33,9 +31,8 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
-from head3d.perception.nets import load_face_nets
-from head3d.quality.gate import judge_sight
-from head3d.quality.picture_gate import PictureVerdict, Reference, inspect_pictures, make_reference
+from head3d.quality.gate import GateConfig, judge_sight
+from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import RefineConfig, refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
@@ -148,14 +145,14 @@ def framing_points(fitted: HeadFit, cache: ShellCache) -> HeadPoints:
     return head_points(fitted, surface)
 
 
-def reference_of(subject: Subject, vertices: Float[Tensor, "V 3"] | None = None) -> Reference:
-    """Whom a subject's pictures should show: its photos' faces, its fitted head.
+def reference_of(subject: Subject) -> Reference:
+    """Whom a subject's pictures should show: its photos' faces, its fitted head."""
+    return make_reference(subject.fit(), subject.fitted_photos(), subject.observations())
 
-    Args:
-        subject: Fitted.
-        vertices: Of the head with the expression that is shown; the neutral one's if None.
-    """
-    return make_reference(subject.fit(), subject.fitted_photos(), subject.observations(), vertices=vertices)
+
+def gate_of(subject: Subject, config: GateConfig) -> PictureGate:
+    """What finished pictures of a subject pass before they are delivered."""
+    return PictureGate(lambda: reference_of(subject), config=config)
 
 
 def photo_sight(subject: Subject, field: RadianceField, cache: ShellCache) -> Volume:
@@ -271,26 +268,19 @@ def render_pictures(
                 emit(Notice(verdict.sentence, "warning"))
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
-    written = []
+    written, aside = [], []
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
     refined = refine_set(outputs, wanted, config=options.refine)
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
-    judged = {}
-    if options.gate.pictures:
-        judged = inspect_pictures(
-            [shot.rgb_srgb for shot in shots],
-            refined,
-            wanted,
-            reference=reference_of(subject, vertices),
-            nets=load_face_nets(),
-        )
+    gate = gate_of(subject, options.gate)
+    judged = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], refined, wanted, vertices=vertices)
     for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else "", outfit.words if outfit else ""]
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"
-        refused = _refused(judged.get(view.name), path, emit)
+        refused = refused_path(judged.get(view.name), path, emit)
         path = refused or path
         with store.disk_errors(path):
             store.make_folder(path.parent)
@@ -304,8 +294,7 @@ def render_pictures(
             if view.name in judged:
                 facts["gate"] = judged[view.name].level
             write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer)
-            if not refused:
-                written.append(path)
+            (aside if refused else written).append(path)
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
             if frame and frame.passport:
@@ -326,12 +315,12 @@ def render_pictures(
         written.append(place / "contact_sheet.pdf")
         with store.disk_errors(written[-1]):
             store.write_bytes(written[-1], data)
-    subject.record_deliveries(written)
+    subject.record_deliveries([*written, *aside])
     emit(StageDone("render", time.monotonic() - started))
     return written
 
 
-def _refused(verdict: PictureVerdict | None, path: Path, emit: Emit) -> Path | None:
+def refused_path(verdict: PictureVerdict | None, path: Path, emit: Emit) -> Path | None:
     """Where a picture goes that is not delivered; None for one that is. Says what is wrong with it in both cases."""
     if verdict is None or verdict.level == "good":
         return None

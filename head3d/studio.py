@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from head3d.backdrops import Backdrops
@@ -222,11 +223,20 @@ class Studio:
         frame = known_crop(picture.look.crop)
         if frame is None or frame.passport is None:
             return None
-        shown, fit = self._shown(picture.look), self.fitted
-        vertices = fit.model.vertices(fit.identity, shown.units, shown.eyes) + fit.offsets
         return office_checks(
-            shot, output=picture.output, view=picture.view, frame=frame, model=fit.model, vertices=vertices, shown=shown
+            shot,
+            output=picture.output,
+            view=picture.view,
+            frame=frame,
+            model=self.fitted.model,
+            vertices=self.vertices(picture.look),
+            shown=self._shown(picture.look),
         )
+
+    def vertices(self, look: Look) -> Float[Tensor, "V 3"]:
+        """Of the fitted head with the expression of a look, head frame, metres."""
+        shown, fit = self._shown(look), self.fitted
+        return fit.model.vertices(fit.identity, shown.units, shown.eyes) + fit.offsets
 
     def refined(self, picture: Picture) -> Picture:
         """A picture as sharp as the subject's headshots."""

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from head3d.errors import InputError
-from head3d.export.provenance import NOTE
+from head3d.export.certificate import Identity
+from head3d.export.provenance import COMPOSITE_SOURCE_TYPE, DIGITAL_SOURCE_TYPE
 from head3d.export.video import write_video
 
 from .follow import Follower
@@ -120,10 +121,29 @@ def played(
             return
 
 
-def write_live(path: Path, frames: Iterator[UInt8[np.ndarray, "H W 3"]], *, fps: float) -> Path:
-    """The played pictures as a video."""
+def write_live(
+    path: Path,
+    frames: Iterator[UInt8[np.ndarray, "H W 3"]],
+    *,
+    fps: float,
+    light: str,
+    signer: Identity | None,
+    beside: bool = False,
+) -> Path:
+    """The played pictures as a video.
+
+    Args:
+        path: .mp4 or .webm.
+        frames: Of :func:`played`.
+        fps: Pictures a second.
+        light: Of the look.
+        signer: Signs an .mp4, or None.
+        beside: Whether the filmed face is in the pictures: then it is marked as a composite.
+    """
     even = (frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2] for frame in frames)
-    return write_video(path, even, fps=max(round(fps), 1), comment=NOTE)
+    source_type = COMPOSITE_SOURCE_TYPE if beside else DIGITAL_SOURCE_TYPE
+    facts = {"view": "live", "light": light}
+    return write_video(path, even, fps=max(round(fps), 1), facts=facts, signer=signer, source_type=source_type)
 
 
 def _beside(rgb: np.ndarray, drawn: np.ndarray) -> np.ndarray:

@@ -7,21 +7,28 @@
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from head3d import store
 from head3d.errors import ConfigError
 from head3d.events import Emit, Notice, Progress, StageStart
+from head3d.export.certificate import Identity
+from head3d.export.signing import identity_of
 from head3d.looks import Look, write_looks
-from head3d.render_looks import Shot, shoot, stems, write_shot
+from head3d.quality.gate import Judged, worst
+from head3d.quality.picture_gate import PictureVerdict
+from head3d.render_looks import ShotFile, shoot, stems, write_shot
+from head3d.rendering import gate_of
 from head3d.studio import Studio
 
 from .makings import Makings
 from .render_loop import Turns
 
 SIZES = (64, 2048)
+UNJUDGED = "the set was not finished, so nobody has looked at it yet. Look at it before you use it."
+"""Of a picture whose set a crash ended before the gate was asked."""
 
 
 class SetMaker(Makings):
@@ -71,6 +78,9 @@ class SetMaker(Makings):
             payload = {"state": state, "size": size, "count": len(looks), "shots": shots, "picks": ids}
             self._write_note(ident, payload)
 
+        gate = gate_of(studio.subject, studio.config.gate)
+        made: list[_Made] = []
+
         def make() -> None:
             store.make_folder(place)
             write_looks(place / "looks.json", looks)
@@ -80,23 +90,57 @@ class SetMaker(Makings):
                 studio,
                 looks,
                 size=size,
+                gate=gate,
                 turn=self.take_turn,
                 tell=lambda step, name: self.emit(Progress("set", step, len(looks), name)),
             )
-            for shot, stem in zip(making, stems(looks), strict=True):
-                shots.append(self._write(place, stem, shot))
-                note("working")
-                if shot.verdict.sentence:
-                    self.emit(Notice(shot.verdict.sentence, "warning"))
+            signer = identity_of(studio.config.provenance)
+            try:
+                for shot, stem in zip(making, stems(looks), strict=True):
+                    path = place / _file_name(stem, shot.verdict)
+                    made.append(_Made(write_shot(path, shot, signer), stem, shot.verdict))
+                    shots.append(made[-1].entry(waiting=True))
+                    note("working")
+            finally:  # a set that is cancelled keeps what was finished, judged like any other
+                # a picture that could not be written was seen, too
+                for number, (one, verdict) in enumerate(zip(made, gate.verdicts(), strict=False)):
+                    shots[number] = self._told(one.judged(verdict, signer))
+                    note("working")
 
         self._see_through(make, note)
 
-    def _write(self, place: Path, stem: str, shot: Shot) -> dict[str, Any]:
-        refused = shot.verdict.level == "refused"
-        file = f"{'refused-' if refused else ''}{stem}.png"
-        write_shot(place / file, shot)
-        failed = [] if shot.office is None else [asdict(one) for one in shot.office[0] if not one.passed]
-        return {
-            "file": file, "name": shot.look.name, "level": shot.verdict.level, "sentence": shot.verdict.sentence,
-            "failed": failed,
-        }  # fmt: skip
+    def _told(self, one: "_Made") -> dict[str, Any]:
+        if one.verdict.sentence:
+            self.emit(Notice(one.verdict.sentence, "warning"))
+        return one.entry()
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A written picture of a set, and what is said of it so far."""
+
+    file: ShotFile
+    stem: str
+    verdict: Judged
+
+    def judged(self, verdict: PictureVerdict | None, signer: Identity | None) -> "_Made":
+        """With the gate's verdict on the picture; a refused one lies under another name."""
+        if verdict is None:
+            return self
+        strictest = worst(self.verdict, verdict)
+        path = self.file.path.with_name(_file_name(self.stem, strictest))
+        return replace(self, file=self.file.judged(verdict.level, path, signer), verdict=strictest)
+
+    def entry(self, *, waiting: bool = False) -> dict[str, Any]:
+        """For the set's note; a picture that waits for its verdict is shown with a warning."""
+        level, sentence = self.verdict.level, self.verdict.sentence
+        if waiting and level == "good":
+            level, sentence = "warned", f"{self.verdict.view}: {UNJUDGED}"
+        office = [] if self.file.office is None else self.file.office[0]
+        failed = [asdict(one) for one in office if not one.passed]
+        name = self.verdict.view
+        return {"file": self.file.path.name, "name": name, "level": level, "sentence": sentence, "failed": failed}
+
+
+def _file_name(stem: str, verdict: Judged) -> str:
+    return f"{'refused-' if verdict.level == 'refused' else ''}{stem}.png"

@@ -16,10 +16,10 @@ import numpy as np
 from head3d import store
 from head3d.errors import ConfigError, optional_package
 from head3d.events import Emit, Progress, StageStart
-from head3d.export.provenance import NOTE
+from head3d.export.signing import identity_of
 from head3d.export.video import write_video
 from head3d.looks import Look, write_looks
-from head3d.moving import Moment, path, turntable, video_frames
+from head3d.moving import Moment, path, turntable, video_facts, video_frames
 from head3d.studio import Studio
 
 from .makings import Makings
@@ -108,7 +108,9 @@ class VideoMaker(Makings):
             write_looks(place / "looks.json", looks)
             note("working")
             self.emit(StageStart(self.stage, len(moments)))
-            write_video(place / "video.mp4", self._frames(studio, plan, moments), fps=plan.fps, comment=NOTE)
+            signer = identity_of(studio.config.provenance)
+            frames = self._frames(studio, plan, moments)
+            write_video(place / "video.mp4", frames, fps=plan.fps, facts=video_facts(studio, looks), signer=signer)
 
         self._see_through(make, note)
 

@@ -14,9 +14,10 @@ from head3d.capture.duplicates import Fingerprint, fingerprint, is_near
 from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
 from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo, Verdict, refused
+from head3d.capture.verdicts import tell_verdicts
 from head3d.capture.video import VIDEO_SUFFIXES, VideoConfig, sharp_frames
 from head3d.errors import InputError, PhotoUnusable
-from head3d.events import Emit, Notice, Progress, StageStart, ignore
+from head3d.events import Emit, Progress, StageStart, ignore
 
 PHOTO_SUFFIXES = frozenset(
     {
@@ -93,8 +94,7 @@ def gather(
                     prints.append(seen)
         verdicts.append(verdict)
         emit(Progress("capture", step + 1, len(files), name))
-        for text in (*verdict.reasons, *verdict.warnings):
-            emit(Notice(f"{name}: {text}", "info" if verdict.accepted else "warning"))
+    tell_verdicts(verdicts, emit)
     return photos, verdicts
 
 

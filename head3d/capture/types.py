@@ -52,12 +52,14 @@ class Verdict:
         accepted: False if it is not used.
         reasons: Why it is not used.
         warnings: What is not ideal about it although it is used.
+        rivals: How many people are on it, if nothing tells which of them is meant; else 0.
     """
 
     name: str
     accepted: bool
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    rivals: int = 0
 
 
 def refused(name: str, reason: str) -> Verdict:

@@ -20,7 +20,8 @@ class Export:
     """The subject folder."""
     format: Literal["glb", "ply", "splat", "spz", "mp4", "webm", "transforms", "exr", "light", "mitsuba"] = "glb"
     """glb: meshes, textures, 52 ARKit expressions; ply: one mesh with vertex colours; splat: 3D Gaussians (.ply); spz:
-    the same, packed; mp4, webm: a turntable; transforms: pictures, cameras, masks, depth for nerfstudio; exr: colour,
+    the same, packed; mp4, webm: a turntable, of which mp4 is signed as AI-generated (C2PA), while webm can hold no
+    signature and says so in its comment only; transforms: pictures, cameras, masks, depth for nerfstudio; exr: colour,
     albedo, normal, depth of views; light: an HDR map and JSON; mitsuba: a scene of Mitsuba 3."""
     out: Path | None = None
     """A file, or a folder for formats of several files; in the subject's exports if not given."""

@@ -20,13 +20,14 @@ class Live:
     """A video file, or the number of a webcam (0). Empty: the viewer opens on its page "Live", which takes the webcam
     of the machine that the browser runs on."""
     out: Path | None = None
-    """The video to write (.mp4, .webm); the subject's exports/live.mp4 if not given."""
+    """The video to write; the subject's exports/live.mp4 if not given. An .mp4 is signed as AI-generated (C2PA); .webm
+    can hold no signature and says so in its comment only."""
     size: int = 384
     """Height of the picture, px."""
     seconds: float = 0.0
     """Stop after so long; 0: at the end of the file, or with Ctrl-C."""
     beside: bool = False
-    """Show the face that is followed beside the head."""
+    """Show the face that is followed beside the head; the signature then says composite."""
     light: str = "soft-front"
     """As in `head3d render`."""
     backdrop: str = ""
@@ -44,6 +45,7 @@ def live_command(words: Sequence[str]) -> int:
         return view([str(options.subject), "--port", str(options.port)])
     if not 64 <= options.size <= 1024:
         raise ConfigError(f"A size of {options.size} px is not made.", hint="Use 64 to 1024.")
+    from head3d.export.signing import identity_of
     from head3d.looks import Look
     from head3d.perception.nets import load_face_nets
     from head3d.studio import Studio
@@ -55,12 +57,13 @@ def live_command(words: Sequence[str]) -> int:
     pictures, rate = pictures_of(options.source)
     subject = Subject(options.subject).require()
     studio = Studio(subject)
+    signer = identity_of(studio.config.provenance)
     look = Look(light=options.light, backdrop=options.backdrop)
     puppet, follower = Puppet(studio, look, height_px=options.size), Follower(studio.fitted, load_face_nets())
     out, pace = options.out or subject.path / "exports" / "live.mp4", Pace()
     frames = played(puppet, follower, pictures, pace, beside=options.beside, seconds=options.seconds)
     try:
-        write_live(out, frames, fps=rate)
+        write_live(out, frames, fps=rate, light=studio.light(look).name, signer=signer, beside=options.beside)
     except ConfigError:
         if pace.pictures:
             raise

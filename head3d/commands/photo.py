@@ -31,7 +31,7 @@ def photo_command(words: Sequence[str]) -> int:
 
     from head3d import store
     from head3d.capture.photos import gather
-    from head3d.errors import PhotoUnusable
+    from head3d.capture.verdicts import nothing_left
     from head3d.export.provenance import write_with_provenance
     from head3d.finish.apply import FinishConfig, with_backdrop
     from head3d.finish.own_photo import Cutout, emptied, on_backdrop
@@ -43,8 +43,7 @@ def photo_command(words: Sequence[str]) -> int:
         photos, verdicts = gather(options.photos, emit=emit)
         seen, judged = observe(photos, config=replace(PerceptionConfig(), face=options.face), emit=emit)
     if not seen:
-        reasons = [f"{one.name}: {'; '.join(one.reasons)}" for one in (*verdicts, *judged) if not one.accepted]
-        raise PhotoUnusable(f"{' | '.join(reasons)}.", hint="Give a photo that shows a face.")
+        raise nothing_left([one for one in (*verdicts, *judged) if not one.accepted])
     store.make_folder(options.out)
     for one in seen:
         cut = Cutout(one.photo.rgb_srgb, one.parsing.matte)

@@ -23,6 +23,8 @@ from head3d.imaging.io import read_text
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC: media created by an algorithm trained on samples."""
+COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC: such media put together with a photo or a film."""
 
 NOTE = "AI-generated: rendered from a 3D head that was learned from photos."
 
@@ -88,22 +90,31 @@ def write_with_provenance(
     xmp = text["XML:com.adobe.xmp"].encode()
     kind = format_of(path)
     data = encode_picture(pixels, kind, xmp=xmp, text=text, exif=exif, dpi=dpi)
-    if signer is not None and path.suffix.lower() in MIME:
-        data = _signed(data, path, facts, signer)
-    store.write_bytes(path, data)
+    store.write_bytes(path, signed_content(data, path, facts=facts, signer=signer))
     return path
 
 
-def sign_file(path: Path, signer: Identity | None, *, facts: Mapping[str, str]) -> Path:
-    """Sign a file that is complete (a video), if there is a signer and the kind of file can hold a signature."""
-    if signer is not None and path.suffix.lower() in MIME:
-        store.write_bytes(path, _signed(path.read_bytes(), path, facts, signer))
-    return path
+def signed_content(
+    content: bytes,
+    path: Path,
+    *,
+    facts: Mapping[str, str],
+    signer: Identity | None,
+    source_type: str = DIGITAL_SOURCE_TYPE,
+) -> bytes:
+    """A picture or video with a signed manifest; as it is without a signer, or where its kind holds no manifest.
 
-
-def _signed(data: bytes, path: Path, facts: Mapping[str, str], signer: Identity) -> bytes:
+    Args:
+        content: The whole file.
+        path: Where it will lie; its suffix says which kind it is.
+        facts: See :func:`write_with_provenance`.
+        signer: Signs it, or None.
+        source_type: What it is marked as.
+    """
     provenance_text(facts)  # refuses what could be personal
-    return signed(data, path.suffix, signer, source_type=DIGITAL_SOURCE_TYPE, facts=facts, title=path.name)
+    if signer is None or path.suffix.lower() not in MIME:
+        return content
+    return signed(content, path.suffix, signer, source_type=source_type, facts=facts, title=path.name)
 
 
 def read_provenance(path: Path) -> dict[str, str]:

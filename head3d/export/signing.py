@@ -25,7 +25,7 @@ MIME = {
     ".avif": "image/avif",
     ".mp4": "video/mp4",
 }
-"""Kinds of files that hold a manifest."""
+"""Kinds of files that hold a manifest; WebM and other Matroska files have no place for one."""
 State = Literal["trusted", "valid", "broken", "unsigned", "unreadable"]
 
 

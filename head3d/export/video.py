@@ -1,6 +1,9 @@
-"""A turntable as MP4 (H.264) or WebM (VP9), through the ffmpeg that imageio-ffmpeg brings."""
+"""Videos as MP4 (H.264) or WebM (VP9), through the ffmpeg that imageio-ffmpeg brings.
 
-from collections.abc import Iterable
+Both say in their comment that they are synthetic. MP4 is signed like a picture; no WebM can hold a C2PA manifest.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,8 @@ from jaxtyping import UInt8
 
 from head3d import store
 from head3d.errors import ConfigError, optional_package
+from head3d.export.certificate import Identity
+from head3d.export.provenance import DIGITAL_SOURCE_TYPE, NOTE, signed_content
 
 CODECS = {
     ".mp4": ("libx264", ["-crf", "18", "-preset", "medium", "-movflags", "+faststart", "-pix_fmt", "yuv420p"]),
@@ -16,14 +21,24 @@ CODECS = {
 """By suffix; faststart: a page plays it before it is loaded to the end."""
 
 
-def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], *, fps: int, comment: str) -> Path:
-    """Write pictures as a video, whole or not at all.
+def write_video(
+    path: Path,
+    frames: Iterable[UInt8[np.ndarray, "H W 3"]],
+    *,
+    fps: int,
+    facts: Mapping[str, str],
+    signer: Identity | None,
+    source_type: str = DIGITAL_SOURCE_TYPE,
+) -> Path:
+    """Write pictures as a video that says how it was made, whole and signed or not at all.
 
     Args:
         path: Its suffix says which kind.
         frames: sRGB, all of one size, of even height and width.
         fps: Pictures a second.
-        comment: Written into the file's metadata.
+        facts: About it; see :func:`head3d.export.provenance.write_with_provenance`.
+        signer: Signs an MP4; None: its comment alone says what it is.
+        source_type: What the signature marks it as.
     """
     needs = f"{path}: to write videos one more package is needed."
     ffmpeg = optional_package("imageio_ffmpeg", needs, hint="pip install imageio imageio-ffmpeg")
@@ -46,7 +61,7 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], *, fps
             codec=codec,
             quality=None,
             macro_block_size=2,
-            output_params=[*options, "-metadata", f"comment={comment}"],
+            output_params=[*options, "-metadata", f"comment={NOTE}"],
             ffmpeg_log_level="error",
         )
         try:
@@ -55,7 +70,8 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], *, fps
             for frame in frames:
                 writer.send(np.ascontiguousarray(frame))
             writer.close()
-            draft.replace(temporary)
+            content = signed_content(draft.read_bytes(), path, facts=facts, signer=signer, source_type=source_type)
+            temporary.write_bytes(content)
         finally:
             writer.close()
             draft.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from head3d.capture.types import Photo, Verdict, refused
+from head3d.capture.verdicts import tell_verdicts
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.perception.detector import DetectorConfig, detect_faces, detect_turned_faces
 from head3d.perception.identity import describe_face
@@ -75,8 +76,7 @@ def observe(
                 verdict = _cross_checked(verdict, observations[-1], second, config)
         verdicts.append(verdict)
         emit(Progress("perception", step + 1, len(kept), look.photo.name))
-        for text in (*verdict.reasons, *verdict.warnings):
-            emit(Notice(f"{look.photo.name}: {text}", "info" if verdict.accepted else "warning"))
+    tell_verdicts(verdicts, emit)
     return observations, verdicts
 
 
@@ -109,7 +109,8 @@ def _verdict(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict
                 return refused(name, spoilt[0] if spoilt else "another person than on the other photos")
             case "unclear":
                 several = f"{len(look.faces)} people, and nothing tells who is meant"
-                return refused(name, f"{several}: crop the photo, or choose with --face 0 (the largest), 1, ...")
+                told = f"{several}: crop the photo, or choose with --face 0 (the largest), 1, ..."
+                return replace(refused(name, told), rivals=len(look.faces))
             case _:
                 seen = "a face is there, but turned too far or covered: its points cannot be found"
                 return refused(name, seen if look.missed else "no face found: both eyes should be visible")

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from head3d.render.confidence import Shares
 
 Level = Literal["good", "warned", "refused"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""The mildest first."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,24 @@ class Judged(Protocol):
     """Any verdict."""
 
     @property
+    def view(self) -> str:
+        """Name of the picture."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """For the user; empty for a good picture."""
+        ...
+
+    @property
     def level(self) -> Level:
         """What becomes of the picture."""
         ...
+
+
+def worst(*verdicts: Judged) -> Judged:
+    """The strictest of several verdicts on one picture; of equals the first."""
+    return max(verdicts, key=lambda one: LEVELS.index(one.level))
 
 
 def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[str]:

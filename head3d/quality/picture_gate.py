@@ -4,21 +4,31 @@ Three outcomes: delivered, delivered with a warning, refused with the reason and
 saw of a view is judged beside this (see ``gate.py``); the worse of both counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from head3d.morphable.types import HeadFit, HeadModel
-from head3d.perception.nets import FaceNets
+from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.types import Observation
-from head3d.quality.gate import Level, missing_side
+from head3d.quality.gate import LEVELS, GateConfig, Level, missing_side
 from head3d.quality.gate_net import Fault, Finding, Thresholds, find_faults, load_gate, load_thresholds
 from head3d.quality.identity import describe_photos
-from head3d.quality.photo_match import SeenPhoto, face_camera, mesh_depth, see_photo, small_window
-from head3d.quality.picture_signs import FACE_WINDOW, Expected, Signs, face_window, landmarks_in, read_signs
+from head3d.quality.photo_match import SeenPhoto, mesh_depth, see_photo
+from head3d.quality.picture_signs import (
+    FACE_WINDOW,
+    Expected,
+    Signs,
+    beside,
+    face_window,
+    landmarks_in,
+    read_signs,
+    seen_window,
+)
 from head3d.render.types import RenderOutput, View
 
 LEAST_HEAD_PX = 110
@@ -69,7 +79,7 @@ class Reference:
     """Whom pictures are compared with.
 
     Attributes:
-        vertices: Of the fitted head as it is shown, head frame, metres.
+        vertices: Of the fitted head as it is shown, head frame, metres; neutral unless a picture says otherwise.
         model: Its head model.
         descriptors: dlib's, of the photos.
         photos: Their faces over the fitted head.
@@ -81,16 +91,13 @@ class Reference:
     photos: Sequence[SeenPhoto] = ()
 
 
-def make_reference(
-    fitted: HeadFit, names: Sequence[str], observations: Sequence[Observation], *, vertices: Float[Tensor, "V 3"] | None
-) -> Reference:
+def make_reference(fitted: HeadFit, names: Sequence[str], observations: Sequence[Observation]) -> Reference:
     """What a subject's pictures are compared with.
 
     Args:
         fitted: The head.
         names: Of the photos it was fitted to, in order.
         observations: Of the photos.
-        vertices: Of the head with the expression that is shown; the neutral one's if None.
     """
     by_name = {one.photo.name: one.photo.rgb_srgb for one in observations}
     skin = fitted.model.faces
@@ -100,8 +107,7 @@ def make_reference(
         if name in by_name
     ]
     faces = describe_photos(observations)
-    shown = fitted.vertices() if vertices is None else vertices
-    return Reference(shown, fitted.model, list(faces.values()), photos)
+    return Reference(fitted.vertices(), fitted.model, list(faces.values()), photos)
 
 
 def expected_in(view: View, reference: Reference) -> Expected:
@@ -113,54 +119,119 @@ def expected_in(view: View, reference: Reference) -> Expected:
     )
 
 
+class PictureGate:
+    """Looks at finished pictures as they are made, keeps little of each, and judges them when all are there.
+
+    Args:
+        reference: Whom the pictures should show; asked for with the first of them.
+        config: Whether anything is looked at.
+    """
+
+    def __init__(self, reference: Callable[[], Reference], *, config: GateConfig) -> None:
+        self._net = load_gate() if config.pictures else None
+        self._find = reference
+        self._seen: list[_Seen | None] = []
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return self._find()
+
+    @cached_property
+    def _nets(self) -> FaceNets:
+        return load_face_nets()
+
+    def see(
+        self,
+        pixels: UInt8[np.ndarray, "H W 3"],
+        output: RenderOutput,
+        view: View,
+        *,
+        vertices: Float[Tensor, "V 3"] | None = None,
+        among: Hashable = None,
+    ) -> None:
+        """Look at a picture.
+
+        Args:
+            pixels: As it would be delivered, the whole frame of its render.
+            output: The render.
+            view: Its camera, and the light of the set.
+            vertices: Of the head with the expression that it shows; those of the reference if None.
+            among: Names its set: pictures under one light with one expression, which are compared with each other.
+        """
+        if self._net is None:
+            self._seen.append(None)
+            return
+        reference = self._reference if vertices is None else replace(self._reference, vertices=vertices)
+        expected = expected_in(view, reference)
+        assert expected.depth_m is not None
+        signs = None
+        if _head_px(view, pixels.shape[0]) >= LEAST_HEAD_PX:
+            signs = read_signs(pixels, output, view, expected=expected, nets=self._nets)
+        self._seen.append(_Seen(view, seen_window(pixels, view, expected.depth_m), signs, among))
+
+    def verdicts(self) -> list[PictureVerdict | None]:
+        """On all pictures, in the order they were seen; None where nothing is looked at, or the head is too small."""
+        sets: dict[Hashable, dict[int, _Seen]] = {}
+        for place, one in enumerate(self._seen):
+            if one is not None:
+                sets.setdefault(one.among, {})[place] = one
+        found: dict[int, PictureVerdict] = {}
+        for pictures in sets.values():
+            found |= self._judged(pictures)
+        return [found.get(place) for place in range(len(self._seen))]
+
+    def _judged(self, pictures: Mapping[int, "_Seen"]) -> dict[int, PictureVerdict]:
+        """Verdicts on one set, by place among all pictures."""
+        assert self._net is not None, "without it nothing is seen"
+        signs = {}
+        for place, one in pictures.items():
+            if one.signs is not None:
+                others = [other.window for other in pictures.values() if other is not one]
+                signs[place] = beside(one.signs, one.window, others)
+        limits, known = load_thresholds(), self._reference.descriptors
+        return {
+            place: judge_picture(pictures[place].view, finding, own.identity(known), limits=limits)
+            for (place, own), finding in zip(signs.items(), find_faults(self._net, list(signs.values())), strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of a picture; ``signs`` is None if its head is too small to judge."""
+
+    view: View
+    window: SeenPhoto
+    signs: Signs | None
+    among: Hashable
+
+
 def inspect_pictures(
+    gate: PictureGate,
     pictures: Sequence[UInt8[np.ndarray, "H W 3"]],
     outputs: Sequence[RenderOutput],
     views: Sequence[View],
     *,
-    reference: Reference,
-    nets: FaceNets,
+    vertices: Float[Tensor, "V 3"] | None = None,
 ) -> dict[str, PictureVerdict]:
-    """Judge finished pictures of a set, by view; those whose head is too small to judge are left out.
+    """Judge the finished pictures of one set, by view; those whose head is too small to judge are left out.
 
     Args:
-        pictures: As they would be delivered, the whole frame of their render.
+        gate: New.
+        pictures: As they would be delivered.
         outputs: The renders.
-        views: Their cameras, and the light of the set.
-        reference: Whom they should show.
-        nets: Find the face's points.
+        views: Their cameras, and the light of the set; no two of one name.
+        vertices: See :meth:`PictureGate.see`.
     """
-    net = load_gate()
-    if net is None:
-        return {}
-    seen = {view.name: _seen(pixels, view, reference) for pixels, view in zip(pictures, views, strict=True)}
-    read: dict[str, tuple[Signs, View]] = {}
     for pixels, output, view in zip(pictures, outputs, views, strict=True):
-        if _head_px(view, pixels.shape[0]) < LEAST_HEAD_PX:
-            continue
-        others = [one for name, one in seen.items() if name != view.name]
-        expected = replace(expected_in(view, reference), neighbours=others)
-        read[view.name] = read_signs(pixels, output, view, expected=expected, nets=nets), view
-    findings = find_faults(net, [signs for signs, _ in read.values()])
-    limits = load_thresholds()
-    return {
-        name: judge_picture(view, finding, signs.identity(reference.descriptors), limits=limits)
-        for (name, (signs, view)), finding in zip(read.items(), findings, strict=True)
-    }
-
-
-def _seen(pixels: UInt8[np.ndarray, "H W 3"], view: View, reference: Reference) -> SeenPhoto:
-    whole = view.camera.resized((pixels.shape[0], pixels.shape[1]))
-    depth = mesh_depth(reference.vertices, reference.model.faces, face_window(view))
-    return SeenPhoto(small_window(pixels, face_camera(whole, FACE_WINDOW), whole), depth, face_window(view))
+        gate.see(pixels, output, view, vertices=vertices)
+    return {verdict.view: verdict for verdict in gate.verdicts() if verdict is not None}
 
 
 def judge_picture(view: View, finding: Finding, identity: float | None, *, limits: Thresholds) -> PictureVerdict:
     """Decide on a picture by what was found in it."""
     by_faults = _level(finding.broken, limits.broken_warn, limits.broken_refuse)
     by_face: Level = "good" if identity is None else _level(identity, limits.identity_warn, limits.identity_refuse)
-    order: tuple[Level, ...] = ("good", "warned", "refused")
-    level = order[max(order.index(by_faults), order.index(by_face))]
+    level = LEVELS[max(LEVELS.index(by_faults), LEVELS.index(by_face))]
     if level == "good":
         return PictureVerdict(view.name, level, "", finding.broken, identity)
     fault: Fault | str = finding.fault if by_faults == level else "identity"

@@ -119,21 +119,48 @@ def read_signs(
     found |= _sharpness(_scaled(near, scale).cut(rgb_srgb, WINDOW_PX, border=cv2.BORDER_REPLICATE))
     found |= _outline(output, head)
     found |= _shading(rgb_srgb, output, view, head, scale)
-    descriptor = None
+    descriptor, window = None, None
     if expected.depth_m is not None:
-        whole = view.camera.resized((rgb_srgb.shape[0], rgb_srgb.shape[1]))
-        camera = face_camera(whole, FACE_WINDOW)
-        pixels, small = small_window(rgb_srgb, camera, whole), camera.resized((SIDE_PX, SIDE_PX))
-        found |= match_photo(pixels, expected.depth_m, small, expected.photos)
-        for name, value in match_photo(pixels, expected.depth_m, small, expected.neighbours).items():
-            found[NEAR + name] = value
+        window = seen_window(rgb_srgb, view, expected.depth_m)
+        found |= match_photo(window.rgb_srgb, window.depth_m, window.camera, expected.photos)
     if expected.points_px is not None and abs(math.degrees(yaw)) < MAX_YAW_DEG:
         points = follow_points(rgb_srgb, expected.points_px * scale, nets)
         found |= _landmarks(points, expected.points_px * scale)
         if points.score >= MIN_SCORE and points.wobble <= MAX_WOBBLE:
             descriptor = describe_face(rgb_srgb, points.points[:, :2])
-    values = np.array([found[name] for name in SIGNS], np.float32)
-    return Signs(np.nan_to_num(values, posinf=9.0, neginf=-9.0), descriptor)
+    signs = Signs(_finite([found[name] for name in SIGNS]), descriptor)
+    return signs if window is None else beside(signs, window, expected.neighbours)
+
+
+def seen_window(rgb_srgb: UInt8[np.ndarray, "H W 3"], view: View, depth_m: Float[Tensor, "S S"]) -> SeenPhoto:
+    """The face of a finished picture, small.
+
+    Args:
+        rgb_srgb: The whole frame of its view.
+        view: Its camera.
+        depth_m: Of the fitted head in the view's window (see :func:`face_window`).
+    """
+    whole = view.camera.resized((rgb_srgb.shape[0], rgb_srgb.shape[1]))
+    camera = face_camera(whole, FACE_WINDOW)
+    return SeenPhoto(small_window(rgb_srgb, camera, whole), depth_m, camera.resized((SIDE_PX, SIDE_PX)))
+
+
+def beside(signs: Signs, window: SeenPhoto, others: Sequence[SeenPhoto]) -> Signs:
+    """The signs of a picture with what other pictures of its set tell about it.
+
+    Args:
+        signs: Of the picture alone.
+        window: Its face.
+        others: Of the set.
+    """
+    values = signs.values.copy()
+    for name, value in match_photo(window.rgb_srgb, window.depth_m, window.camera, others).items():
+        values[SIGNS.index(NEAR + name)] = value
+    return Signs(_finite(values), signs.descriptor)
+
+
+def _finite(values: Sequence[float] | np.ndarray) -> Float32[np.ndarray, "S"]:
+    return np.nan_to_num(np.asarray(values, np.float32), posinf=9.0, neginf=-9.0)
 
 
 def face_window(view: View) -> Cameras:

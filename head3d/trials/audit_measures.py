@@ -20,13 +20,13 @@ from head3d.morphable.fit import fit_head
 from head3d.morphable.types import HeadFit
 from head3d.perception import topology
 from head3d.perception.identity import distance
-from head3d.perception.nets import load_face_nets
 from head3d.perception.observe import observe
 from head3d.perception.types import Observation, Region
 from head3d.prior.people import SyntheticPerson
 from head3d.quality.fairness import Metric
+from head3d.quality.gate import GateConfig
 from head3d.quality.identity import describe_photos
-from head3d.quality.picture_gate import inspect_pictures, make_reference
+from head3d.quality.picture_gate import PictureGate, inspect_pictures, make_reference
 from head3d.quality.picture_signs import landmarks_in
 from head3d.render.views import named_view
 from head3d.render.volume import render_view
@@ -110,13 +110,9 @@ def measure_pictures(
     with torch.no_grad():
         outputs = [render_view(field, view, config=config.render, cache=cache) for view in views]
     shots = finish_set(outputs, views, config=replace(config.finish, size=PICTURE_PX))
-    verdicts = inspect_pictures(
-        [shot.rgb_srgb for shot in shots],
-        outputs,
-        views,
-        reference=make_reference(fitted, [one.photo.name for one in observations], observations, vertices=None),
-        nets=load_face_nets(),
-    )
+    names = [one.photo.name for one in observations]
+    gate = PictureGate(lambda: make_reference(fitted, names, observations), config=GateConfig())
+    verdicts = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], outputs, views)
     values: dict[str, float] = {}
     known = [one.identity for one in verdicts.values() if one.identity is not None]
     if known:

@@ -24,9 +24,9 @@ from head3d.prior.people import SyntheticPerson
 from head3d.prior.photo_faults import photograph
 from head3d.prior.picture import Sitter, pictures
 from head3d.prior.synthetic import make_person, truth_studio
-from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera, mesh_depth, small_window
+from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera, mesh_depth
 from head3d.quality.picture_gate import expected_in
-from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, landmarks_in
+from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, landmarks_in, seen_window
 from head3d.render.rigs import LIGHTS, LightName
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import ANGLES, named_view
@@ -117,11 +117,8 @@ def with_neighbours(sittings: Sequence[Sitting]) -> list[Sitting]:
     """Sittings of one set, each with the whole pictures of the others to be compared with."""
     seen = []
     for one in sittings:
-        camera = face_window(one.shown.view)
         assert one.expected.depth_m is not None
-        whole = one.shown.view.camera
-        pixels = small_window(picture_of(one, one.shown.output), face_camera(whole, FACE_WINDOW), whole)
-        seen.append(SeenPhoto(pixels, one.expected.depth_m, camera))
+        seen.append(seen_window(picture_of(one, one.shown.output), one.shown.view, one.expected.depth_m))
     return [
         replace(one, expected=replace(one.expected, neighbours=[*seen[:i], *seen[i + 1 :]]))
         for i, one in enumerate(sittings)

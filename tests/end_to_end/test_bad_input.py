@@ -80,6 +80,22 @@ def test_a_tiny_face_is_refused(people: Path, tmp_path: Path):
     refuse(tmp_path / "far.png", tmp_path / "me")
 
 
+def test_two_people_of_one_size_are_told_once_and_either_can_be_chosen(people: Path, tmp_path: Path):
+    portraits = [Image.open(people / person / "studio_portrait.jpg").resize((900, 900)) for person in ("P001", "P002")]
+    both = Image.new("RGB", (1800, 900))
+    for place, portrait in enumerate(portraits):
+        both.paste(portrait, (900 * place, 0))
+    both.save(tmp_path / "both.jpg", quality=95)
+    done = head3d("run", tmp_path / "both.jpg", "--out", tmp_path / "me", *QUICK)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "error: both.jpg: 2 people, and nothing tells who is meant.",
+        "hint: Choose with --face 0 (the largest), 1, ..., crop the photo, or add one of that person alone.",
+    ]
+    chosen = head3d("photo", tmp_path / "both.jpg", "--face", "1", "--out", tmp_path / "cut")
+    assert chosen.returncode == 0 and (tmp_path / "cut" / "both_backdrop.png").is_file(), chosen.stderr
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path):
     (tmp_path / "none").mkdir()
     assert "No photo found" in refuse(tmp_path / "none", tmp_path / "me")

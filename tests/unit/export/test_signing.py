@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import c2pa
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,8 +14,15 @@ from head3d import cli
 from head3d.errors import ConfigError
 from head3d.export import certificate, signing
 from head3d.export.certificate import Identity, own_identity, user_identity
-from head3d.export.provenance import DIGITAL_SOURCE_TYPE, read_provenance, write_with_provenance
+from head3d.export.provenance import (
+    COMPOSITE_SOURCE_TYPE,
+    DIGITAL_SOURCE_TYPE,
+    NOTE,
+    read_provenance,
+    write_with_provenance,
+)
 from head3d.export.signing import SigningConfig, identity_of, verify
+from head3d.export.video import write_video
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
 FACTS = {"view": "front", "light": "rim"}
@@ -53,6 +61,41 @@ def test_c2pas_own_reader_sees_no_thumbnail_and_nothing_personal(tmp_path: Path,
     facts = next(one["data"] for one in manifest["assertions"] if one["label"] == "org.head3d.picture")
     assert facts == FACTS
     assert len(path.read_bytes()) < PIXELS.size + 40_000
+
+
+def video(path: Path, identity: Identity, **how: str) -> Path:
+    """A second of grey."""
+    grey = (np.full((64, 96, 3), 40 + 15 * k, np.uint8) for k in range(12))
+    return write_video(path, grey, fps=12, facts={"view": "turntable", "light": "rim"}, signer=identity, **how)
+
+
+@pytest.mark.parametrize("source_type", [DIGITAL_SOURCE_TYPE, COMPOSITE_SOURCE_TYPE])
+def test_c2pas_own_reader_finds_a_video_marked_as_machine_made(tmp_path: Path, identity: Identity, source_type: str):
+    path = video(tmp_path / "turn.mp4", identity, source_type=source_type)
+    with c2pa.Reader(str(path)) as reader:
+        found = json.loads(reader.json())
+    manifest = found["manifests"][found["active_manifest"]]
+    data = {one["label"]: one["data"] for one in manifest["assertions"]}
+    (action,) = data["c2pa.actions.v2"]["actions"]
+    assert (action["action"], action["digitalSourceType"]) == ("c2pa.created", source_type)
+    assert data["org.head3d.picture"] == {"view": "turntable", "light": "rim"}
+    assert verify(path).state == "trusted" and verify(path).source_type == source_type
+
+
+def test_a_signed_video_still_plays_and_starts_with_its_index(tmp_path: Path, identity: Identity):
+    path = video(tmp_path / "turn.mp4", identity)
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert count == 12 and seconds == pytest.approx(1.0, abs=0.1)
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    middle = data.index(b"mdat") + 40
+    path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    assert verify(path).state == "broken"
+
+
+def test_webm_has_no_place_for_a_signature_and_keeps_its_note(tmp_path: Path, identity: Identity):
+    path = video(tmp_path / "turn.webm", identity)
+    assert verify(path).state == "unreadable" and NOTE.encode() in path.read_bytes()
 
 
 def test_any_changed_byte_of_the_picture_breaks_it(tmp_path: Path, identity: Identity):

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from head3d.errors import ConfigError
+from head3d.export.provenance import NOTE
 from head3d.export.video import write_video
+
+FACTS = {"view": "turntable", "light": "rim"}
 
 
 def frames(count: int = 12):
@@ -19,7 +22,7 @@ def frames(count: int = 12):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_length_size_and_brightness(tmp_path: Path, suffix: str):
-    path = write_video(tmp_path / f"turn{suffix}", frames(), fps=12, comment="synthetic")
+    path = write_video(tmp_path / f"turn{suffix}", frames(), fps=12, facts=FACTS, signer=None)
     count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
     assert count == 12 and seconds == pytest.approx(1.0, abs=0.1)
     capture = cv2.VideoCapture(str(path))
@@ -36,15 +39,21 @@ def test_length_size_and_brightness(tmp_path: Path, suffix: str):
 
 
 def test_mp4_starts_with_its_index(tmp_path: Path):
-    data = write_video(tmp_path / "turn.mp4", frames(), fps=12, comment="synthetic").read_bytes()
+    data = write_video(tmp_path / "turn.mp4", frames(), fps=12, facts=FACTS, signer=None).read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
-    assert b"synthetic" in data
+    assert NOTE.encode() in data
+
+
+def test_facts_that_could_be_personal_are_refused_and_nothing_is_left(tmp_path: Path):
+    with pytest.raises(ConfigError, match="subject"):
+        write_video(tmp_path / "turn.mp4", frames(), fps=12, facts={"subject": "somebody"}, signer=None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_coded_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"as \.gif"):
-        write_video(tmp_path / "turn.gif", frames(), fps=12, comment="")
+        write_video(tmp_path / "turn.gif", frames(), fps=12, facts=FACTS, signer=None)
     with pytest.raises(ConfigError, match="no pictures"):
-        write_video(tmp_path / "turn.mp4", frames(0), fps=12, comment="")
+        write_video(tmp_path / "turn.mp4", frames(0), fps=12, facts=FACTS, signer=None)
     with pytest.raises(ConfigError, match="even size"):
-        write_video(tmp_path / "turn.mp4", iter([np.zeros((5, 6, 3), np.uint8)]), fps=12, comment="")
+        write_video(tmp_path / "turn.mp4", iter([np.zeros((5, 6, 3), np.uint8)]), fps=12, facts=FACTS, signer=None)

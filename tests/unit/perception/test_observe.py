@@ -110,6 +110,7 @@ class TestPeople:
     def test_two_people_are_unclear_alone_and_clear_in_company(self, people):
         both = np.concatenate([people["anna"], people["ben"]], axis=1)
         assert "2 people" in reason(both)
+        assert observe([photo(both, "both")])[1][0].rivals == 2
         _, verdicts = observe([photo(both, "both"), photo(people["ben"], "ben")])
         assert all(verdict.accepted for verdict in verdicts)
         assert "face" in verdicts[0].warnings[0]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from head3d.quality.gate import deliverable
+from head3d.quality import picture_gate
+from head3d.quality.gate import GateConfig, deliverable, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,
@@ -20,8 +21,16 @@ from head3d.quality.gate_net import (
     load_thresholds,
     usual_signs,
 )
-from head3d.quality.picture_gate import ADVICE, PictureVerdict, judge_picture
-from head3d.quality.picture_signs import SIGNS
+from head3d.quality.photo_match import SeenPhoto
+from head3d.quality.picture_gate import (
+    ADVICE,
+    PictureGate,
+    PictureVerdict,
+    Reference,
+    inspect_pictures,
+    judge_picture,
+)
+from head3d.quality.picture_signs import SIGNS, Expected, Signs
 from head3d.render.views import named_view
 
 LIMITS = Thresholds(broken_warn=1.0, broken_refuse=2.0, identity_warn=0.5, identity_refuse=0.6)
@@ -65,7 +74,66 @@ class TestOutcomes:
         assert "perhaps it is blurred" in judged(1.5).sentence
 
 
+class TestSets:
+    """Without nets: what is measured is put in by hand."""
+
+    @pytest.fixture
+    def compared(self, monkeypatch) -> dict[str, int]:
+        """With how many others each picture is compared; every picture that is judged is blurred."""
+        found: dict[str, int] = {}
+        blank = Signs(np.zeros(len(SIGNS), np.float32), None)
+
+        def beside(signs: Signs, window: SeenPhoto, others: list[SeenPhoto]) -> Signs:
+            found[f"{window.rgb_srgb[0, 0, 0]}"] = len(others)
+            return signs
+
+        monkeypatch.setattr(picture_gate, "load_face_nets", lambda: None)
+        monkeypatch.setattr(picture_gate, "expected_in", lambda view, reference: Expected(None, torch.ones(160, 160)))
+        monkeypatch.setattr(picture_gate, "read_signs", lambda *args, **how: blank)
+        monkeypatch.setattr(picture_gate, "beside", beside)
+        monkeypatch.setattr(picture_gate, "find_faults", lambda net, signs: [Finding("blur", (9.0,) * 4)] * len(signs))  # type: ignore[arg-type]
+        return found
+
+    def gate(self, *, pictures: bool = True) -> PictureGate:
+        config = GateConfig(pictures=pictures)
+        return PictureGate(lambda: Reference(torch.zeros(1, 3), None, []), config=config)  # type: ignore[arg-type]
+
+    def see(self, gate: PictureGate, name: str, level: int, **how) -> None:
+        view = named_view(name, size=(256, 256), **how.pop("view", {}))
+        gate.see(np.full((256, 256, 3), level, np.uint8), None, view, **how)  # type: ignore[arg-type]
+
+    def test_pictures_are_compared_within_their_set_and_told_in_their_order(self, compared):
+        gate = self.gate()
+        for level, (name, among) in enumerate([("front", 1), ("back", 2), ("left-20", 1), ("right-20", 1)]):
+            self.see(gate, name, level, among=among)
+        verdicts = gate.verdicts()
+        assert [one.view for one in verdicts if one] == ["front", "back", "left-20", "right-20"]
+        assert compared == {"0": 2, "1": 0, "2": 2, "3": 2}
+
+    def test_a_head_too_small_to_judge_is_still_one_to_compare_with(self, compared):
+        gate = self.gate()
+        self.see(gate, "front", 0)
+        self.see(gate, "left-20", 1, view={"distance_m": 1.5, "focal_mm": 12.0})
+        first, second = gate.verdicts()
+        assert first is not None and first.level == "refused" and second is None
+        assert compared == {"0": 1}
+
+    def test_a_gate_that_is_off_looks_at_nothing(self):
+        def never() -> Reference:
+            raise AssertionError("the subject is read for nothing")
+
+        gate = PictureGate(never, config=GateConfig(pictures=False))
+        self.see(gate, "front", 0)
+        assert gate.verdicts() == [None]
+        assert inspect_pictures(self.gate(pictures=False), [], [], []) == {}
+
+
 class TestDelivery:
+    def test_the_strictest_verdict_counts_and_of_equals_the_first(self):
+        good, bad, worse = judged(-3.0), judged(1.5), judged(2.5)
+        assert worst(good, bad, worse) is worse and worst(bad, good) is bad
+        assert worst(bad, judged(1.7)) is bad
+
     def test_any_verdict_refuses(self):
         sight = {"front": judged(-3.0), "back": judged(2.5)}
         pictures = {"front": judged(-3.0), "left-20": judged(2.5)}

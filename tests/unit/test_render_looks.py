@@ -1,0 +1,77 @@
+"""Looks as files: what the gate refuses is put aside with its reason, and every file says what was thought of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from head3d import render_looks as module
+from head3d.events import Event, Notice
+from head3d.export.provenance import read_provenance
+from head3d.export.signing import verify
+from head3d.looks import Look
+from head3d.quality.gate import Level
+from head3d.render_looks import render_looks, shoot
+from tests.unit.grey_studio import GreyStudio, ToldGate, names_in, told
+
+LOOKS = [Look(name="good"), Look(name="torn"), Look(name="soft"), Look(name="small")]
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that were remembered for erasing."""
+    monkeypatch.setattr(module, "Studio", GreyStudio)
+    return []
+
+
+def made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: list[Path], levels: Mapping[str, Level]
+) -> tuple[list[str], list[str]]:
+    """Names of the delivered pictures, and what was said."""
+    monkeypatch.setattr(module, "gate_of", told(levels))
+    subject, heard = SimpleNamespace(path=tmp_path, record_deliveries=recorded.extend), list[Event]()
+    paths = render_looks(subject, LOOKS, size=64, confidence=True, out=tmp_path / "out", emit=heard.append)  # type: ignore[arg-type]
+    return [path.name for path in paths], [one.text for one in heard if isinstance(one, Notice)]
+
+
+def test_refused_looks_lie_aside_and_are_no_results(tmp_path: Path, monkeypatch, recorded):
+    names, said = made(tmp_path, monkeypatch, recorded, {"good": "good", "torn": "refused", "soft": "warned"})
+    assert names == ["good_64.png", "soft_64.png", "small_64.png"]
+    assert [one for one in names_in(tmp_path / "out") if "torn" in one] == [
+        "refused/torn_64.png", "refused/torn_64_confidence.png",
+    ]  # fmt: skip
+    (torn,) = [one for one in said if one.startswith("torn")]
+    assert "it is blurred. Add a sharper photo." in torn and str(Path("refused") / "torn_64.png") in torn
+    assert any(one.startswith("soft: warned") for one in said) and not any(one.startswith("good") for one in said)
+
+
+def test_files_say_what_the_gate_thought(tmp_path: Path, monkeypatch, recorded):
+    made(tmp_path, monkeypatch, recorded, {"good": "good", "torn": "refused"})
+    place = tmp_path / "out"
+    assert read_provenance(place / "good_64.png")["gate"] == "good"
+    assert read_provenance(place / "refused" / "torn_64.png")["gate"] == "refused"
+    assert "gate" not in read_provenance(place / "small_64.png"), "nobody judged it"
+
+
+def test_refused_pictures_are_remembered_for_erasing(tmp_path: Path, monkeypatch, recorded):
+    made(tmp_path, monkeypatch, recorded, {"torn": "refused"})
+    assert tmp_path / "out" / "refused" / "torn_64.png" in recorded and all(path.is_file() for path in recorded)
+
+
+def test_looks_are_signed_like_other_pictures_refused_ones_too(tmp_path: Path, monkeypatch, recorded):
+    monkeypatch.setenv("HEAD3D_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(module, "Studio", lambda subject: GreyStudio(subject, sign=True))
+    made(tmp_path, monkeypatch, recorded, {"good": "good", "torn": "refused"})
+    for name in ("good_64.png", "small_64.png", "refused/torn_64.png"):
+        assert verify(tmp_path / "out" / name).state == "trusted"
+
+
+def test_only_looks_of_one_light_and_expression_are_one_set():
+    looks = [
+        Look(name="front"), Look(name="side", yaw_deg=20.0), Look(name="split", light="split"),
+        Look(name="smile", expression="smile"), Look(name="wink", units={"eyeBlinkLeft": 0.5}),
+    ]  # fmt: skip
+    gate = ToldGate({})
+    assert len(list(shoot(GreyStudio(None), looks, size=64, gate=gate))) == 5  # type: ignore[arg-type]
+    assert gate.sets[0] == gate.sets[1] and len(set(gate.sets)) == 4
