@@ -207,11 +207,11 @@ def headshots(job: Job) -> None:
     finished = finish_set(refined, [view for _, view in rendered], config=config)
     gate = gate_of(job.subject, job.config.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in finished], refined, [view for _, view in rendered])
-    for verdict in (*verdicts.values(), *judged.values()):
-        if verdict.sentence:
-            job.emit(Notice(verdict.sentence, "warning"))
     names = [view.name for _, view in rendered]
     kept = deliverable(names, verdicts, judged)
+    for name, verdict in (*verdicts.items(), *judged.items()):
+        if verdict.sentence:
+            job.emit(Notice(verdict.sentence + ("" if name in kept else " It is put aside."), "warning"))
     if kept == set(names) and any(one.level == "refused" for one in (*verdicts.values(), *judged.values())):
         job.emit(Notice("No picture is good enough. All are delivered: look at them before you use one.", "warning"))
     files = {}

@@ -47,10 +47,9 @@ def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdic
     if shares.invented <= config.warn_invented:
         return SightVerdict(view, "good", shares)
     level: Level = "refused" if shares.invented > config.refuse_invented else "warned"
-    kept = "It is put aside. " if level == "refused" else ""
     sentence = (
         f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. "
-        f"{kept}Add a photo {missing_side(shares.invented_towards)}."
+        f"Add a photo {missing_side(shares.invented_towards)}."
     )
     return SightVerdict(view, level, shares, sentence)
 
