@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import tyro
@@ -49,6 +50,7 @@ GREY = 0.214
 """Linear radiance behind the head: sRGB mid-grey."""
 AROUND_DEG = (-60, -40, -20, 0, 20, 40, 60)
 AROUND_PX = 384
+SHEET_PX = 512
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,21 @@ def leave_one_out(observations: Sequence[Observation], *, config: Config, emit: 
                 identity=None if described is None else distance(described, known[name]),
                 photos={other: distance(value, known[name]) for other, value in others.items()},
                 consistency_db=rendered_consistency(outputs, views).psnr_db,
-                picture=np.concatenate([cut.rgb_srgb, shown], axis=1),
+                picture=np.concatenate([_shown_at(one) for one in (cut.rgb_srgb, shown)], axis=1),
             )
         )
         emit(StageDone(f"without {name}", 0.0))
     return rows
+
+
+def _shown_at(picture: Picture) -> Picture:
+    """A picture as large as all in the sheet."""
+    height, width = picture.shape[:2]
+    canvas = np.zeros((SHEET_PX, SHEET_PX, 3), np.uint8)
+    times = SHEET_PX / max(height, width)
+    small = cv2.resize(picture, (round(width * times), round(height * times)), interpolation=cv2.INTER_AREA)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    return canvas
 
 
 def show(field: RadianceField, camera: Cameras, bent: Deformation, config: RenderConfig) -> Picture:
