@@ -36,6 +36,8 @@ SEEN = (0.15, 0.6)
 """A place seen less than the first is mirrored altogether, one seen more than the second not at all."""
 LEAST_SHARE = 0.05
 """Part of the surface that has to gain by it."""
+LEAST_SLOPE = 0.2
+"""Of a blend of two shapes: less than this is taken for this."""
 OUTDONE = (0.5, 0.9)
 """A place shown less than this part as well as its mirror counts as unseen, one shown more than the second as seen: the
 far ear of a portrait, looked at along its rim, is better taken from a photo of the other one."""
@@ -128,6 +130,7 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
     if steps < 1 or len(wanted) < LEAST_SHARE * len(some):
         return
     before = copy.deepcopy(trained)
+    steep = steepness(before, mirror)
     _let_reach(trained, mirror)
     learned = [*trained.geometry.parameters(), *trained.geometry_decoder.parameters()]
     rate = RATE * state.config.geometry_rate
@@ -142,7 +145,9 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
         way = torch.randn(BATCH // 4, 3, generator=generator).to(places)
         beside = places[BATCH // 2 :] + STEP_M * torch.nn.functional.normalize(way, dim=-1)
         points = torch.cat([places, beside])
-        off = trained.sdf(points) - blended_sdf(before, mirror, points)
+        with torch.no_grad():
+            goal = blended_sdf(before, mirror, points) / sample_values(*steep, points)[:, 0]
+        off = trained.sdf(points) - goal
         turned = (off[-len(held) :] - off[BATCH // 2 : -len(held)]).abs().mean() / STEP_M
         optimiser.zero_grad(set_to_none=True)
         (off.abs().mean() / ABOUT_M + STEADY * turned).backward()
@@ -162,6 +167,19 @@ def blended_sdf(before: RadianceField, mirror: Mirror, points_m: Float[Tensor, "
         return found
     other = before.sdf(other_side(points_m[rows]))
     return found.index_copy(0, rows, found[rows] + share[rows] * (other - found[rows]))
+
+
+@torch.no_grad()
+def steepness(before: RadianceField, mirror: Mirror) -> tuple[Tensor, Tensor, float]:
+    """Slope of the blended distance, as values, origin and cell of a volume.
+
+    Between two shapes that differ by a centimetre it rises by less than a metre a metre: divided by its slope it is a
+    distance again, and the surface as crisp there as elsewhere.
+    """
+    paint = Volume(before.paint, before.paint_origin, before.cells["paint"])
+    blended = blended_sdf(before, mirror, paint.nodes()).reshape(paint.shape)
+    slope = torch.stack(torch.gradient(blended, spacing=paint.cell_m)).norm(dim=0)
+    return slope.clamp(LEAST_SLOPE, 1.0)[None], paint.origin, paint.cell_m
 
 
 @torch.no_grad()

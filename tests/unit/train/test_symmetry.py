@@ -7,6 +7,7 @@ from head3d.field.encodings import GridConfig
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume
 from head3d.geometry.conventions import other_side
+from head3d.train import symmetry
 from head3d.train.config import TrainConfig
 from head3d.train.state import TrainState
 from head3d.train.symmetry import Mirror, mirror_unseen, sight_of
@@ -81,3 +82,20 @@ def test_a_glance_at_an_ear_has_no_word_where_a_photo_shows_the_other_squarely()
     assert word[4] == 1, "the mirror was not seen better"
     nowhere = torch.tensor([[0.0, 0.15, 0.0]])
     assert sight_of(points, photo, facing, torch.ones(len(points)), nodes_m=nowhere).word == 0
+
+
+@pytest.mark.parametrize(("least", "crisp"), [(symmetry.LEAST_SLOPE, True), (1.0, False)])
+def test_between_two_shapes_the_surface_is_as_crisp_as_elsewhere(least, crisp, monkeypatch):
+    monkeypatch.setattr(symmetry, "LEAST_SLOPE", least)
+    state = bumpy(lambda places: places[:, 0] > -0.07)  # what was seen ends on the slope of the mirrored bump
+    with torch.no_grad():
+        base = Volume(state.field.shape, state.field.shape_origin, state.field.cells["shape"])
+        apart = (base.nodes() - torch.tensor([0.06, 0.0, 0.07])).norm(dim=-1)
+        state.field.shape -= (0.012 * torch.exp(-((apart / 0.02) ** 2))).reshape(1, *base.shape)
+        state.field.traits[0] = 0.03
+    state.cache.refresh(state.field)
+    mirror_unseen(state, steps=150)
+    points = state.cache.surface_points(8000, generator=torch.Generator().manual_seed(0))
+    there = points[(points - torch.tensor([-0.06, 0.0, 0.07])).norm(dim=-1) < 0.04]
+    slope = state.field.surface(there, step_m=1e-3).gradient.norm(dim=-1).detach()
+    assert (float(slope.quantile(0.02)) > 0.73) == crisp
