@@ -96,6 +96,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "train-gate": ("train the net that tells broken pictures, calibrate the gate", training.train_gate),
     "presets": ("list the presets of runs, frames of pictures, garments", tryout.presets),
     "sample-photos": ("fetch photos of a synthetic person", tryout.sample_photos),
+    "sample": ("draw photos of a new person who does not exist", tryout.sample),
 }
 """Name, one line for the overview, and what it does."""
 

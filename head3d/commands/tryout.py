@@ -1,5 +1,6 @@
-"""Commands to begin with: presets, sample-photos."""
+"""Commands to begin with: presets, sample-photos, sample."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,4 +55,43 @@ def sample_photos(words: Sequence[str]) -> int:
     options = parse(SamplePhotos, "sample-photos", words)
     with disk_errors(options.out):
         print("\n".join(str(path) for path in write_sample_photos(options.out, person=options.person)))
+    return 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Photos of a new person who does not exist, drawn from the head model: privacy-safe input for demos and tests."""
+
+    out: tyro.conf.Positional[Path]
+    """Folder to put them in."""
+    seed: int = 7
+    """Which person: the same seed makes the same photos."""
+    photos: int = 4
+    """How many, 1 to 8: front, both sides, a selfie, both profiles, and between."""
+    size_px: int = 1024
+    """Their height and width."""
+    data: Path = Path(os.environ.get("HEAD3D_DATA", "../shared/data"))
+    """Truth data with artists' hair, or HEAD3D_DATA; without it all hair is grown."""
+
+
+def sample(words: Sequence[str]) -> int:
+    from head3d.errors import ConfigError
+    from head3d.imaging.io import write_image
+    from head3d.prior.sitting import YAWS_DEG, photos_of_nobody
+    from head3d.prior.synthetic import truth_studio
+    from head3d.store import make_folder
+
+    options = parse(Sample, "sample", words)
+    if not 1 <= options.photos <= len(YAWS_DEG) or not 128 <= options.size_px <= 4096 or options.seed < 0:
+        raise ConfigError(
+            "Such photos cannot be drawn.", hint=f"--photos 1 to {len(YAWS_DEG)}, --size-px 128 to 4096, --seed >= 0."
+        )
+    with disk_errors(options.out):
+        make_folder(options.out)
+        drawn = photos_of_nobody(
+            truth_studio(options.data), options.seed, count=options.photos, size_px=options.size_px
+        )
+        for name, pixels in drawn:
+            note = {"Comment": f"Drawn by head3d sample --seed {options.seed}: this person does not exist."}
+            print(write_image(options.out / f"{name}.jpg", pixels, text=note))
     return 0
