@@ -65,7 +65,7 @@ class PhotoDetail(nn.Module):
         local = (points_m - self.c2w[:3, 3]) @ self.c2w[:3, :3]
         z = local[:, 2].clamp(min=1e-3)
         place = local[:, :2] / z[:, None] * self.K.diagonal()[:2] + self.K[:2, 2]
-        own_m = float(z.median() / self.K[0, 0]) if len(z) else pixel_m
+        own_m = float(self.c2w[:3, 3].norm() / self.K[0, 0])
         level = round(math.log2(max(pixel_m / own_m, 1.0)))
         values = self._level(min(level, LEVELS))
         height, width = self.change.shape[1:]

@@ -28,7 +28,7 @@ def with_detail(
     points = backproject(output.depth_m, camera).reshape(-1, 3)[rows].to(device)
     if deformation is not None:
         points = deformation.to_canonical(points, torch.full((len(points),), photo, device=device))
-    pixel_m = float(output.depth_m.reshape(-1)[rows].median() / camera.K[0, 0, 0])
+    pixel_m = float(camera.centre[0].norm() / camera.K[0, 0, 0])  # one for all tiles of a picture
     change, word = trained.detail(points, pixel_m=pixel_m)
     before = output.albedo.reshape(-1, 3)
     after = changed(before[rows], change.to(before))
