@@ -55,6 +55,7 @@ class PhotoDetail(nn.Module):
         super().__init__()
         for name, value in (("change", change), ("depth_m", depth_m), ("c2w", c2w), ("K", K)):
             self.register_buffer(name, value.clone())
+        self._kept: tuple[tuple[int, torch.device], Tensor] | None = None  # of the last look: pictures come in tiles
 
     def at(self, points_m: Float[Tensor, "P 3"], *, pixel_m: float) -> tuple[Float[Tensor, "P 3"], Float[Tensor, "P"]]:
         """Changes of places of the neutral head (m), weighted, and their weights.
@@ -80,10 +81,14 @@ class PhotoDetail(nn.Module):
 
     def _level(self, level: int) -> Float[Tensor, "1 4 H W"]:
         """Weighted changes and weights, ``level`` times halved."""
+        key = level, self.change.device
+        if self._kept is not None and self._kept[0] == key:
+            return self._kept[1]
         weight = self.change[3:].float() / 255
         values = torch.cat([(self.change[:3].float() - 128) / 127 * RANGE * weight, weight])[None]
         for _ in range(level):
             values = functional.avg_pool2d(values, 2, ceil_mode=True)
+        self._kept = key, values
         return values
 
 
