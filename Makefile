@@ -34,9 +34,7 @@ check: setup
 test: check
 	$(VENV)/bin/head3d weights --get
 	$(VENV)/bin/head3d weights openpeople --get
-	@# two at a time where tests only compute; those that kill processes have the machine to themselves
-	$(VENV)/bin/python -m pytest -m "not gpu and not slow" -n 2 --dist loadscope --ignore tests/browser --ignore tests/end_to_end
-	$(VENV)/bin/python -m pytest -m "not gpu and not slow" tests/end_to_end
+	$(VENV)/bin/python -m pytest -m "not gpu and not slow" --ignore tests/browser
 	@# in a process of their own: the browser's driver leaves an event loop behind
 	$(VENV)/bin/python -m pytest -m "not gpu and not slow" tests/browser
 

@@ -2,8 +2,7 @@
 
 import os
 
-# before torch: tests share two cores
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # before torch: tests share two cores
 
 from pathlib import Path
 

@@ -59,6 +59,10 @@ class TrainConfig:
     """Steps between checkpoints."""
     patience: int = 3
     """Looks without gain after which training stops early."""
+    shape_cell_m: float = 0.0025
+    """Distance between the nodes of the fitted head's signed distance, metres."""
+    paint_cell_m: float = 0.004
+    """Distance between the nodes of the coarse albedo, metres."""
     seed: int = 0
     """Of everything random."""
     loss: LossWeights = dataclasses.field(default_factory=LossWeights)

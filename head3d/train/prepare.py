@@ -9,7 +9,7 @@ from scipy import spatial
 from torch import Tensor
 
 from head3d.field.deform import Deformation, expression_volume
-from head3d.field.from_mesh import base_volume, cloak_volume
+from head3d.field.from_mesh import ShellConfig, base_volume, cloak_volume
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
@@ -42,7 +42,8 @@ UNSEEN_REACH = 0.01
 FAR_M = 0.015
 HAIR_SOFTNESS = 2.0
 TRAITS_CELL_M = 0.01
-PAINT_CELL_M = 0.004
+CELLS_M = (0.0025, 0.004)
+"""Distance between the nodes of the shape and of the paint."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def prepare(
     light_ridge: float,
     prefer: float,
     seed: int,
+    cells_m: tuple[float, float] = CELLS_M,
 ) -> Prepared:
     """Make the field's zero from the fit, and look at it from every photo once."""
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
@@ -112,6 +114,7 @@ def prepare(
         light_ridge=light_ridge,
         prefer=prefer,
         seed=seed,
+        cells_m=cells_m,
     )
     balls = [torch.cat([eye.centre, eye.forward, torch.tensor([eye.radius_m])]) for eye in eyeballs(fit)]
     ready.field.eyes.copy_(torch.stack(balls))
@@ -130,6 +133,7 @@ def field_of_mesh(
     light_ridge: float,
     prefer: float,
     seed: int,
+    cells_m: tuple[float, float] = CELLS_M,
 ) -> Prepared:
     """An untrained field: the mesh, grown by hair and clothes, painted and lit from the photos.
 
@@ -144,17 +148,19 @@ def field_of_mesh(
         light_ridge: Stiffness of the light; ten times it is used for one photo.
         prefer: How strongly each place is learned from the photo that shows it best (see preference.py).
         seed: Of the learned parts.
+        cells_m: Distance between the nodes of the shape and of the paint, metres.
     """
     cloak = cloak_volume(mesh, thick)
-    shape = base_volume(subdivide(mesh, rounds=2), cloak=cloak)  # flat faces of 2 cm show as facets
+    fine = subdivide(mesh, rounds=2)  # flat faces of 2 cm show as facets
+    shape = base_volume(fine, cloak=cloak, config=ShellConfig(cell_m=cells_m[0]))
     if curtain is not None:
         shape = hung(shape, curtain)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
     traits = surface_traits(shape.origin, top) if cloak is None else hair_traits(cloak)
     if curtain is not None:
         traits = loose_traits(traits, curtain)
-    finer, low = box_grid(shape.origin, top, PAINT_CELL_M)
-    paint = Volume(torch.zeros(4, *finer), low, PAINT_CELL_M)
+    finer, low = box_grid(shape.origin, top, cells_m[1])
+    paint = Volume(torch.zeros(4, *finer), low, cells_m[1])
     generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
     made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
