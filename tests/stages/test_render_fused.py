@@ -45,7 +45,7 @@ def trained() -> RadianceField:
     count = len(mesh.vertices)
     made = field_of_mesh(
         mesh, photos(config), NOTHING, thick=torch.zeros(count), regions=torch.zeros(count, dtype=torch.long),
-        field=GRIDS, light_ridge=1e-3, prefer=0.0, seed=0,
+        field=GRIDS, light_ridge=1e-3, prefer=0.0, seed=0, cells_m=(0.004, 0.008),
     ).field  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
