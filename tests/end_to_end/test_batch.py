@@ -40,6 +40,7 @@ def wait_for(events: Path, kind: str, driver: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow  # kills with stand-ins for the stages: tests/unit/batch/test_drive.py
 @pytest.mark.weights
 def test_killed_and_run_again_it_ends_with_the_manifest_of_an_undisturbed_run(people: Path, tmp_path: Path):
     import cv2
