@@ -6,18 +6,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from torch import Tensor
 
 from head3d.bench_align import Similarity
 from head3d.bench_truth import HeadMarks, TruthFrame, head_mask
 from head3d.geometry.reproject import backproject
-from head3d.imaging.color import luminance, srgb_from_levels, srgb_from_linear
+from head3d.imaging.color import levels_from_linear, luminance, srgb_from_levels, srgb_from_linear
 from head3d.imaging.similarity import lpips, psnr_db, ssim
 from head3d.render.types import RenderOutput
 
 MID_GREY = 0.5
+GREY = 0.2140
+"""The same, linear."""
 YAW_BINS = ((0.0, 30.0), (30.0, 60.0), (60.0, 90.0), (90.0, 180.0))
 """Degrees of |yaw|; the upper end belongs to the bin."""
 
@@ -190,3 +192,9 @@ def _albedo(output: RenderOutput, frame: TruthFrame, solid: Bool[Tensor, "H W"])
     scale = (ours * theirs).sum() / ours.square().sum().clamp_min(1e-12)
     gain = luminance(ours).median() / luminance(theirs).median().clamp_min(1e-6)
     return float((ours * scale - theirs).abs().mean()), float(gain)
+
+
+def on_grey(output: RenderOutput) -> UInt8[np.ndarray, "H W 3"]:
+    """A render as a picture before sRGB mid-grey."""
+    alpha = output.alpha[..., None]
+    return levels_from_linear(output.rgb_linear.clamp(0, 1) * alpha + GREY * (1 - alpha))

@@ -18,17 +18,18 @@ import tyro
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from head3d.bench_metrics import on_grey
+from head3d.bench_reconstruct import timed
 from head3d.capture.photos import gather
 from head3d.config import Config, load_config
 from head3d.console import listen
 from head3d.errors import TooFewPhotos
-from head3d.events import Emit, StageDone, StageStart, ignore
+from head3d.events import Emit, ignore
 from head3d.field.deform import Deformation, expression_volume
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.sh import Lighting
-from head3d.imaging.color import levels_from_linear
 from head3d.imaging.io import write_image
 from head3d.morphable.fit import fit_head
 from head3d.morphable.shell import outer_shell
@@ -46,8 +47,6 @@ from head3d.train.loop import train_field
 from head3d.train.rays import TrainPhoto, crop_photo
 
 Picture = UInt8[np.ndarray, "H W 3"]
-GREY = 0.214
-"""Linear radiance behind the head: sRGB mid-grey."""
 AROUND_DEG = (-60, -40, -20, 0, 20, 40, 60)
 AROUND_PX = 384
 SHEET_PX = 512
@@ -120,10 +119,10 @@ def leave_one_out(observations: Sequence[Observation], *, config: Config, emit: 
         name = left_out.photo.name
         if name not in known:
             continue
-        emit(StageStart(f"without {name}"))
         rest = [one for one in observations if one is not left_out]
-        fitted = fit_head(rest, config=config.fit, emit=emit)
-        field = train_field(fitted, rest, config=config.train, emit=emit)
+        with timed(f"without {name}", {}, emit):
+            fitted = fit_head(rest, config=config.fit, emit=emit)
+            field = train_field(fitted, rest, config=config.train, emit=emit)
         cut = _cut(left_out, whole.cameras[number], config)
         shown = show(field, cut.camera, _bent(fitted, whole, number), config.render)
         described = describe_picture(shown, load_face_nets())
@@ -142,7 +141,6 @@ def leave_one_out(observations: Sequence[Observation], *, config: Config, emit: 
                 picture=np.concatenate([_shown_at(one) for one in (cut.rgb_srgb, shown)], axis=1),
             )
         )
-        emit(StageDone(f"without {name}", 0.0))
     return rows
 
 
@@ -159,9 +157,7 @@ def _shown_at(picture: Picture) -> Picture:
 def show(field: RadianceField, camera: Cameras, bent: Deformation, config: RenderConfig) -> Picture:
     """The head from a camera, with an expression, on grey, under the mean of its photos' lights."""
     view = View("left out", camera, Lighting(field.sh.detach().mean(0)))
-    seen = render_view(field, view, config=config, deformation=bent)
-    alpha = seen.alpha[..., None]
-    return levels_from_linear(seen.rgb_linear.clamp(0, 1) * alpha + GREY * (1 - alpha))
+    return on_grey(render_view(field, view, config=config, deformation=bent))
 
 
 def as_table(rows: Sequence[LeftOut]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from head3d import memory
 from head3d.bench_align import Similarity, align_by_cameras, match_surface, rotation_errors_deg, scaled_about_camera
-from head3d.bench_metrics import FrameScore, by_yaw, means, score_frame
+from head3d.bench_metrics import FrameScore, by_yaw, means, on_grey, score_frame
 from head3d.bench_reconstruct import Reconstruct, Reconstruction, lit, reconstruct, solve_light, timed
 from head3d.bench_truth import (
     HeadMarks,
@@ -25,7 +25,7 @@ from head3d.bench_truth import (
 from head3d.config import Config
 from head3d.events import Emit, Progress, ignore
 from head3d.geometry.reproject import backproject
-from head3d.imaging.color import levels_from_linear, srgb_from_linear
+from head3d.imaging.color import srgb_from_linear
 from head3d.quality.consistency import SeenView, cross_view_consistency
 from head3d.render.types import RenderOutput
 
@@ -242,9 +242,10 @@ def _identity(truth: Truth, outputs: Sequence[RenderOutput], tested: Sequence[in
         frame, output = truth.frames[i], outputs[i]
         if abs(frame.yaw_deg) > IDENTITY_YAW_DEG:
             continue
-        alpha = output.alpha[..., None]
-        ours = levels_from_linear(output.rgb_linear.clamp(0, 1) * alpha + 0.2140 * (1 - alpha))  # sRGB mid-grey
-        pair = [describe_picture(picture, nets) for picture in (ours, photo_of(truth, i, focal_known=False).rgb_srgb)]
+        pair = [
+            describe_picture(picture, nets)
+            for picture in (on_grey(output), photo_of(truth, i, focal_known=False).rgb_srgb)
+        ]
         if pair[0] is not None and pair[1] is not None:
             distances.append(distance(pair[0], pair[1]))
     return float(np.mean(distances)) if distances else None

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
 from head3d.geometry.cameras import Cameras, project
 from head3d.geometry.mesh import Mesh, vertex_normals
@@ -23,13 +24,21 @@ def region_votes(
     normals = vertex_normals(mesh.vertices, mesh.faces)
     counts = [np.zeros(len(mesh.vertices)) for _ in kinds]
     for labels, camera in photos:
-        place, depth = project(mesh.vertices, camera.c2w[0], camera.K[0])
-        height, width = labels.shape
-        column, row = place[:, 0].long(), place[:, 1].long()
-        ray = torch.nn.functional.normalize(mesh.vertices - camera.centre[0], dim=-1)
-        facing = -(ray * normals).sum(-1) > FACING
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0) & facing
-        label = labels[row.clamp(0, height - 1).numpy(), column.clamp(0, width - 1).numpy()]
+        shown, at = in_sight(mesh.vertices, normals, camera, labels.shape)
+        label = labels[at]
         for count, regions in zip(counts, kinds, strict=True):
-            count += inside.numpy() & np.isin(label, regions)
+            count += shown & np.isin(label, regions)
     return counts
+
+
+def in_sight(
+    points_m: Float[Tensor, "P 3"], normals: Float[Tensor, "P 3"], camera: Cameras, size: tuple[int, ...]
+) -> tuple[Bool[np.ndarray, "P"], tuple[Int[np.ndarray, "P"], Int[np.ndarray, "P"]]]:
+    """Which points of a surface face a camera within its picture, and the row and column of each."""
+    place, depth = project(points_m, camera.c2w[0], camera.K[0])
+    height, width = size
+    column, row = place[:, 0].long(), place[:, 1].long()
+    ray = torch.nn.functional.normalize(points_m - camera.centre[0], dim=-1)
+    facing = -(ray * normals).sum(-1) > FACING
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0) & facing
+    return inside.numpy(), (row.clamp(0, height - 1).numpy(), column.clamp(0, width - 1).numpy())

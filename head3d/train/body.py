@@ -18,7 +18,7 @@ from head3d.geometry.mesh import Mesh, vertex_normals
 from head3d.geometry.subdivide import subdivide
 from head3d.imaging.color import linear_from_levels
 from head3d.kernels.raster import rasterize
-from head3d.morphable.region_votes import FACING
+from head3d.morphable.region_votes import in_sight
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
 from head3d.train.rays import CropConfig, TrainPhoto
@@ -101,14 +101,9 @@ def look_at_body(
         observation.parsing.labels, (width, height), interpolation=cv2.INTER_NEAREST
     )  # pyright: ignore[reportAssignmentType]
     small = camera.resized((height, width))
-    px, depth = project(places_m, small.c2w[0], small.K[0])
-    column, row = px.long().unbind(-1)
-    ray = torch.nn.functional.normalize(places_m - camera.centre[0], dim=-1)
-    shown = (-(ray * normals).sum(-1) > FACING) & (depth > 0)
-    shown &= (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    at = (row.clamp(0, height - 1).numpy(), column.clamp(0, width - 1).numpy())
+    shown, at = in_sight(places_m, normals, small, (height, width))
     rgb = linear_from_levels(picture[at]).numpy()
-    return BodyLook(shown.numpy() & (labels[at] != Region.HAIR), labels[at] == Region.BACKGROUND, np.log(rgb + 0.01))
+    return BodyLook(shown & (labels[at] != Region.HAIR), labels[at] == Region.BACKGROUND, np.log(rgb + 0.01))
 
 
 def stands_still(one: BodyLook, other: BodyLook) -> bool:

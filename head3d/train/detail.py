@@ -16,19 +16,17 @@ from head3d.geometry.sh import Lighting
 from head3d.imaging.color import linear_from_srgb
 from head3d.perception.types import Region
 from head3d.render.types import RenderOutput, View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import DECISIVE, sampled
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
-from head3d.train.texture import SOLID
+from head3d.train.texture import SOLID, edges
 
 FINER_M = 0.003
 """What is coarser than this is light and shade: the field's colours know it better."""
 FADE_M = 0.002
 """Over this width detail fades out towards what does not count."""
-EDGE_M = 0.004
-"""Where depth steps by more than this, two surfaces meet in one pixel."""
 GLINT = 0.15
 """Eyes get no brighter than this logarithm: the photo's own catchlights are not theirs under other light."""
 LEAST_PX = 400
@@ -64,14 +62,14 @@ def add_details(
         view = View(photo.name, camera, Lighting(trained.sh[number].detach().cpu()))
         posed = render_view(trained, view, cache=state.cache, deformation=deformation, photo=number)
         change, says = left_out(posed, photo)
-        neutral = render_view(trained, view, config=RenderConfig(oversample=1), cache=state.cache)
+        neutral = render_view(trained, view, cache=state.cache)
         found = _onto_neutral(neutral, camera, change, says, posed, deformation, number)
         points = backproject(neutral.depth_m, camera).reshape(-1, 3)
         share = sampled(shares[number], points.to(shares)).cpu().reshape(neutral.depth_m.shape)
         weight = found[..., 3] * share
-        if int((weight > 0.5).sum()) >= LEAST_PX:
-            detail = _packed(found[..., :3], weight, neutral.depth_m, camera)
-            made.append((int((weight > 0.5).sum()), detail))
+        pixels = int((weight > 0.5).sum())
+        if pixels >= LEAST_PX:
+            made.append((pixels, _packed(found[..., :3], weight, neutral.depth_m, camera)))
     made.sort(key=lambda one: -one[0])
     trained.details.extend(detail for _, detail in made[:MOST_PHOTOS])
     trained.details.to(trained.paint.device)
@@ -100,10 +98,8 @@ def left_out(posed: RenderOutput, photo: TrainPhoto) -> tuple[Float[np.ndarray, 
 
 def _solid(posed: RenderOutput, photo: TrainPhoto) -> Bool[np.ndarray, "H W"]:
     """Pixels that show one surface, and nothing of the wall."""
-    depth = posed.depth_m.numpy()
-    step = cv2.dilate(depth, np.ones((3, 3))) - cv2.erode(depth, np.ones((3, 3)))
-    sure = (posed.alpha.numpy() > 0.97) & (depth > 0) & (step < EDGE_M)
-    return sure & (photo.color_weight > 0) & (photo.matte > SOLID)
+    sure = (posed.alpha > 0.97) & (posed.depth_m > 0) & ~edges(posed.depth_m)
+    return sure.numpy() & (photo.color_weight > 0) & (photo.matte > SOLID)
 
 
 def _onto_neutral(

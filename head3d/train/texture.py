@@ -102,7 +102,7 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
         label = torch.from_numpy(photo.labels)
         chance = weight * facing_weight(facing, label) * torch.from_numpy(photo.chance).float() / 255
         solid = (seen.alpha > 0.97) & (seen.depth_m > 0) & (torch.from_numpy(photo.held_out) == 0)
-        solid &= (torch.from_numpy(photo.matte) > SOLID) & ~_edges(seen.depth_m)
+        solid &= (torch.from_numpy(photo.matte) > SOLID) & ~edges(seen.depth_m)
         use = solid & (chance > 1e-4)
         points = places[use]
         footprint = seen.depth_m[use, None] / camera.K[0].diagonal()[:2]
@@ -210,7 +210,7 @@ def _drawn(ladder: Float64[Tensor, "P"], count: int, *, generator: torch.Generat
     return torch.searchsorted(ladder, place).clamp(max=len(ladder) - 1)
 
 
-def _edges(depth_m: Float[Tensor, "H W"]) -> Tensor:
+def edges(depth_m: Float[Tensor, "H W"]) -> Tensor:
     """Pixels next to a step of depth."""
     low = -torch.nn.functional.max_pool2d(-depth_m[None, None], 3, 1, 1)[0, 0]
     high = torch.nn.functional.max_pool2d(depth_m[None, None], 3, 1, 1)[0, 0]
