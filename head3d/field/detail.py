@@ -13,6 +13,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from head3d.geometry.cameras import Cameras
+
 RANGE = 1.2
 """Largest change, as a logarithm."""
 SOFT = 0.01
@@ -112,3 +114,22 @@ class PhotoDetails(nn.ModuleList):
 def changed(albedo: Float[Tensor, "*B 3"], change: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3"]:
     """Linear albedo with its detail."""
     return ((albedo + SOFT) * change.exp() - SOFT).clamp(0.0, 1.0)
+
+
+def packed(
+    change: Float[Tensor, "H W 3"], weight: Float[Tensor, "H W"], depth_m: Float[Tensor, "H W"], camera: Cameras
+) -> PhotoDetail:
+    """Levels of the part of a picture where something counts."""
+    rows, columns = (torch.nonzero((weight > 0.02).any(axis))[:, 0] for axis in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    part = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
+    levels: UInt8[Tensor, "H W 3"] = (change[part] / RANGE * 127 + 128).round().clamp(1, 255).to(torch.uint8)
+    full = (weight[part] * 255).round().clamp(0, 255).to(torch.uint8)
+    cut = camera.cropped(left, top, (full.shape[0], full.shape[1]))
+    coarse = depth_m[part][COARSER // 2 :: COARSER, COARSER // 2 :: COARSER].half()
+    return PhotoDetail(
+        torch.cat([levels, full[..., None]], dim=-1).permute(2, 0, 1).contiguous(),
+        coarse.contiguous(),
+        c2w=cut.c2w[0],
+        K=cut.K[0],
+    )

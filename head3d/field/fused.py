@@ -12,18 +12,21 @@ from head3d.kernels.render_field import FieldNet, FieldParts, FieldVolume, fits
 
 
 @torch.no_grad()
-def kernel_parts(trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None) -> FieldParts | None:
+def kernel_parts(
+    trained: RadianceField, *, levels: Float[Tensor, "C"] | None = None, crisp: float = 1.0
+) -> FieldParts | None:
     """The field's tensors, or None where the kernels cannot take it: no library, tri-planes, other dtypes.
 
     Args:
         trained: The field.
         levels: Fades the features of its geometry (coarse to fine).
+        crisp: The blur of skin, as a part of its own (see ``crisp_traits``).
     """
     if not (isinstance(trained.geometry, HashEncoding) and isinstance(trained.color, HashEncoding)):
         return None
+    values = {"shape": trained.shape, "traits": trained.crisp_traits(crisp), "paint": trained.paint}
     volumes = [
-        FieldVolume(getattr(trained, name), getattr(trained, f"{name}_origin"), trained.cells[name])
-        for name in ("shape", "traits", "paint")
+        FieldVolume(volume, getattr(trained, f"{name}_origin"), trained.cells[name]) for name, volume in values.items()
     ]
     if any(min(volume.values.shape[1:]) < 2 or volume.values.dtype != torch.float32 for volume in volumes):
         return None

@@ -115,6 +115,7 @@ class RadianceField(nn.Module):
         self.register_buffer("sd_m", torch.tensor(1.2e-3))
         self.register_buffer("eyes", torch.zeros(2, 7))
         self.details = PhotoDetails()
+        self.grain = PhotoDetails()
 
     def base_sdf(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Signed distance (m) to the fitted head's shell."""
@@ -134,9 +135,18 @@ class RadianceField(nn.Module):
             return self._tapped(self.geometry, points_m, taps="none", step_m=0.0, levels=levels).outputs[:, 0]
         return self.base_sdf(points_m) + self.residual_sdf(points_m, levels=levels)
 
-    def softness(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
-        """How many times blurrier than skin the surface is (hair)."""
-        return self._traits(points_m)[:, 1]
+    def softness(self, points_m: Float[Tensor, "P 3"], *, crisp: float = 1.0) -> Float[Tensor, "P"]:
+        """How many times blurrier than skin the surface is (hair); skin itself is ``crisp``."""
+        traits = self.crisp_traits(crisp)
+        return sample_values(traits, self.traits_origin, self.cells["traits"], points_m)[:, 1]
+
+    def crisp_traits(self, crisp: float) -> Float[Tensor, "2 D H W"]:
+        """Traits in which skin is less blurred by a factor than in training; hair stays as it is."""
+        if crisp == 1.0:
+            return self.traits
+        soft = self.traits[1:]
+        part = crisp + (1 - crisp) * (soft - 1).clamp(0, 1)
+        return channels_last(torch.cat([self.traits[:1], soft * part]))
 
     def reach(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """How far the learned residual may move the surface, m."""
@@ -179,6 +189,10 @@ class RadianceField(nn.Module):
             more, other = self.details.change(other_side(points_m[rows]), pixel_m=pixel_m)
             change = change.index_add(0, rows, more * need[rows, None])
             word = word.index_add(0, rows, other * need[rows])
+        if len(self.grain):
+            more, rest = self.grain.change(points_m, pixel_m=pixel_m)
+            left = 1 - word.clamp(max=1.0)
+            change, word = change + more * left[:, None], word + rest * left
         return change, word
 
     def _paint(self, points_m: Tensor) -> Float[Tensor, "P 4"]:
@@ -253,17 +267,18 @@ def field_from_state(state: dict[str, Tensor]) -> RadianceField:
         paint=volumes["paint"],
         sh=state["sh"],
     )
-    made.details.extend(_details(state))
+    made.details.extend(_details(state, "details"))
+    made.grain.extend(_details(state, "grain"))
     # fields of before the net have what was glimpsed in their paint alone, older ones do not know their eyes
     kept = {"glimpsed": state["paint"][3:], "eyes": made.eyes, **state}
     made.load_state_dict({name: value for name, value in kept.items() if name not in ("config", "cells")})
     return made
 
 
-def _details(state: dict[str, Tensor]) -> Iterator[PhotoDetail]:
-    """What photos keep beside the field."""
+def _details(state: dict[str, Tensor], kind: str) -> Iterator[PhotoDetail]:
+    """Detail that is kept beside the field."""
     for number in itertools.count():
-        own = {name: state[key] for name in DETAIL_PARTS if (key := f"details.{number}.{name}") in state}
+        own = {name: state[key] for name in DETAIL_PARTS if (key := f"{kind}.{number}.{name}") in state}
         if not own:
             return
         yield PhotoDetail(own["change"], own["depth_m"], c2w=own["c2w"], K=own["K"])

@@ -20,7 +20,7 @@ def with_detail(
 ) -> RenderOutput:
     """A picture in which the albedo has the detail of the photos, and light falls on it."""
     rows = torch.nonzero(((output.alpha > SOLID) & (output.depth_m > 0)).reshape(-1))[:, 0]
-    if not len(trained.details):
+    if not len(trained.details) + len(trained.grain):
         return output
     if not len(rows):
         return replace(output, sharp=torch.zeros_like(output.alpha))

@@ -10,7 +10,7 @@ from head3d.field.deform import Deformation
 from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
 from head3d.field.radiance import RadianceField, mirrored_albedo
-from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.geometry.cameras import Cameras, pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
 from head3d.render.detail import with_detail
@@ -22,6 +22,10 @@ from head3d.shapes import shaped
 
 BAND_RAYS = 1 << 20
 """Rays made at once for one launch: 12 MB of directions."""
+OUTLINE_SD = 4.4
+"""Blurs (the scale of a logistic) between a tenth and nine tenths of opacity."""
+CRISPEST = 0.25
+"""Samples along a ray are not dense enough for less, as a part of the field's blur."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,13 @@ def render_rays(
     color_levels: Float[Tensor, "C"] | None = None,
     deformation: Deformation | None = None,
     mirror_unseen: bool = False,
+    crisp: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> RayColors:
-    """Follow rays into the field. ``rays.photo`` chooses the light in ``sh`` and the expression in ``deformation``."""
+    """Follow rays into the field. ``rays.photo`` chooses the light in ``sh`` and the expression in ``deformation``.
+
+    Outlines of skin are ``crisp`` times as blurred as ``sd_m`` says.
+    """
     moving = deformation is not None and deformation.moving
 
     def canonical(points: Tensor, which: Tensor) -> Tensor:
@@ -142,7 +150,7 @@ def render_rays(
     if moving:
         points = canonical(points, ray)
     sdf = torch.ones_like(places.t).index_put((ray, slot), trained.sdf(points, levels=levels))
-    soft = torch.ones_like(places.t).index_put((ray, slot), trained.softness(points.detach()))
+    soft = torch.ones_like(places.t).index_put((ray, slot), trained.softness(points.detach(), crisp=crisp))
     weights = section_weights(sdf, places.valid, sd_m * soft)
     alpha = weights.sum(1).clamp(max=1.0)
 
@@ -183,6 +191,15 @@ def render_rays(
     normal = torch.nn.functional.normalize(gradient, dim=-1, eps=1e-6)
     radiance = shade(albedo, normal, sh, rays.photo) + residual
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
+
+
+def crispness(trained: RadianceField, camera: Cameras, *, oversample: int) -> float:
+    """How blurred skin may be, as a part of the field's blur, to have an outline about a pixel wide.
+
+    The field is trained with a blur that lets gradients reach its outlines; a picture does not need it.
+    """
+    pixel_m = float(camera.centre[0].norm() / camera.K[0, 0, 0]) / oversample
+    return min(max(pixel_m / OUTLINE_SD / float(trained.sd_m), CRISPEST), 1.0)
 
 
 @torch.no_grad()
@@ -258,7 +275,8 @@ def _render_matte(
     photo: int,
 ) -> RenderOutput:
     """Under the harmonics of the view's light alone."""
-    parts, deform = kernel_parts(trained), _volume_of(deformation, photo)
+    parts = kernel_parts(trained, crisp=crispness(trained, view.camera, oversample=config.oversample))
+    deform = _volume_of(deformation, photo)
     if parts is None or cache.values.device != parts.geometry.table.device or config.colors > MOST_COLORS:
         return render_view_torch(trained, view, config=config, cache=cache, deformation=deformation, photo=photo)
     output = _render_fused(parts, view, cache=cache, config=config, deform=deform)
@@ -337,6 +355,7 @@ def render_view_torch(
             normal_step_m=config.normal_step_m,
             deformation=deformation,
             mirror_unseen=config.mirror_unseen,
+            crisp=crispness(trained, camera, oversample=times),
         )
         depth = seen.t * (directions @ camera.c2w[0, :3, 2])
         normal = torch.nn.functional.normalize(seen.gradient, dim=-1, eps=1e-6)

@@ -1,28 +1,29 @@
-"""Long hair below the ears: a curtain that hangs free of the neck, carved out of space by the photos' outlines.
+"""Long hair: a curtain that hangs free of ears, neck and shoulders, carved out of space by the photos' outlines.
 
 Hair on the scalp is a thickness over the mesh (see hair.py). What hangs beside a neck is not: it stands centimetres off
-what is nearest to it. There the visual hull of the pixels that show hair is used: a place is hair if two photos from
-different sides show hair there and none shows wall. Above the ears that hull would make the head a box, and in front
-of them swallow beard and cheeks, so it ends there.
+what is nearest to it. It hangs from the hair above it: at no height is it much wider than the head with its hair is
+anywhere above. Of that room the photos leave what they show as hair, or cannot see behind the neck, where none shows
+wall, or skin that hair would have hidden. In front of the ears it ends: there it would swallow beard and
+cheeks.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy import ndimage, spatial
+from scipy import ndimage
 from torch import Tensor
 
 from head3d.field.volumes import Volume, box_grid, grid_nodes, sample_values
-from head3d.geometry.cameras import project
+from head3d.geometry.cameras import Cameras, pixel_rays, project
 from head3d.geometry.mesh import Mesh
+from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
+from head3d.train.hair import BARE
 from head3d.train.rays import TrainPhoto
 
 CELL_M = 0.005
@@ -31,22 +32,24 @@ ABOUT_M = 0.06
 """Room about the head in which hair may hang, and the largest distance that is told."""
 OUTLINE_PX = 360
 """Long side of the pictures that outlines are taken from: about a millimetre and a half a pixel."""
-APART_DEG = 35.0
-"""Two photos at least so far apart tell how deep a curtain is."""
-DEPTH_M = 0.04
-"""Half of its depth where all photos look from one side."""
 SLACK_M = 0.006
-"""Hair moves between photos and fits err: walls carve only what lies this far outside the person."""
+"""Hair moves between photos and fits err: walls and skin carve only what lies so far within them."""
 BEFORE_EARS_M = 0.025
 """Above the chin a curtain hangs no farther before the ears than this."""
 SLOPE, SLOPE_ABOVE_M = 1.5, 0.02
 """From so far above the chin on, it hangs so much farther forward for each metre down."""
-BEHIND_M = 0.03
-"""It hangs no farther behind the head."""
-MOST_M = 0.075
-"""Nor farther from head and shoulders: photos end, and where they do nothing carves."""
+FLARE, FROM_M, WIDER_M = 0.4, 0.05, 0.04
+"""For each metre down, from so far above the ears on, it may be so much wider than the head above; and the most."""
+BEHIND_M = 0.008
+"""It hangs no farther behind the head with its hair: nothing holds it off the nape."""
+LOWEST = 0.03
+"""The part of a photo's pixels of hair that may lie below the end of what is hidden by the neck."""
+THIN_CELLS = 2
+"""Fingers thinner than twice as many cells and one are errors of labels."""
 LEAST_M3 = 5e-5
 """Less hair than half a decilitre is noise of the labels."""
+OUTSIDE_M = 0.003
+"""What lies less far outside the head's own shell is that shell's."""
 
 
 @dataclass(frozen=True)
@@ -54,56 +57,67 @@ class Room:
     """Where curtains may hang, head frame, metres.
 
     Attributes:
-        top: Height of the ears' middle.
+        ears: Height of the ears' middle.
         chin: Height of the chin.
         front: Above the chin, a curtain lies behind this depth.
         neck: Depth of the neck's middle.
-        back: Depth of the back of the head and the hair on it.
     """
 
-    top: float
+    ears: float
     chin: float
     front: float
     neck: float
-    back: float
 
 
-def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto]) -> Volume | None:
-    """Signed distance (m, negative inside) to hair that hangs below the ears; None without such hair.
+def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto], *, shell: Volume) -> Volume | None:
+    """Signed distance (m, negative inside) to a head with hair that hangs from it; None without such hair.
 
     Args:
         mesh: Outside of the neutral head, with the vertices of the model.
         model: For its groups.
         photos: Cropped, with labels, mattes and cameras.
+        shell: Signed distance (m) to the head with the hair on its scalp.
     """
-    if not {"ears", "face", "neck", "scalp"} <= model.groups.keys():
+    if not {"ears", "face", "neck"} <= model.groups.keys():
         return None
     room = _room(mesh, model)
-    low, high = mesh.vertices.amin(0) - ABOUT_M, mesh.vertices.amax(0) + ABOUT_M
-    high[1] = room.top + 2 * CELL_M
-    shape, origin = box_grid(low, high, CELL_M)
-    nodes = grid_nodes(shape, origin, CELL_M)
-    hair, person, yaws = [], [], []
-    for photo in photos:
-        shown = photo.matte > 127
-        locks = shown & (photo.labels == Region.HAIR)
-        person.append(_within_outline(photo, shown, nodes, unseen=ABOUT_M) + SLACK_M)
-        if locks.any():
-            hair.append(_within_outline(photo, locks, nodes, unseen=-ABOUT_M))
-            yaws.append(math.degrees(float(photo.camera.yaw_pitch[0, 0])))
-    if not hair:
+    grid, origin = box_grid(mesh.vertices.amin(0) - ABOUT_M, mesh.vertices.amax(0) + ABOUT_M, CELL_M)
+    nodes = grid_nodes(grid, origin, CELL_M)
+    if not any((photo.labels == Region.HAIR).any() for photo in photos):
         return None
-    depth = torch.minimum(_agreed(hair, yaws, nodes, room), torch.stack(person).amin(0))
+    told = [_told(photo, mesh, nodes, room) for photo in photos]
+    hair, hidden, free = (torch.stack(parts) for parts in zip(*told, strict=True))
+    own = distance_to(shell, nodes)
     y, z = nodes[:, 1], nodes[:, 2]
     # the border in front slopes away below the chin: a ledge would be seen from the side
     before_face = (z - room.front - SLOPE * (room.chin + SLOPE_ABOVE_M - y).clamp(min=0.0)) / (1 + SLOPE**2) ** 0.5
-    off, _ = spatial.KDTree(mesh.vertices.numpy()).query(nodes.numpy(), distance_upper_bound=2 * ABOUT_M)
-    far = torch.from_numpy(np.minimum(off, 2 * ABOUT_M)).float() - MOST_M
-    bounds = torch.stack([-depth, y - room.top, before_face, room.back - z, far])
-    distance = bounds.amax(0).reshape(shape)
-    if float((distance < 0).sum()) * CELL_M**3 < LEAST_M3:
+    wider = (FLARE * (room.ears + FROM_M - y)).clamp(0.0, WIDER_M)
+    eaves = _eaves(torch.where(y > room.chin, own, 2 * ABOUT_M), grid)
+    behind = z[(own < 0) & (y > room.chin)].amin() - BEHIND_M - z
+    hangs = torch.minimum(torch.maximum(-hair.amax(0), eaves - wider), torch.maximum(-hidden.amax(0), eaves))
+    distance = torch.stack([hangs, -free.amin(0), before_face, behind]).amax(0)
+    stray = ~_of_one_piece(torch.minimum(distance, own) < 0, grid)
+    distance = torch.where(stray, distance.abs() + 2 * CELL_M, distance)
+    if float(((distance < 0) & (own > OUTSIDE_M)).sum()) * CELL_M**3 < LEAST_M3:
         return None
-    return Volume(torch.from_numpy(ndimage.gaussian_filter(distance.numpy(), BLUR_CELLS))[None], origin, CELL_M)
+    smooth = ndimage.gaussian_filter(distance.reshape(grid).numpy(), BLUR_CELLS)
+    return Volume(torch.from_numpy(smooth)[None], origin, CELL_M)
+
+
+def _of_one_piece(solid: Bool[Tensor, "M"], grid: tuple[int, ...]) -> Bool[Tensor, "M"]:
+    """The largest of the pieces that hang together, without fingers."""
+    ball = ndimage.iterate_structure(ndimage.generate_binary_structure(3, 1), THIN_CELLS)
+    whole = ndimage.binary_opening(solid.reshape(grid).numpy(), ball)
+    pieces, count = ndimage.label(whole)
+    if not count:
+        return torch.zeros_like(solid)
+    largest = np.bincount(pieces.reshape(-1))[1:].argmax() + 1
+    return torch.from_numpy(pieces == largest).reshape(-1)
+
+
+def _eaves(distance_m: Float[Tensor, "M"], grid: tuple[int, ...]) -> Float[Tensor, "M"]:
+    """The least of a signed distance at all places straight above each."""
+    return distance_m.reshape(grid).flip(1).cummin(1).values.flip(1).reshape(-1)
 
 
 def hung(shape: Volume, curtain: Volume, *, chunk: int = 1 << 20) -> Volume:
@@ -127,43 +141,76 @@ def distance_to(curtain: Volume, points_m: Float[Tensor, "P 3"]) -> Float[Tensor
 def _room(mesh: Mesh, model: HeadModel) -> Room:
     ears, face, neck = (mesh.vertices[model.groups[name]] for name in ("ears", "face", "neck"))
     return Room(
-        top=float(ears[:, 1].median()),
+        ears=float(ears[:, 1].median()),
         chin=float(face[:, 1].min()),
         front=float(ears[:, 2].median()) + BEFORE_EARS_M,
         neck=float(neck[:, 2].median()),
-        back=float(mesh.vertices[model.groups["scalp"], 2].min()) - BEHIND_M,
     )
 
 
-def _within_outline(
-    photo: TrainPhoto, mask: Bool[np.ndarray, "H W"], nodes_m: Float[Tensor, "M 3"], *, unseen: float
+def _told(
+    photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Room
+) -> tuple[Float[Tensor, "M"], Float[Tensor, "M"], Float[Tensor, "M"]]:
+    """How far (m) places lie within what a photo shows as hair, what it hides of long hair, and what it allows."""
+    shown = photo.matte > 127
+    locks = shown & (photo.labels == Region.HAIR)
+    camera = photo.camera.resized(_small(photo.labels.shape))
+    depth = _seen_depth(mesh, camera)
+    px, own = project(nodes_m, camera.c2w[0], camera.K[0])
+    found = _looked_up(depth, px, mode="nearest")
+    behind = torch.where(found > 0, own - found, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
+    before = torch.where(found > 0, found - own, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
+    hair = _within(locks, camera, px, own, unseen=-ABOUT_M)
+    lowest = _lowest(locks, photo.camera, room)
+    long = lowest < room.chin
+    parts = [behind, room.neck - nodes_m[:, 2], nodes_m[:, 1] - lowest]
+    hidden = torch.stack(parts).amin(0) if long else torch.full_like(hair, -ABOUT_M)
+    person = _within(shown, camera, px, own, unseen=ABOUT_M) + SLACK_M
+    covers = _within(shown & np.isin(photo.labels, BARE), camera, px, own, unseen=-ABOUT_M)
+    return hair, hidden, torch.minimum(person, SLACK_M - torch.minimum(covers, before))
+
+
+def _small(size: tuple[int, ...]) -> tuple[int, int]:
+    times = min(1.0, OUTLINE_PX / max(size))
+    return max(int(size[0] * times), 8), max(int(size[1] * times), 8)
+
+
+def _seen_depth(mesh: Mesh, camera: Cameras) -> Float[Tensor, "H W"]:
+    px, depth = project(mesh.vertices, camera.c2w[0], camera.K[0])
+    return rasterize(torch.cat([px, depth[:, None]], dim=1), mesh.faces, size=camera.size).depth
+
+
+def _lowest(locks: Bool[np.ndarray, "H W"], camera: Cameras, room: Room) -> float:
+    """How low (m) hair is seen, as if it hung beside the neck."""
+    rows, columns = np.nonzero(locks)
+    if not len(rows):
+        return float("inf")
+    pixels = torch.from_numpy(np.stack([columns, rows], axis=-1)).float() + 0.5
+    origins, directions = pixel_rays(pixels, camera.c2w[0], camera.K[0])
+    middle = torch.tensor([0.0, room.chin, room.neck])
+    t = ((middle - origins) * camera.c2w[0, :3, 2]).sum(-1) / (directions * camera.c2w[0, :3, 2]).sum(-1)
+    return float((origins[:, 1] + directions[:, 1] * t).quantile(LOWEST))
+
+
+def _within(
+    mask: Bool[np.ndarray, "H W"],
+    camera: Cameras,
+    px: Float[Tensor, "M 2"],
+    depth_m: Float[Tensor, "M"],
+    *,
+    unseen: float,
 ) -> Float[Tensor, "M"]:
     """How far (m, across the view) places lie within the outline of a mask; ``unseen`` where the photo ends."""
-    height, width = mask.shape
-    times = min(1.0, OUTLINE_PX / max(height, width))
-    small = cv2.resize(mask.astype(np.uint8), (max(int(width * times), 8), max(int(height * times), 8)))
+    small = cv2.resize(mask.astype(np.uint8), (camera.size[1], camera.size[0]))
     inward, outward = (cv2.distanceTransform(part, cv2.DIST_L2, 3) for part in (small, 1 - small))
-    signed = torch.from_numpy(inward - outward)[None, None]
-    camera = photo.camera.resized(small.shape)
-    px, depth = project(nodes_m, camera.c2w[0], camera.K[0])
-    place = px / torch.tensor([small.shape[1], small.shape[0]]) * 2 - 1
-    found = torch.nn.functional.grid_sample(signed, place[None, None], align_corners=False, padding_mode="border")
-    metres = (found[0, 0, 0] * depth / camera.K[0, 0, 0]).clamp(-ABOUT_M, ABOUT_M)
-    seen = (place.abs() < 1).all(-1) & (depth > 0)
+    found = _looked_up(torch.from_numpy(inward - outward), px, mode="bilinear")
+    metres = (found * depth_m / camera.K[0, 0, 0]).clamp(-ABOUT_M, ABOUT_M)
+    seen = ((px > 0) & (px < px.new_tensor([camera.size[1], camera.size[0]]))).all(-1) & (depth_m > 0)
     return torch.where(seen, metres, unseen)
 
 
-def _agreed(
-    hair: Sequence[Float[Tensor, "M"]], yaws: Sequence[float], nodes_m: Float[Tensor, "M 3"], room: Room
-) -> Float[Tensor, "M"]:
-    """How far (m) places lie within the hair of any two photos that look from different sides."""
-    pairs = [
-        torch.minimum(hair[i], hair[j])
-        for i, j in combinations(range(len(hair)), 2)
-        if abs(yaws[i] - yaws[j]) >= APART_DEG
-    ]
-    if pairs:
-        return torch.stack(pairs).amax(0)
-    # all look from one side: a curtain hangs over the shoulders, about as deep as a hand is wide
-    front = max(range(len(hair)), key=lambda number: -abs(yaws[number]))
-    return torch.minimum(hair[front], DEPTH_M - (nodes_m[:, 2] - room.neck).abs())
+def _looked_up(picture: Float[Tensor, "H W"], px: Float[Tensor, "M 2"], *, mode: str) -> Float[Tensor, "M"]:
+    place = px / px.new_tensor([picture.shape[1], picture.shape[0]]) * 2 - 1
+    return torch.nn.functional.grid_sample(
+        picture[None, None].float(), place[None, None].float(), mode=mode, align_corners=False, padding_mode="border"
+    )[0, 0, 0]

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from head3d.field.deform import Deformation
-from head3d.field.detail import COARSER, DEPTH_TOLERANCE_M, RANGE, SOFT, PhotoDetail
+from head3d.field.detail import DEPTH_TOLERANCE_M, RANGE, SOFT, PhotoDetail, packed
 from head3d.geometry.cameras import Cameras, project
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
@@ -19,6 +19,7 @@ from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import DECISIVE, sampled
+from head3d.train.grain import Swatch, add_grain, swatch
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.texture import SOLID, edges
@@ -58,21 +59,25 @@ def add_details(
     shares = (choice / best) ** DECISIVE
     shares = shares / shares.sum(0).clamp(min=1e-9)
     made: list[tuple[int, PhotoDetail]] = []
+    swatches: list[Swatch] = []
     for number, (photo, camera) in enumerate(zip(photos, cameras, strict=True)):
         view = View(photo.name, camera, Lighting(trained.sh[number].detach().cpu()))
         posed = render_view(trained, view, cache=state.cache, deformation=deformation, photo=number)
         change, says = left_out(posed, photo)
         neutral = render_view(trained, view, cache=state.cache)
         found = _onto_neutral(neutral, camera, change, says, posed, deformation, number)
+        if (pieces := swatch(neutral, camera, found[..., :3].numpy(), found[..., 3].numpy())) is not None:
+            swatches.append(pieces)
         points = backproject(neutral.depth_m, camera).reshape(-1, 3)
         share = sampled(shares[number], points.to(shares)).cpu().reshape(neutral.depth_m.shape)
         weight = found[..., 3] * share
         pixels = int((weight > 0.5).sum())
         if pixels >= LEAST_PX:
-            made.append((pixels, _packed(found[..., :3], weight, neutral.depth_m, camera)))
+            made.append((pixels, packed(found[..., :3], weight, neutral.depth_m, camera)))
     made.sort(key=lambda one: -one[0])
     trained.details.extend(detail for _, detail in made[:MOST_PHOTOS])
     trained.details.to(trained.paint.device)
+    add_grain(trained, state.cache, swatches, generator=state.generator)
 
 
 def left_out(posed: RenderOutput, photo: TrainPhoto) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
@@ -132,22 +137,3 @@ def bent(points_m: Float[Tensor, "P 3"], deformation: Deformation, number: int) 
     for _ in range(TURNS if deformation.moving else 0):
         moved = points_m + (moved - deformation.to_canonical(moved, photo))
     return moved
-
-
-def _packed(
-    change: Float[Tensor, "H W 3"], weight: Float[Tensor, "H W"], depth_m: Float[Tensor, "H W"], camera: Cameras
-) -> PhotoDetail:
-    """Levels of the part of a picture where something counts."""
-    rows, columns = (torch.nonzero((weight > 0.02).any(axis))[:, 0] for axis in (1, 0))
-    top, left = int(rows[0]), int(columns[0])
-    part = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
-    levels: UInt8[Tensor, "H W 3"] = (change[part] / RANGE * 127 + 128).round().clamp(1, 255).to(torch.uint8)
-    full = (weight[part] * 255).round().clamp(0, 255).to(torch.uint8)
-    cut = camera.cropped(left, top, (full.shape[0], full.shape[1]))
-    coarse = depth_m[part][COARSER // 2 :: COARSER, COARSER // 2 :: COARSER].half()
-    return PhotoDetail(
-        torch.cat([levels, full[..., None]], dim=-1).permute(2, 0, 1).contiguous(),
-        coarse.contiguous(),
-        c2w=cut.c2w[0],
-        K=cut.K[0],
-    )

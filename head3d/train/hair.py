@@ -34,7 +34,9 @@ MIRRORED = 1.0
 BARE = (Region.SKIN, Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH, Region.EARS, Region.NECK)
 
 
-def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, shoulders: Tensor) -> Float[Tensor, "V"]:
+def stand_off(
+    mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, shoulders: Tensor, beside: Tensor
+) -> Float[Tensor, "V"]:
     """Thickness (m) of hair and clothes at each vertex.
 
     Args:
@@ -42,6 +44,7 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
         photos: Cropped, with labels and cameras.
         scalp: Vertex indices where hair grows.
         shoulders: Vertex indices that clothes may cover.
+        beside: Vertex indices of ears, neck and shoulders: hair hangs there (see curtain.py), it does not grow.
     """
     vertices, normals = mesh.vertices, vertex_normals(mesh.vertices, mesh.faces)
     count = len(vertices)
@@ -53,6 +56,8 @@ def stand_off(mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, should
         for region, most in ((Region.HAIR, MOST_HAIR_M), (Region.CLOTH, MOST_CLOTH_M)):
             at, distance = _outline_distances(photo, region, tree, vertices.numpy(), normals.numpy())
             keep = (distance > 1e-3) & (distance < most)
+            if region == Region.HAIR:
+                keep &= ~np.isin(at, beside.numpy())
             touched.append(at[keep])
             reach.append(distance[keep])
     at, distance = np.concatenate(touched), np.concatenate(reach)

@@ -13,6 +13,10 @@ from head3d.train.survey import Survey
 
 GLIMPSE = 0.15
 """A node known less than this counts as not seen."""
+SKIN = 0
+"""The kind of places that change slowly over a head, and are carried on as they are."""
+USUAL = 0.01
+"""How far an unseen place of another kind is known to look like most of its kind."""
 
 
 def paint_nodes(
@@ -59,6 +63,9 @@ def paint_nodes(
             default=torch.from_numpy(weighted_median(of_kind, word + 1e-6)).float(),
         )
         first = np.where(weight[:, None] > GLIMPSE**2, colors, guess.reshape(3, -1).T.numpy())
+        if which != SKIN:  # at their borders hair and cloth are half of what is behind: far from them they are as usual
+            far = weight < USUAL
+            first[far], weight[far] = weighted_median(of_kind, word + 1e-6), USUAL
         filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
         sure = known[mine, None].clip(0, 1)
         result[mine] = sure * result[mine] + (1 - sure) * filled[mine]

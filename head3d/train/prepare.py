@@ -20,7 +20,7 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
-from head3d.train.curtain import curtain_volume, distance_to, hung
+from head3d.train.curtain import CELL_M, curtain_volume, distance_to, hung
 from head3d.train.hair import stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
@@ -100,15 +100,15 @@ def prepare(
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
     none = torch.zeros(0, dtype=torch.long)
-    thick = stand_off(
-        mesh, photos, scalp=fit.model.groups.get("scalp", none), shoulders=fit.model.groups.get("shoulders", none)
-    )
+    scalp, shoulders, ears, neck = (fit.model.groups.get(name, none) for name in ("scalp", "shoulders", "ears", "neck"))
+    thick = stand_off(mesh, photos, scalp=scalp, shoulders=shoulders, beside=torch.cat([ears, neck, shoulders]))
+    shell = base_volume(mesh, cloak=cloak_volume(mesh, thick), config=ShellConfig(cell_m=CELL_M))
     ready = field_of_mesh(
         mesh,
         photos,
         deformation,
         thick=thick,
-        curtain=curtain_volume(mesh, fit.model, photos),
+        curtain=curtain_volume(mesh, fit.model, photos, shell=shell),
         regions=vertex_regions(fit, mesh, thick, photos),
         field=field,
         light_ridge=light_ridge,
@@ -169,11 +169,12 @@ def field_of_mesh(
         made.traits[:1] *= looked_upon(Volume(made.traits, made.traits_origin, made.cells["traits"]), looked_at.points)
     photos, seen = prefer_best(photos, looked_at, sharpness=prefer)
     nodes = paint.nodes()
-    close = torch.nonzero(made.base_sdf(nodes).abs() < FAR_M)[:, 0]
+    away = made.base_sdf(nodes)
+    close = torch.nonzero(away.abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
     node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
     if curtain is not None:
-        node_region[close[distance_to(curtain, nodes[close]) < HAIR_M]] = 1
+        node_region[close[distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M]] = 1
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():

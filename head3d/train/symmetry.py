@@ -44,6 +44,9 @@ far ear of a portrait, looked at along its rim, is better taken from a photo of 
 SQUARE = (0.42, 0.6)
 """Unless a photo looks at it squarely: one that it sees at the first squared cosine has no word of its own yet, one at
 the second (39 degrees) has all."""
+GRAZED = (0.02, 0.1)
+"""A photo has no word on what it sees at the first squared cosine (82 degrees) or less, and all from the second (72):
+at the very outline its colours are half the wall's, and would be carried on over all that no photo shows."""
 LIT = (0.45, 0.8)
 """Tones are believed from squared cosines between these (48 and 27 degrees): where a face turns away from a camera its
 photo shows the wall's light and a dark edge, which order-2 light cannot explain."""
@@ -56,7 +59,7 @@ class Sight:
 
     Attributes:
         word: How far places are to be taken from photos of themselves, in [0, 1]: 0 where their mirror was shown far
-            better.
+            better, or the outline alone shows them.
         tone: How far the smooth part of their colours is to be believed.
     """
 
@@ -90,7 +93,7 @@ def sight_of(
     own, other = (sampled(best, places) for places in (nodes_m, other_side(nodes_m)))
     looked_at = sampled(squarest, nodes_m)
     word = torch.maximum(_ramp(own / other.clamp(min=1e-6), OUTDONE), _ramp(looked_at, SQUARE))
-    return Sight(word, _ramp(looked_at, LIT))
+    return Sight(word * _ramp(looked_at, GRAZED), _ramp(looked_at, LIT))
 
 
 def _ramp(value: Tensor, ends: tuple[float, float]) -> Tensor:

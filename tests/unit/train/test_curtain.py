@@ -1,5 +1,6 @@
 """Two locks that hang beside a ball, seen from three sides, are found where they are."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy import spatial
 
-from head3d.field.volumes import Volume, box_grid
+from head3d.field.volumes import Volume, box_grid, grid_nodes
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, project
 from head3d.geometry.mesh import Mesh
 from head3d.perception.types import Region
@@ -24,7 +26,14 @@ def ball() -> Mesh:
     i = torch.arange(3000) + 0.5
     y, turn = 1 - 2 * i / 3000, 2.399963 * i
     flat = (1 - y * y).sqrt()
-    return Mesh(BALL_M * torch.stack([flat * turn.sin(), y, flat * turn.cos()], dim=-1), torch.zeros(0, 3).long())
+    points = BALL_M * torch.stack([flat * turn.sin(), y, flat * turn.cos()], dim=-1)
+    return Mesh(points, torch.from_numpy(spatial.ConvexHull(points.numpy()).simplices).long())
+
+
+def shell() -> Volume:
+    grid, origin = box_grid(torch.full((3,), -0.16), torch.full((3,), 0.16), 0.008)
+    distance = grid_nodes(grid, origin, 0.008).norm(dim=-1) - BALL_M
+    return Volume(distance.reshape(1, *grid), origin, 0.008)
 
 
 def model_of(mesh: Mesh) -> Any:
@@ -61,29 +70,63 @@ def inside(points: torch.Tensor, *, by_m: float) -> torch.Tensor:
 
 def test_locks_are_found_from_three_sides_and_walls_carve():
     mesh = ball()
-    found = curtain_volume(mesh, model_of(mesh), [photo(yaw) for yaw in (0.0, 60.0, -60.0)])
+    found = curtain_volume(mesh, model_of(mesh), [photo(yaw) for yaw in (0.0, 60.0, -60.0)], shell=shell())
     assert found is not None
     nodes, hair = found.nodes(), found.values.reshape(-1) < 0
     assert hair[inside(nodes, by_m=0.008)].float().mean() > 0.95
-    assert not hair[nodes[:, 1] > 0.015].any(), "above the ears hair is a thickness over the scalp"
+    outside = nodes.norm(dim=-1) > BALL_M + 0.004
+    assert not hair[outside & (nodes[:, 1] > 0.015)].any(), "above the ears hair is a thickness over the scalp"
     between = (nodes[:, 0].abs() < 0.04) & (nodes[:, 1] < -0.1)
     assert not hair[between].any(), "no photo shows hair below the ball"
     beside = (nodes[:, 0].abs() > LOCK[1, 0] + 0.015) | (nodes[:, 1] < LOCK[0, 1] - 0.015)
     assert not hair[beside].any()
 
 
-def test_from_one_side_a_lock_is_a_hand_deep():
+def test_from_one_side_hair_hangs_from_the_head_and_behind_it():
     mesh = ball()
-    found = curtain_volume(mesh, model_of(mesh), [photo(0.0)])
+    found = curtain_volume(mesh, model_of(mesh), [photo(0.0)], shell=shell())
     assert found is not None
-    hair = found.nodes()[found.values.reshape(-1) < 0]
-    assert 0.05 < float(hair[:, 2].max() - hair[:, 2].min()) < 0.09
+    nodes, hair = found.nodes(), found.values.reshape(-1) < 0
+    assert hair[inside(nodes, by_m=0.01)].float().mean() > 0.95
+    wide = nodes[hair][:, [0, 2]].norm(dim=-1)
+    assert float(wide.max()) < BALL_M + 0.045, "nothing above it to hang from"
+    # the nape cannot be seen past the head: hair that hangs on both sides hangs there as well, and ends where it does
+    nape = (nodes[:, 0].abs() < 0.015) & ((nodes[:, 2] + 0.072).abs() < 0.004)
+    level = nodes[:, 1]
+    assert hair[nape & (level < -0.02) & (level > -0.07)].float().mean() > 0.9
+    assert not hair[nape & (level < LOCK[0, 1] - 0.02)].any()
+
+
+def test_hair_is_not_where_a_photo_shows_the_skin_behind_it():
+    mesh = ball()
+    front, left, right = (photo(yaw) for yaw in (0.0, 60.0, -60.0))
+    shaved = left.labels.copy()
+    shaved[shaved == int(Region.HAIR)] = int(Region.SKIN)
+    found = curtain_volume(mesh, model_of(mesh), [front, replace(left, labels=shaved), right], shell=shell())
+    assert found is not None
+    nodes, hair = found.nodes(), found.values.reshape(-1) < 0
+    seen_from_left = left.camera.centre[0]
+    towards = torch.nn.functional.normalize(seen_from_left - nodes, dim=-1)
+    before_ball = ((nodes * towards).sum(-1) > 0.03) & (torch.linalg.cross(nodes, towards).norm(dim=-1) < 0.07)
+    before_ball &= nodes.norm(dim=-1) > BALL_M + 0.012
+    assert before_ball[inside(nodes, by_m=0.005)].any()
+    assert not hair[before_ball].any()
+
+
+def test_fingers_of_wrong_labels_are_no_hair():
+    mesh = ball()
+    labels = photo(0.0).labels.copy()
+    middle = SIZE // 2
+    finger = (slice(middle + 30, middle + 60), slice(middle + 92, middle + 96))  # a centimetre wide
+    labels[finger] = int(Region.HAIR)
+    alone = replace(photo(0.0, hairy=False), labels=labels)
+    assert curtain_volume(mesh, model_of(mesh), [photo(0.0, hairy=False), alone], shell=shell()) is None
 
 
 @pytest.mark.parametrize("yaws", [(0.0,), (0.0, 60.0)])
 def test_short_hair_has_no_curtain(yaws):
     mesh = ball()
-    assert curtain_volume(mesh, model_of(mesh), [photo(yaw, hairy=False) for yaw in yaws]) is None
+    assert curtain_volume(mesh, model_of(mesh), [photo(yaw, hairy=False) for yaw in yaws], shell=shell()) is None
 
 
 def test_a_curtain_joins_the_head_and_is_far_from_far_places():
