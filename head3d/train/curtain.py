@@ -108,8 +108,8 @@ def _of_one_piece(solid: Bool[Tensor, "M"], grid: tuple[int, ...]) -> Bool[Tenso
     """The largest of the pieces that hang together, without fingers."""
     ball = ndimage.iterate_structure(ndimage.generate_binary_structure(3, 1), THIN_CELLS)
     whole = ndimage.binary_opening(solid.reshape(grid).numpy(), ball)
-    pieces, count = ndimage.label(whole)
-    if not count:
+    pieces = np.zeros(grid, np.int32)
+    if not ndimage.label(whole, output=pieces):
         return torch.zeros_like(solid)
     largest = np.bincount(pieces.reshape(-1))[1:].argmax() + 1
     return torch.from_numpy(pieces == largest).reshape(-1)

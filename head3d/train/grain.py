@@ -44,7 +44,7 @@ CHOICE = 6
 """A piece is one of so many that fit best, so that none is repeated at once."""
 STEP_PX = 4
 """Between middles of pieces."""
-DECISIVE = 8.0
+DECISIVE = 40.0
 """Power of the cosine to a camera that decides which of them covers a place."""
 FAINT = 0.02
 """What would count less is not covered."""

@@ -73,7 +73,11 @@ def shown(state: TrainState, yaw_deg: float, light: Lighting, *, details: bool =
         state.field
         if details
         else field_from_state(
-            {name: value for name, value in field_state(state.field).items() if not name.startswith("details")}
+            {
+                name: value
+                for name, value in field_state(state.field).items()
+                if not name.startswith(("details", "grain"))
+            }
         )
     )
     return render_view(field, View("x", camera(yaw_deg, size=SIZE), light), cache=state.cache)
@@ -91,6 +95,19 @@ def test_rings_are_seen_from_both_sides_under_another_light(state: TrainState, y
     assert float(made.sharp[middle].mean()) > 0.9
     ratio = (made.albedo / plain.albedo)[middle].mean()
     assert abs(float(ratio) - 1) < 0.04, "detail changes no colour on the mean"
+
+
+def test_what_no_photo_saw_gets_grain_like_what_they_saw(state: TrainState):
+    light = lamp(0.2)
+    changes = []
+    for yaw_deg in (20.0, 180.0):
+        plain, made = (shown(state, yaw_deg, light, details=one) for one in (False, True))
+        middle = torch.nn.functional.max_pool2d(-plain.alpha[None], 91, 1, 45)[0] < -0.99
+        changes.append((made.albedo / plain.albedo).log().mean(-1)[middle])
+        assert made.sharp is not None and float(made.sharp[middle].mean()) > 0.9
+    seen, unseen = changes
+    assert 0.6 < float(unseen.std() / seen.std()) < 1.1, "it was interpolated twice more"
+    assert abs(float(unseen.mean())) < 0.05
 
 
 def test_small_pictures_get_the_mean_of_what_is_finer(state: TrainState):
@@ -113,6 +130,7 @@ def test_a_photo_says_nothing_about_what_it_cannot_see(state: TrainState):
 def test_it_is_written_with_the_field(state: TrainState):
     back = field_from_state(field_state(state.field))
     assert len(back.details) == len(state.field.details) == 2
+    assert len(back.grain) == len(state.field.grain) > 0
     places = (
         torch.nn.functional.normalize(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), dim=-1) * RADIUS_M
     )

@@ -71,15 +71,18 @@ def test_only_the_unseen_side_is_to_be_other_side(state):
 
 
 def test_a_glance_at_an_ear_has_no_word_where_a_photo_shows_the_other_squarely():
-    ear, cheek, nose = (torch.tensor([[x, y, z]]) for x, y, z in ((0.08, 0, 0), (0.05, -0.04, 0.09), (0.01, 0, 0.1)))
-    places = torch.cat([ear, other_side(ear), cheek, other_side(cheek), nose])
+    ear, cheek, nose, crown = (
+        torch.tensor([place]) for place in ((0.08, 0, 0), (0.05, -0.04, 0.09), (0.01, 0, 0.1), (0, 0.1, 0.0))
+    )
+    places = torch.cat([ear, other_side(ear), cheek, other_side(cheek), nose, crown])
     points = places.repeat_interleave(200, 0)
-    facing = torch.tensor([0.95, 0.3, 0.95, 0.8, 0.3]).repeat_interleave(200)
+    facing = torch.tensor([0.95, 0.3, 0.95, 0.8, 0.35, 0.12]).repeat_interleave(200)
     photo = torch.zeros(len(points), dtype=torch.long)
     word = sight_of(points, photo, facing, torch.ones(len(points)), nodes_m=places).word
     assert word[0] == 1 and word[1] == 0, "a rim seen along its edge"
     assert word[2] == 1 and word[3] == 1, "a cheek that turns away is still seen"
     assert word[4] == 1, "the mirror was not seen better"
+    assert word[5] == 0, "the very outline is half the wall"
     nowhere = torch.tensor([[0.0, 0.15, 0.0]])
     assert sight_of(points, photo, facing, torch.ones(len(points)), nodes_m=nowhere).word == 0
 

@@ -1,0 +1,62 @@
+"""Pieces of seen detail cover the unseen: evenly, as strong as they are, of like colour, and not twice the same."""
+
+import numpy as np
+import pytest
+import torch
+
+from head3d.train.grain import SPACING_PX, Palette, Swatch, lattice, lattice_place
+
+SIZE = 200
+
+
+def swatch(*, lightness: float, strength: float, seed: int) -> Swatch:
+    """Noise of one colour on a flat place."""
+    rng = np.random.default_rng(seed)
+    whole = np.zeros((SIZE, SIZE), bool)
+    whole[SPACING_PX:-SPACING_PX, SPACING_PX:-SPACING_PX] = True
+    look = np.full((SIZE, SIZE, 3), [lightness, 0.0, 0.0], np.float32)
+    noise = rng.normal(0, strength, (SIZE, SIZE, 3)).astype(np.float32)
+    return Swatch(noise, whole, look, np.zeros((SIZE, SIZE, 3), np.float32))
+
+
+def covered(palette: Palette, *, lightness: float, seed: int = 0) -> np.ndarray:
+    look = np.full((SIZE, SIZE, 3), [lightness, 0.0, 0.0], np.float32)
+    wanted = np.ones((SIZE, SIZE), bool)
+    generator = torch.Generator().manual_seed(seed)
+    return palette.cover(look, np.zeros((SIZE, SIZE, 3), np.float32), wanted, generator=generator)
+
+
+def test_weights_are_those_of_the_corners_of_a_triangle():
+    pixels = np.random.default_rng(0).uniform(0, 300, (500, 2))
+    corners, weights = lattice(pixels)
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
+    assert (weights > -1e-6).all()
+    place = (lattice_place(corners.reshape(-1, 2)).reshape(-1, 3, 2) * weights[..., None]).sum(1)
+    np.testing.assert_allclose(place, pixels, atol=1e-3)
+
+
+@pytest.mark.parametrize(("lightness", "strength"), [(20.0, 0.1), (70.0, 0.3)])
+def test_grain_is_that_of_places_of_like_colour_and_nowhere_weaker(lightness: float, strength: float):
+    palette = Palette([swatch(lightness=20.0, strength=0.1, seed=0), swatch(lightness=70.0, strength=0.3, seed=1)])
+    found = covered(palette, lightness=lightness)
+    assert float(found.std()) == pytest.approx(strength, rel=0.05)
+    parts = found.reshape(10, SIZE // 10, 10, SIZE // 10, 3).std((1, 3, 4))
+    assert float(parts.min()) > 0.8 * strength, "where pieces meet it is as strong as in their middles"
+
+
+def test_pieces_are_not_repeated_at_once_and_the_seed_decides():
+    palette = Palette([swatch(lightness=50.0, strength=0.2, seed=0)])
+    first, again, other = (covered(palette, lightness=50.0, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.1
+
+
+def test_nothing_is_covered_that_is_not_wanted():
+    palette = Palette([swatch(lightness=50.0, strength=0.2, seed=0)])
+    wanted = np.zeros((SIZE, SIZE), bool)
+    wanted[50:90, 40:120] = True
+    look = np.full((SIZE, SIZE, 3), 50.0, np.float32)
+    place = np.zeros((SIZE, SIZE, 3), np.float32)
+    found = palette.cover(look, place, wanted, generator=torch.Generator().manual_seed(0))
+    assert np.abs(found[~wanted]).max() == 0
+    assert float(found[wanted].std()) == pytest.approx(0.2, rel=0.1)
