@@ -253,11 +253,11 @@ BEFORE_REPORT = ("capture", "perception", "fit", "field", "views", "headshots")
 
 STAGES: tuple[Stage, ...] = (
     Stage("capture", 1, (), lambda c: c.capture, capture, extra=sources_sha, folder="photos"),
-    Stage("perception", 2, ("capture",), lambda c: c.perception, perception, extra=parsing_version),
+    Stage("perception", 3, ("capture",), lambda c: c.perception, perception, extra=parsing_version),
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=shape_content),
     Stage(
         "field",
-        6,
+        7,
         ("capture", "perception", "fit"),
         lambda c: c.train,
         field,
@@ -265,7 +265,7 @@ STAGES: tuple[Stage, ...] = (
         resumable="checkpoints",
     ),
     # *.json: picks of the viewer lie beside the views
-    Stage("views", 4, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
+    Stage("views", 5, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
         5,

@@ -120,7 +120,16 @@ def _map_of(
     draw_features(labels, face.points)
     labels[glasses] = Region.GLASSES
     labels[matte <= 0.5] = Region.BACKGROUND
+    labels[loose_hair(labels, below=float(face.points[topology.CHIN, 1]))] = Region.CLOTH
     return labels
+
+
+def loose_hair(labels: UInt8[np.ndarray, "H W"], *, below: float) -> Bool[np.ndarray, "H W"]:
+    """Pieces of hair that lie under a row, and hang on nothing above it: an arm, a bag, the border's repetition."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats((labels == Region.HAIR).astype(np.uint8))
+    loose = np.asarray(stats)[:, cv2.CC_STAT_TOP] > below
+    loose[0] = False  # the background
+    return loose[np.asarray(pieces)]
 
 
 def _hangs_loose(

@@ -32,8 +32,8 @@ CRISPEST = 0.25
 class RenderConfig:
     """How pictures are made."""
 
-    samples: int = 40
-    """Samples per ray in the shell about the surface."""
+    samples: int = 64
+    """Samples per ray in the shell about the surface: along a cheek it takes many to get past it to the hair behind."""
     colors: int = 4
     """Of these, how many (the heaviest) are given a colour."""
     oversample: int = 1

@@ -42,6 +42,8 @@ FLARE, FROM_M, WIDER_M = 0.4, 0.05, 0.04
 """For each metre down, from so far above the ears on, it may be so much wider than the head above; and the most."""
 BEHIND_M = 0.008
 """It hangs no farther behind the head with its hair: nothing holds it off the nape."""
+LYING_M = 0.025
+"""Hair that is seen may lie on shoulders and back, so thick."""
 LOWEST = 0.03
 """The part of a photo's pixels of hair that may lie below the end of what is hidden by the neck."""
 THIN_CELLS = 2
@@ -94,8 +96,10 @@ def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto], *
     wider = (FLARE * (room.ears + FROM_M - y)).clamp(0.0, WIDER_M)
     eaves = _eaves(torch.where(y > room.chin, own, 2 * ABOUT_M), grid)
     behind = z[(own < 0) & (y > room.chin)].amin() - BEHIND_M - z
-    hangs = torch.minimum(torch.maximum(-hair.amax(0), eaves - wider), torch.maximum(-hidden.amax(0), eaves))
-    distance = torch.stack([hangs, -free.amin(0), before_face, behind]).amax(0)
+    lying = torch.maximum(own - LYING_M, y - room.chin)
+    near = torch.minimum(torch.maximum(eaves - wider, behind), lying)
+    hangs = torch.minimum(torch.maximum(-hair.amax(0), near), torch.stack([-hidden.amax(0), eaves, behind]).amax(0))
+    distance = torch.stack([hangs, -free.amin(0), before_face]).amax(0)
     stray = ~_of_one_piece(torch.minimum(distance, own) < 0, grid)
     distance = torch.where(stray, distance.abs() + 2 * CELL_M, distance)
     if float(((distance < 0) & (own > OUTSIDE_M)).sum()) * CELL_M**3 < LEAST_M3:

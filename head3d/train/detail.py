@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from head3d.field.deform import Deformation
@@ -19,7 +19,7 @@ from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import DECISIVE, sampled
-from head3d.train.grain import Swatch, add_grain, swatch
+from head3d.train.grain import Kinds, Swatch, add_grain, swatch
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.texture import SOLID, edges
@@ -44,6 +44,8 @@ def add_details(
     photos: Sequence[TrainPhoto],
     deformation: Deformation,
     choice: Float[Tensor, "photos D H W"],
+    *,
+    kinds: Int[Tensor, "M"] | None = None,
 ) -> None:
     """Give a finished field the detail of its photos, in place.
 
@@ -52,6 +54,7 @@ def add_details(
         photos: What it was trained on.
         deformation: Their expressions.
         choice: How well each photo shows the places of the field's box.
+        kinds: Of each node of the paint, 0 skin, 1 hair, 2 clothes; all one kind if None.
     """
     trained = state.field
     cameras = refined_cameras(tuple(photo.camera for photo in photos), trained.turn.cpu(), trained.shift.cpu())
@@ -60,13 +63,15 @@ def add_details(
     shares = shares / shares.sum(0).clamp(min=1e-9)
     made: list[tuple[int, PhotoDetail]] = []
     swatches: list[Swatch] = []
+    parts = Kinds(trained, kinds)
     for number, (photo, camera) in enumerate(zip(photos, cameras, strict=True)):
         view = View(photo.name, camera, Lighting(trained.sh[number].detach().cpu()))
         posed = render_view(trained, view, cache=state.cache, deformation=deformation, photo=number)
         change, says = left_out(posed, photo)
         neutral = render_view(trained, view, cache=state.cache)
         found = _onto_neutral(neutral, camera, change, says, posed, deformation, number)
-        if (pieces := swatch(neutral, camera, found[..., :3].numpy(), found[..., 3].numpy())) is not None:
+        told = found.numpy()
+        if (pieces := swatch(neutral, camera, told[..., :3], told[..., 3], kinds=parts)) is not None:
             swatches.append(pieces)
         points = backproject(neutral.depth_m, camera).reshape(-1, 3)
         share = sampled(shares[number], points.to(shares)).cpu().reshape(neutral.depth_m.shape)
@@ -77,7 +82,7 @@ def add_details(
     made.sort(key=lambda one: -one[0])
     trained.details.extend(detail for _, detail in made[:MOST_PHOTOS])
     trained.details.to(trained.paint.device)
-    add_grain(trained, state.cache, swatches, generator=state.generator)
+    add_grain(trained, state.cache, swatches, kinds=parts, generator=state.generator)
 
 
 def left_out(posed: RenderOutput, photo: TrainPhoto) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:

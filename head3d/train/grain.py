@@ -40,6 +40,8 @@ ALIKE = 1 / 4
 """Of a unit of Lab: how much a difference of colour counts."""
 NEAR = 20.0
 """Of a metre: how much a piece that comes from far away counts less."""
+UNLIKE = 100.0
+"""How much hair, skin and clothes differ."""
 CHOICE = 6
 """A piece is one of so many that fit best, so that none is repeated at once."""
 STEP_PX = 4
@@ -63,16 +65,39 @@ class Swatch:
         whole: Where the middle of a piece may be.
         look: Smooth colour of the surface, Lab.
         points_m: Where that is, neutral head.
+        kind: What it is: 0 skin, 1 hair, 2 clothes.
     """
 
     change: Float[np.ndarray, "H W 3"]
     whole: Bool[np.ndarray, "H W"]
     look: Float[np.ndarray, "H W 3"]
     points_m: Float[np.ndarray, "H W 3"]
+    kind: Int[np.ndarray, "H W"]
+
+
+class Kinds:
+    """What places of a head are: 0 skin, 1 hair, 2 clothes."""
+
+    def __init__(self, trained: RadianceField, kinds: Int[Tensor, "M"] | None) -> None:
+        """Kinds of the nodes of the field's paint; all are skin if None."""
+        self.shape = tuple(trained.paint.shape[1:])
+        nodes = torch.zeros(self.shape, dtype=torch.long) if kinds is None else kinds.cpu().reshape(self.shape)
+        self.nodes, self.origin, self.cell_m = nodes.numpy(), trained.paint_origin.cpu().numpy(), trained.cells["paint"]
+
+    def at(self, points_m: Float[np.ndarray, "*B 3"]) -> Int[np.ndarray, "*B"]:
+        """Of the nearest node."""
+        x, y, z = np.moveaxis(np.rint((points_m - self.origin) / self.cell_m).astype(int), -1, 0)
+        depth, height, width = (size - 1 for size in self.shape)
+        return self.nodes[z.clip(0, depth), y.clip(0, height), x.clip(0, width)]
 
 
 def swatch(
-    neutral: RenderOutput, camera: Cameras, change: Float[np.ndarray, "H W 3"], says: Float[np.ndarray, "H W"]
+    neutral: RenderOutput,
+    camera: Cameras,
+    change: Float[np.ndarray, "H W 3"],
+    says: Float[np.ndarray, "H W"],
+    *,
+    kinds: Kinds,
 ) -> Swatch | None:
     """The pieces of a photo, whose detail lies on its picture of the neutral head; None if it has none."""
     solid = neutral.depth_m > 0
@@ -92,7 +117,8 @@ def swatch(
     whole = cv2.erode((resized(sure) > 0.9).astype(np.uint8), reach, borderValue=0) > 0
     if not whole.any():
         return None
-    return Swatch(resized(change), whole, resized(look), resized(points))
+    places = resized(points)
+    return Swatch(resized(change), whole, resized(look), places, kinds.at(places))
 
 
 def facing_cosine(output: RenderOutput, camera: Cameras) -> Float[Tensor, "H W"]:
@@ -112,7 +138,12 @@ def smooth_look(output: RenderOutput) -> Float[np.ndarray, "H W 3"]:
 
 @torch.no_grad()
 def add_grain(
-    trained: RadianceField, cache: ShellCache, swatches: Sequence[Swatch], *, generator: torch.Generator
+    trained: RadianceField,
+    cache: ShellCache,
+    swatches: Sequence[Swatch],
+    *,
+    kinds: Kinds,
+    generator: torch.Generator,
 ) -> None:
     """Cover what no photo has the word for, in place."""
     if not swatches:
@@ -127,7 +158,8 @@ def add_grain(
         if int((weight > 0.5).sum()) < LEAST_PX:
             continue
         points = backproject(seen.depth_m, camera).numpy()
-        change = palette.cover(smooth_look(seen), points, (weight > FAINT).numpy(), generator=generator)
+        place = features(smooth_look(seen), points, kinds.at(points))
+        change = palette.cover(place, (weight > FAINT).numpy(), generator=generator)
         made.append(packed(torch.from_numpy(change), weight, seen.depth_m, camera))
     trained.grain.extend(made)  # not before: what is left is what photos leave
     trained.grain.to(trained.paint.device)
@@ -160,25 +192,21 @@ class Palette:
         self.canvas = np.concatenate(
             [np.pad(one.change, ((0, 0), (0, width - one.change.shape[1]), (0, 0))) for one in swatches]
         )
-        middles, features, top = [], [], 0
+        middles, places, top = [], [], 0
         for one in swatches:
             rows, columns = np.nonzero(one.whole[::STEP_PX, ::STEP_PX])
             rows, columns = rows * STEP_PX, columns * STEP_PX
             middles.append(np.stack([rows + top, columns], axis=1))
-            features.append(_features(one.look[rows, columns], one.points_m[rows, columns]))
+            at = rows, columns
+            places.append(features(one.look[at], one.points_m[at], one.kind[at]))
             top += one.change.shape[0]
         self.middles = torch.from_numpy(np.concatenate(middles))
-        self.features = torch.from_numpy(np.concatenate(features))
+        self.features = torch.from_numpy(np.concatenate(places))
 
     def cover(
-        self,
-        look: Float[np.ndarray, "H W 3"],
-        points_m: Float[np.ndarray, "H W 3"],
-        wanted: Bool[np.ndarray, "H W"],
-        *,
-        generator: torch.Generator,
+        self, places: Float[np.ndarray, "H W F"], wanted: Bool[np.ndarray, "H W"], *, generator: torch.Generator
     ) -> Float[np.ndarray, "H W 3"]:
-        """Detail for the wanted pixels of a picture, in pixels of ``PIXEL_M``."""
+        """Detail for the wanted pixels of a picture, in pixels of ``PIXEL_M``; ``places`` tells what is there."""
         rows, columns = np.nonzero(wanted)
         corners, weights = lattice(np.stack([columns, rows], axis=1) + 0.5)
         keys, which = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
@@ -191,7 +219,7 @@ class Palette:
         nearest[which.reshape(-1)] = np.repeat(np.arange(len(rows)), corners.shape[1])
         inside = wanted[at[:, 0], at[:, 1]]
         at[~inside] = np.stack([rows, columns], axis=1)[nearest[~inside]]
-        chosen = self._chosen(_features(look[at[:, 0], at[:, 1]], points_m[at[:, 0], at[:, 1]]), generator)
+        chosen = self._chosen(places[at[:, 0], at[:, 1]], generator)
         change = np.zeros((len(rows), 3), np.float32)
         for corner in range(3):
             index = which[:, corner]
@@ -215,11 +243,13 @@ class Palette:
         return self.middles[best.gather(1, pick)[:, 0]].numpy()
 
 
-def _features(look: Float[np.ndarray, "N 3"], points_m: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N F"]:
-    """What makes two places alike: their colour, and being near each other or each other's mirror."""
+def features(
+    look: Float[np.ndarray, "*B 3"], points_m: Float[np.ndarray, "*B 3"], kind: Int[np.ndarray, "*B"]
+) -> Float[np.ndarray, "*B F"]:
+    """What makes places alike: their kind, their colour, and being near each other or each other's mirror."""
     folded = points_m * NEAR
-    folded[:, 0] = np.abs(folded[:, 0])
-    return np.concatenate([look * ALIKE, folded], axis=1).astype(np.float32)
+    folded[..., 0] = np.abs(folded[..., 0])
+    return np.concatenate([look * ALIKE, folded, np.eye(3)[kind] * UNLIKE], axis=-1).astype(np.float32)
 
 
 def lattice(pixels: Float[np.ndarray, "P 2"]) -> tuple[Int[np.ndarray, "P 3 2"], Float[np.ndarray, "P 3"]]:

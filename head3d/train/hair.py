@@ -35,7 +35,13 @@ BARE = (Region.SKIN, Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH, Regio
 
 
 def stand_off(
-    mesh: Mesh, photos: Sequence[TrainPhoto], *, scalp: Tensor, shoulders: Tensor, beside: Tensor
+    mesh: Mesh,
+    photos: Sequence[TrainPhoto],
+    *,
+    scalp: Tensor,
+    shoulders: Tensor,
+    hairless: Tensor,
+    unclothed: Tensor,
 ) -> Float[Tensor, "V"]:
     """Thickness (m) of hair and clothes at each vertex.
 
@@ -44,7 +50,8 @@ def stand_off(
         photos: Cropped, with labels and cameras.
         scalp: Vertex indices where hair grows.
         shoulders: Vertex indices that clothes may cover.
-        beside: Vertex indices of ears, neck and shoulders: hair hangs there (see curtain.py), it does not grow.
+        hairless: Vertex indices beside which hair hangs (see curtain.py) and on which it does not grow.
+        unclothed: Vertex indices near which collars are, and that clothes do not cover.
     """
     vertices, normals = mesh.vertices, vertex_normals(mesh.vertices, mesh.faces)
     count = len(vertices)
@@ -53,11 +60,9 @@ def stand_off(
     bare_votes, hair_votes, covered = votes(photos, mesh, (BARE, (Region.HAIR,), (Region.CLOTH,)))
     touched, reach = [], []
     for photo in photos:
-        for region, most in ((Region.HAIR, MOST_HAIR_M), (Region.CLOTH, MOST_CLOTH_M)):
+        for region, most, never in ((Region.HAIR, MOST_HAIR_M, hairless), (Region.CLOTH, MOST_CLOTH_M, unclothed)):
             at, distance = _outline_distances(photo, region, tree, vertices.numpy(), normals.numpy())
-            keep = (distance > 1e-3) & (distance < most)
-            if region == Region.HAIR:
-                keep &= ~np.isin(at, beside.numpy())
+            keep = (distance > 1e-3) & (distance < most) & ~np.isin(at, never.numpy())
             touched.append(at[keep])
             reach.append(distance[keep])
     at, distance = np.concatenate(touched), np.concatenate(reach)

@@ -151,7 +151,7 @@ def optimise(
     complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
     imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points, tones=tones)
     if config.detail:
-        add_details(state, photos, deformation, pixels.choice)
+        add_details(state, photos, deformation, pixels.choice, kinds=kinds)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

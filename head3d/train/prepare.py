@@ -17,7 +17,7 @@ from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
 from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
-from head3d.morphable.types import HeadFit
+from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
 from head3d.train.curtain import CELL_M, curtain_volume, distance_to, hung
@@ -100,8 +100,9 @@ def prepare(
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
     none = torch.zeros(0, dtype=torch.long)
-    scalp, shoulders, ears, neck = (fit.model.groups.get(name, none) for name in ("scalp", "shoulders", "ears", "neck"))
-    thick = stand_off(mesh, photos, scalp=scalp, shoulders=shoulders, beside=torch.cat([ears, neck, shoulders]))
+    scalp, shoulders = (fit.model.groups.get(name, none) for name in ("scalp", "shoulders"))
+    hairless, unclothed = _bare_parts(mesh, fit.model)
+    thick = stand_off(mesh, photos, scalp=scalp, shoulders=shoulders, hairless=hairless, unclothed=unclothed)
     shell = base_volume(mesh, cloak=cloak_volume(mesh, thick), config=ShellConfig(cell_m=CELL_M))
     ready = field_of_mesh(
         mesh,
@@ -183,6 +184,17 @@ def field_of_mesh(
         sight = sight_of(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
         made.glimpsed.copy_(made.paint[3:] * sight.word.reshape(paint.shape))
     return Prepared(made, photos, deformation, node_region, sight.tone)
+
+
+def _bare_parts(mesh: Mesh, model: HeadModel) -> tuple[Int[Tensor, "A"], Int[Tensor, "B"]]:
+    """Vertices on which no hair grows (ears, and what is lower than they are), and those that no clothes cover."""
+    groups = {name: model.groups.get(name, torch.zeros(0, dtype=torch.long)) for name in ("ears", "scalp", "face")}
+    if not len(groups["ears"]):
+        return groups["ears"], groups["face"]
+    hairless = mesh.vertices[:, 1] < mesh.vertices[groups["ears"], 1].median()
+    hairless[groups["ears"]] = True
+    hairless[groups["scalp"]] = False
+    return torch.nonzero(hairless)[:, 0], torch.cat([groups["face"], groups["ears"]])
 
 
 def hair_traits(cloak: Volume) -> Volume:

@@ -4,26 +4,28 @@ import numpy as np
 import pytest
 import torch
 
-from head3d.train.grain import SPACING_PX, Palette, Swatch, lattice, lattice_place
+from head3d.train.grain import SPACING_PX, Palette, Swatch, features, lattice, lattice_place
 
 SIZE = 200
 
 
-def swatch(*, lightness: float, strength: float, seed: int) -> Swatch:
+def swatch(*, lightness: float, strength: float, seed: int, kind: int = 0) -> Swatch:
     """Noise of one colour on a flat place."""
     rng = np.random.default_rng(seed)
     whole = np.zeros((SIZE, SIZE), bool)
     whole[SPACING_PX:-SPACING_PX, SPACING_PX:-SPACING_PX] = True
     look = np.full((SIZE, SIZE, 3), [lightness, 0.0, 0.0], np.float32)
     noise = rng.normal(0, strength, (SIZE, SIZE, 3)).astype(np.float32)
-    return Swatch(noise, whole, look, np.zeros((SIZE, SIZE, 3), np.float32))
+    return Swatch(noise, whole, look, np.zeros((SIZE, SIZE, 3), np.float32), np.full((SIZE, SIZE), kind))
 
 
-def covered(palette: Palette, *, lightness: float, seed: int = 0) -> np.ndarray:
+def covered(
+    palette: Palette, *, lightness: float, kind: int = 0, seed: int = 0, wanted: np.ndarray | None = None
+) -> np.ndarray:
     look = np.full((SIZE, SIZE, 3), [lightness, 0.0, 0.0], np.float32)
-    wanted = np.ones((SIZE, SIZE), bool)
-    generator = torch.Generator().manual_seed(seed)
-    return palette.cover(look, np.zeros((SIZE, SIZE, 3), np.float32), wanted, generator=generator)
+    places = features(look, np.zeros((SIZE, SIZE, 3), np.float32), np.full((SIZE, SIZE), kind))
+    every = np.ones((SIZE, SIZE), bool)
+    return palette.cover(places, every if wanted is None else wanted, generator=torch.Generator().manual_seed(seed))
 
 
 def test_weights_are_those_of_the_corners_of_a_triangle():
@@ -44,6 +46,13 @@ def test_grain_is_that_of_places_of_like_colour_and_nowhere_weaker(lightness: fl
     assert float(parts.min()) > 0.8 * strength, "where pieces meet it is as strong as in their middles"
 
 
+def test_skin_of_the_colour_of_hair_gets_no_strands():
+    skin, hair = swatch(lightness=80.0, strength=0.05, seed=0), swatch(lightness=45.0, strength=0.5, seed=1, kind=1)
+    for kind, strength in ((0, 0.05), (1, 0.5)):
+        found = covered(Palette([skin, hair]), lightness=46.0, kind=kind)
+        assert float(found.std()) == pytest.approx(strength, rel=0.05)
+
+
 def test_pieces_are_not_repeated_at_once_and_the_seed_decides():
     palette = Palette([swatch(lightness=50.0, strength=0.2, seed=0)])
     first, again, other = (covered(palette, lightness=50.0, seed=seed) for seed in (0, 0, 1))
@@ -55,8 +64,6 @@ def test_nothing_is_covered_that_is_not_wanted():
     palette = Palette([swatch(lightness=50.0, strength=0.2, seed=0)])
     wanted = np.zeros((SIZE, SIZE), bool)
     wanted[50:90, 40:120] = True
-    look = np.full((SIZE, SIZE, 3), 50.0, np.float32)
-    place = np.zeros((SIZE, SIZE, 3), np.float32)
-    found = palette.cover(look, place, wanted, generator=torch.Generator().manual_seed(0))
+    found = covered(palette, lightness=50.0, wanted=wanted)
     assert np.abs(found[~wanted]).max() == 0
     assert float(found[wanted].std()) == pytest.approx(0.2, rel=0.1)
