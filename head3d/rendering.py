@@ -228,7 +228,7 @@ def render_pictures(
     if match:
         options = replace(options, finish=with_match(options.finish, match))
     if enlarge is not None:
-        options = replace(options, refine=RefineConfig(enlarge))
+        options = replace(options, refine=replace(options.refine, enlarge=enlarge))
     if gloss is not None:
         relit = replace(options.render.relight, gloss=gloss)
         options = replace(options, render=replace(options.render, relight=relit))

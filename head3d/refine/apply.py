@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +14,7 @@ from head3d.imaging.compose import spread_colors
 from head3d.networks.files import version
 from head3d.refine.agree import shared_detail
 from head3d.refine.generator import Factor, Refiner, enlarge, trained
+from head3d.refine.realesrgan import RealEsrgan, load_realesrgan
 from head3d.render.types import RenderOutput, View
 
 PIXELS_PER_M = 1110.0
@@ -32,6 +34,8 @@ class RefineConfig:
 
     enlarge: bool = True
     """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
+    net: Literal["own", "realesrgan"] = "own"
+    """Ours, or Real-ESRGAN x4plus: fetched when first used, minutes a picture without a GPU, and less like the person."""
 
 
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:
@@ -41,10 +45,10 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     is in the picture it stays, and nets draw from where that ends. Coverage, depth and normals are not touched. Views
     of small heads come back as they are.
     """
-    net = trained("enlarger")
+    net = _net(config)
     coarse, fine = field_factor(view), field_factor(view, PIXELS_PER_M / SHARP_PIXELS_PER_M)
     solid = output.alpha > SOLID
-    if not config.enlarge or net is None or coarse == 1 or not bool(solid.any()):
+    if net is None or coarse == 1 or not bool(solid.any()):
         return output
     rows, columns = (_reach(output.alpha > 0, axis) for axis in (1, 0))
     rgb = output.rgb_linear.detach()
@@ -62,12 +66,32 @@ def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> 
     return replace(output, rgb_linear=mixed)
 
 
-def _drawn(net: Refiner, shown: Float[Tensor, "H W 3"], factor: Factor) -> Float[Tensor, "H W 3"]:
+def _net(config: RefineConfig) -> Refiner | RealEsrgan | None:
+    """The net that draws; None without one, or if none is wished for."""
+    if not config.enlarge:
+        return None
+    return trained("enlarger") if config.net == "own" else load_realesrgan()
+
+
+def _drawn(net: Refiner | RealEsrgan, shown: Float[Tensor, "H W 3"], factor: Factor) -> Float[Tensor, "H W 3"]:
     """A linear picture made ``factor`` times smaller and drawn anew by a net."""
     height, width = shown.shape[:2]
     whole = functional.pad(shown.permute(2, 0, 1)[None], (0, -width % factor, 0, -height % factor), mode="replicate")
     small = functional.avg_pool2d(whole, factor)[0].permute(1, 2, 0)
-    return linear_from_srgb(enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width])
+    if isinstance(net, Refiner):
+        return linear_from_srgb(enlarge(net, srgb_from_linear(small), factor=factor)[:height, :width])
+    return _by_realesrgan(net, small, factor)[:height, :width]
+
+
+@torch.no_grad()
+def _by_realesrgan(net: RealEsrgan, small: Float[Tensor, "h w 3"], factor: Factor) -> Float[Tensor, "H W 3"]:
+    """The same by a net that always makes four of one, and whose means wander: those of the given pixels are kept."""
+    given = small.permute(2, 0, 1)[None]
+    made = linear_from_srgb(net(srgb_from_linear(given)).float().clamp(0, 1))
+    made = functional.avg_pool2d(made, 4 // factor)
+    lost = given - functional.avg_pool2d(made, factor)
+    kept = made + functional.interpolate(lost, scale_factor=factor, mode="nearest")
+    return kept.clamp(0, 1)[0].permute(1, 2, 0)
 
 
 def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config: RefineConfig) -> list[RenderOutput]:
@@ -80,7 +104,9 @@ def refine_set(outputs: Sequence[RenderOutput], views: Sequence[View], *, config
 
 def refined_by(config: RefineConfig) -> str:
     """Names the net's weights, for whatever depends on them; "none" if nothing is refined."""
-    return version("enlarger") if config.enlarge else "none"
+    if not config.enlarge:
+        return "none"
+    return version("enlarger") if config.net == "own" else "realesrgan-x4plus"
 
 
 def field_factor(view: View, share: float = 1.0) -> Factor:

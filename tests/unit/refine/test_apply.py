@@ -11,6 +11,7 @@ from head3d.geometry.sh import Lighting
 from head3d.refine import apply
 from head3d.refine.apply import PIXELS_PER_M, RefineConfig, field_factor, refine_output, refined_by
 from head3d.refine.generator import Refiner
+from head3d.refine.realesrgan import RealEsrgan
 from head3d.render.types import RenderOutput, View
 
 SIZE = 96
@@ -22,6 +23,10 @@ def net(monkeypatch):
     made = Refiner("enlarger").eval()
     torch.nn.init.normal_(made.net.head.weight, std=0.02)
     monkeypatch.setattr(apply, "trained", {"enlarger": made}.get)
+    rival = RealEsrgan().eval()
+    torch.nn.init.normal_(rival.last.weight, std=0.01)
+    rival.last.bias = torch.nn.Parameter(torch.full((3,), 0.5))
+    monkeypatch.setattr(apply, "load_realesrgan", lambda: rival)
 
 
 def view(*, finer: float = 2.0) -> View:
@@ -46,9 +51,10 @@ def test_pictures_are_refined_at_the_scale_at_which_a_fields_detail_ends(finer, 
 @pytest.mark.usefixtures("net")
 class TestRefineOutput:
     @pytest.mark.parametrize("finer", [2.0, 4.0])
-    def test_light_over_squares_stays_and_so_does_all_but_colour(self, finer):
+    @pytest.mark.parametrize("name", ["own", "realesrgan"])
+    def test_light_over_squares_stays_and_so_does_all_but_colour(self, name, finer):
         given, seen = render(), view(finer=finer)
-        made = refine_output(given, seen, config=RefineConfig())
+        made = refine_output(given, seen, config=RefineConfig(net=name))
         cell = field_factor(seen)
         inside = (slice(8, 72), slice(16, 64))  # cells begin where the person does
         before, after = (
@@ -91,3 +97,4 @@ class TestRefineOutput:
 def test_headshots_know_by_what_they_were_refined():
     assert refined_by(RefineConfig(enlarge=False)) == "none"
     assert refined_by(RefineConfig()) not in ("", "none")
+    assert refined_by(RefineConfig(net="realesrgan")) == "realesrgan-x4plus"
