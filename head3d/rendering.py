@@ -33,7 +33,7 @@ from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
-from head3d.refine.apply import RefineConfig, refine_set, refined_by
+from head3d.refine.apply import refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.lights import ChosenLight, LightOptions, choose_light
 from head3d.render.posed import PosedHead

@@ -35,7 +35,7 @@ class RefineConfig:
     enlarge: bool = True
     """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
     net: Literal["own", "realesrgan"] = "own"
-    """Ours, or Real-ESRGAN x4plus: fetched when first used, minutes a picture without a GPU, and less like the person."""
+    """Ours, or Real-ESRGAN x4plus: fetched when first used, minutes a picture without a GPU, and less alike."""
 
 
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:

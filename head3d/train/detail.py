@@ -19,7 +19,7 @@ from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import DECISIVE, sampled
-from head3d.train.grain import Kinds, Swatch, add_grain, swatch
+from head3d.train.grain import Kinds, Swatch, add_grain, shown_kinds, swatch
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.texture import SOLID, edges
@@ -69,9 +69,10 @@ def add_details(
         posed = render_view(trained, view, cache=state.cache, deformation=deformation, photo=number)
         change, says = left_out(posed, photo)
         neutral = render_view(trained, view, cache=state.cache)
-        found = _onto_neutral(neutral, camera, change, says, posed, deformation, number)
+        stack = np.concatenate([change, says[..., None], shown_kinds(photo.labels)], axis=-1)
+        found = _onto_neutral(neutral, camera, stack, posed, deformation, number)
         told = found.numpy()
-        if (pieces := swatch(neutral, camera, told[..., :3], told[..., 3], kinds=parts)) is not None:
+        if (pieces := swatch(neutral, camera, told[..., :3], told[..., 3], told[..., 4:])) is not None:
             swatches.append(pieces)
         points = backproject(neutral.depth_m, camera).reshape(-1, 3)
         share = sampled(shares[number], points.to(shares)).cpu().reshape(neutral.depth_m.shape)
@@ -115,24 +116,23 @@ def _solid(posed: RenderOutput, photo: TrainPhoto) -> Bool[np.ndarray, "H W"]:
 def _onto_neutral(
     neutral: RenderOutput,
     camera: Cameras,
-    change: Float[np.ndarray, "H W 3"],
-    says: Float[np.ndarray, "H W"],
+    told: Float[np.ndarray, "H W C"],
     posed: RenderOutput,
     deformation: Deformation,
     number: int,
-) -> Float[Tensor, "H W 4"]:
-    """A photo's changes and their weight, moved to where its camera would see them on the neutral head."""
+) -> Float[Tensor, "H W C"]:
+    """What a photo tells, moved to where its camera would see it on the neutral head; 0 for places it does not show."""
     size = neutral.depth_m.shape
     points = backproject(neutral.depth_m, camera).reshape(-1, 3)
     moved = bent(points, deformation, number)
     place, z = project(moved, camera.c2w[0], camera.K[0])
     at = (place / place.new_tensor([size[1], size[0]]) * 2 - 1)[None, None]
-    stack = torch.from_numpy(np.concatenate([change, says[..., None]], axis=-1)).float().permute(2, 0, 1)[None]
+    stack = torch.from_numpy(told).float().permute(2, 0, 1)[None]
     found = torch.nn.functional.grid_sample(stack, at, align_corners=False, padding_mode="zeros")[0, :, 0].T
     depth = torch.nn.functional.grid_sample(posed.depth_m[None, None], at, mode="nearest", align_corners=False)
     hidden = ((depth[0, 0, 0] - z).abs() > DEPTH_TOLERANCE_M[0]) | (neutral.depth_m.reshape(-1) <= 0)
     found[hidden] = 0.0
-    return found.reshape(*size, 4)
+    return found.reshape(*size, -1)
 
 
 def bent(points_m: Float[Tensor, "P 3"], deformation: Deformation, number: int) -> Float[Tensor, "P 3"]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from head3d.field.detail import PhotoDetail, packed
@@ -22,6 +22,7 @@ from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import lab_from_linear
+from head3d.perception.types import Region
 from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
 from head3d.train.texture import edges
@@ -34,6 +35,10 @@ SIZE_PX, DISTANCE_M = 640, 1.0
 """Of the cameras' pictures, and from the head."""
 ANGLES_DEG = ((180, 0), (120, 0), (-120, 0), (60, 0), (-60, 0), (0, 0), (180, 45), (0, 70), (0, -50))
 """Yaw and pitch of the head before the cameras."""
+PLAIN = ((Region.SKIN, Region.NECK), (Region.HAIR,), (Region.CLOTH,))
+"""Regions of each kind that pieces are cut from: lashes, lips and the folds of ears belong where they are."""
+UNUSUAL = 2.0
+"""Pieces with so many times the detail of most of their kind are something else: a nostril, a mole, a collar."""
 SQUARE = 0.6
 """Pieces come from surfaces that faced their photo by more than this cosine."""
 ALIKE = 1 / 4
@@ -91,34 +96,36 @@ class Kinds:
         return self.nodes[z.clip(0, depth), y.clip(0, height), x.clip(0, width)]
 
 
+def shown_kinds(labels: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:
+    """Whether pixels show plain skin, hair or clothes: features have a shape that is nobody's grain."""
+    return np.stack([np.isin(labels, one) for one in PLAIN], axis=-1).astype(np.float32)
+
+
 def swatch(
     neutral: RenderOutput,
     camera: Cameras,
     change: Float[np.ndarray, "H W 3"],
     says: Float[np.ndarray, "H W"],
-    *,
-    kinds: Kinds,
+    kinds: Float[np.ndarray, "H W 3"],
 ) -> Swatch | None:
-    """The pieces of a photo, whose detail lies on its picture of the neutral head; None if it has none."""
+    """The pieces of a photo, whose detail and kinds lie on its picture of the neutral head; None if it has none."""
     solid = neutral.depth_m > 0
     if not solid.any():
         return None
-    facing = facing_cosine(neutral, camera)
-    sure = ((torch.from_numpy(says) > 0.9) & (facing > SQUARE)).numpy().astype(np.float32)
+    sure = says * (facing_cosine(neutral, camera) > SQUARE).numpy()
     scale = float(neutral.depth_m[solid].median() / camera.K[0, 0, 0]) / PIXEL_M
     size = (round(solid.shape[1] * scale), round(solid.shape[0] * scale))
 
     def resized(values: np.ndarray) -> np.ndarray:
         return cv2.resize(values, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
-    look = smooth_look(neutral)
-    points = backproject(neutral.depth_m, camera).numpy()
     reach = np.ones((2 * SPACING_PX + 1, 2 * SPACING_PX + 1), np.uint8)
-    whole = cv2.erode((resized(sure) > 0.9).astype(np.uint8), reach, borderValue=0) > 0
+    there = (resized(kinds * sure[..., None]) > 0.9).astype(np.uint8)
+    whole = np.stack([cv2.erode(there[..., kind], reach, borderValue=0) for kind in range(3)], axis=-1) > 0
     if not whole.any():
         return None
-    places = resized(points)
-    return Swatch(resized(change), whole, resized(look), places, kinds.at(places))
+    look, points = smooth_look(neutral), backproject(neutral.depth_m, camera).numpy()
+    return Swatch(resized(change), np.any(whole, axis=-1), resized(look), resized(points), whole.argmax(-1))
 
 
 def facing_cosine(output: RenderOutput, camera: Cameras) -> Float[Tensor, "H W"]:
@@ -192,16 +199,19 @@ class Palette:
         self.canvas = np.concatenate(
             [np.pad(one.change, ((0, 0), (0, width - one.change.shape[1]), (0, 0))) for one in swatches]
         )
-        middles, places, top = [], [], 0
+        middles, places, kinds, strengths, top = [], [], [], [], 0
         for one in swatches:
             rows, columns = np.nonzero(one.whole[::STEP_PX, ::STEP_PX])
-            rows, columns = rows * STEP_PX, columns * STEP_PX
-            middles.append(np.stack([rows + top, columns], axis=1))
-            at = rows, columns
+            at = rows * STEP_PX, columns * STEP_PX
+            middles.append(np.stack([at[0] + top, at[1]], axis=1))
             places.append(features(one.look[at], one.points_m[at], one.kind[at]))
+            kinds.append(one.kind[at])
+            side = 2 * SPACING_PX + 1
+            strengths.append(cv2.blur(np.abs(one.change), (side, side)).mean(-1)[at])
             top += one.change.shape[0]
-        self.middles = torch.from_numpy(np.concatenate(middles))
-        self.features = torch.from_numpy(np.concatenate(places))
+        usual = _usual(np.concatenate(strengths), np.concatenate(kinds))
+        self.middles = torch.from_numpy(np.concatenate(middles)[usual])
+        self.features = torch.from_numpy(np.concatenate(places)[usual])
 
     def cover(
         self, places: Float[np.ndarray, "H W F"], wanted: Bool[np.ndarray, "H W"], *, generator: torch.Generator
@@ -241,6 +251,12 @@ class Palette:
         )
         pick = torch.randint(best.shape[1], (len(best), 1), generator=generator)
         return self.middles[best.gather(1, pick)[:, 0]].numpy()
+
+
+def _usual(strength: Float[np.ndarray, "N"], kind: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
+    """Which pieces have no more detail than pieces of their kind have."""
+    most = np.array([np.median(strength[kind == one]) if (kind == one).any() else 0.0 for one in range(3)])
+    return strength <= UNUSUAL * most[kind]
 
 
 def features(

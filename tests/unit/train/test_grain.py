@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from head3d.train.grain import SPACING_PX, Palette, Swatch, features, lattice, lattice_place
+from head3d.perception.types import Region
+from head3d.train.grain import SPACING_PX, Palette, Swatch, features, lattice, lattice_place, shown_kinds
 
 SIZE = 200
 
@@ -51,6 +52,19 @@ def test_skin_of_the_colour_of_hair_gets_no_strands():
     for kind, strength in ((0, 0.05), (1, 0.5)):
         found = covered(Palette([skin, hair]), lightness=46.0, kind=kind)
         assert float(found.std()) == pytest.approx(strength, rel=0.05)
+
+
+def test_a_nostril_is_no_grain():
+    odd = swatch(lightness=50.0, strength=0.1, seed=0)
+    odd.change[60:100, 60:100] *= 12
+    found = covered(Palette([odd]), lightness=50.0)
+    assert float(np.abs(found).max()) < 0.8, "five times the usual"
+
+
+def test_lashes_and_lips_are_no_kind_of_grain():
+    labels = np.array([[Region.SKIN, Region.NECK, Region.HAIR, Region.CLOTH, Region.EYES, Region.LIPS]], np.uint8)
+    np.testing.assert_array_equal(shown_kinds(labels)[0].argmax(-1)[:4], [0, 0, 1, 2])
+    assert shown_kinds(labels)[0, 4:].max() == 0
 
 
 def test_pieces_are_not_repeated_at_once_and_the_seed_decides():
