@@ -12,7 +12,7 @@ from head3d.field.encodings import decoded
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
-from head3d.train.fill import spread
+from head3d.train.fill import as_usual, spread
 
 BAND_CELLS = 3.0
 """Nodes of the paint within this distance of the surface are completed."""
@@ -40,12 +40,9 @@ def complete_unseen(trained: RadianceField, cache: ShellCache, *, kinds: Int[np.
         change[part] = decoded(trained.color, trained.color_decoder, places)[:, :3]
     seen = trained.paint[3].reshape(-1)
     known = ((seen - 0.4) / 0.5).clamp(0.0, 1.0)
-    carried = spread(
-        (change * (known > 0)[:, None]).double().cpu().numpy(),
-        known.double().cpu().numpy(),
-        band=band.cpu().numpy(),
-        kind=np.zeros(len(nodes), dtype=np.int64) if kinds is None else kinds,
-        shape=paint.shape,
-    )
+    kind = np.zeros(len(nodes), dtype=np.int64) if kinds is None else kinds
+    start, word = (change * (known > 0)[:, None]).double().cpu().numpy(), known.double().cpu().numpy()
+    as_usual(start, word, kind=kind)
+    carried = spread(start, word, band=band.cpu().numpy(), kind=kind, shape=paint.shape)
     added = torch.from_numpy(carried).to(trained.paint).T.reshape(3, *paint.shape)
     trained.paint[:3] += added * (1 - trained.paint[3:])

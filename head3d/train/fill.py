@@ -7,6 +7,8 @@ from scipy.sparse import linalg
 
 SMOOTH = 0.1
 """Weight of the difference of neighbours against that of a fully known value."""
+SKIN, USUAL = 0, 0.01
+"""See ``as_usual``."""
 TOLERANCE = 1e-4
 ROUNDS = 400
 
@@ -59,3 +61,23 @@ def spread(
         found, _ = linalg.cg(system, data * guess, x0=guess, rtol=TOLERANCE, maxiter=ROUNDS, M=scale)
         values[inside, column] = found
     return values
+
+
+def as_usual(values: Float[np.ndarray, "M K"], known: Float[np.ndarray, "M"], *, kind: Int[np.ndarray, "M"]) -> None:
+    """Take unknown hair and cloth for what most of their kind is, with a faint word; in place.
+
+    At their borders they are half of what is behind: far from those they are as usual. Skin changes slowly over a head,
+    and is carried on as it is.
+    """
+    for which in np.unique(kind[kind != SKIN]):
+        sure, far = (kind == which) & (known > USUAL), (kind == which) & (known < USUAL)
+        if sure.any():
+            values[far], known[far] = weighted_median(values[sure], known[sure]), USUAL
+
+
+def weighted_median(values: Float[np.ndarray, "N K"], weights: Float[np.ndarray, "N"]) -> Float[np.ndarray, "K"]:
+    """Median of every column: what most of a shirt looks like, whatever its folds and borders do."""
+    order = np.argsort(values, axis=0)
+    total = np.cumsum(weights[order], axis=0)
+    place = (total < 0.5 * total[-1]).sum(0)
+    return np.take_along_axis(np.take_along_axis(values, order, axis=0), place[None], axis=0)[0]

@@ -8,15 +8,11 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume
 from head3d.perception.types import Region
-from head3d.train.fill import spread
+from head3d.train.fill import SKIN, USUAL, spread, weighted_median
 from head3d.train.survey import Survey
 
 GLIMPSE = 0.15
 """A node known less than this counts as not seen."""
-SKIN = 0
-"""The kind of places that change slowly over a head, and are carried on as they are."""
-USUAL = 0.01
-"""How far an unseen place of another kind is known to look like most of its kind."""
 
 
 def paint_nodes(
@@ -63,7 +59,7 @@ def paint_nodes(
             default=torch.from_numpy(weighted_median(of_kind, word + 1e-6)).float(),
         )
         first = np.where(weight[:, None] > GLIMPSE**2, colors, guess.reshape(3, -1).T.numpy())
-        if which != SKIN:  # at their borders hair and cloth are half of what is behind: far from them they are as usual
+        if which != SKIN:
             far = weight < USUAL
             first[far], weight[far] = weighted_median(of_kind, word + 1e-6), USUAL
         filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
@@ -81,14 +77,6 @@ def paint_nodes(
     logit = np.log(linear / (1 - linear))
     values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
     return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
-
-
-def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Median of every column: what most of a shirt looks like, whatever its folds and borders do."""
-    order = np.argsort(values, axis=0)
-    total = np.cumsum(weights[order], axis=0)
-    place = (total < 0.5 * total[-1]).sum(0)
-    return np.take_along_axis(np.take_along_axis(values, order, axis=0), place[None], axis=0)[0]
 
 
 def _gather(

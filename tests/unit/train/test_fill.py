@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from head3d.train.fill import spread
+from head3d.train.fill import as_usual, spread
 
 SHAPE = (4, 4, 30)
 
@@ -32,3 +32,14 @@ def test_another_kind_and_a_gap_let_nothing_through():
     apart = spread(start, known, band=x != 15, kind=np.zeros(len(x), int), shape=SHAPE)[:, 0]
     assert apart[x == 14].min() > 4.9 and np.allclose(apart[x > 15], 1.0)
     assert np.allclose(apart[x == 15], 1.0)
+
+
+def test_far_from_its_borders_hair_is_as_usual_and_skin_is_carried_on():
+    x = along()
+    known = (x < 12).astype(float)
+    border = np.where(x < 10, 1.0, 5.0)  # the last that is known is half of the wall
+    for which, end in ((0, 5.0), (1, 1.0)):
+        values, word, kind = (border * known)[:, None].copy(), known.copy(), np.full(len(x), which)
+        as_usual(values, word, kind=kind)
+        found = spread(values, word, band=np.ones(len(x), bool), kind=kind, shape=SHAPE)[:, 0]
+        assert abs(found[x == 29].mean() - end) < 0.25 and abs(found[x == 11].mean() - 5.0) < 0.9
