@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import SECONDS, Server, say, until
+from tests.browser.conftest import MADE, SECONDS, Server, say, until
 
 PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
 
@@ -51,7 +51,7 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     until(page, "!document.querySelector('#studio').hidden", seconds=400)
     assert page.evaluate("head3d.stages.get('capture').state") == "fresh"
     page.click("#studio")
-    until(page, "window.head3d?.shown === 'full'")
+    until(page, f"window.head3d && {MADE}")
     say(f"from photos to the studio: {page.inner_text('#kind')}")
     page.goto(f"{empty.address}/capture")
     page.fill("#confirm", "somebody else")
