@@ -27,6 +27,16 @@ FLAGS = [
 SECONDS = 120.0
 """A tile that takes 0.1 s alone takes seconds where ten programs share two cores."""
 
+TALL_PX = 256
+"""Height of a picture that is not what a test is about: 512 px, the page's own, take four times the work."""
+SMALLER = (
+    "addEventListener('DOMContentLoaded', () => {"
+    " document.querySelector('#window')?.style.setProperty('--tall', '%dpx'); })"
+)
+
+MADE = "['full', 'refined'].includes(head3d.shown)"
+"""For :func:`until`: the picture is there; the page may have gone on to the fine one when it is asked."""
+
 
 def chromium() -> str | None:
     """Debian's browser."""
@@ -152,12 +162,19 @@ def session(server: Server, browser: Any) -> Any:
 
 @pytest.fixture
 def open_page(server: Server, browser: Any, session: Any) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a context of its own; fails if anything was asked of another machine, or a script broke."""
+    """Opens the page in a context of its own; fails if anything was asked of another machine, or a script broke.
+
+    Without a viewport of the test's own, the picture is ``tall`` px high (0: as the page has it).
+    """
     contexts, asked, broken = [], [], []
 
-    def opening(path: str = "/", **how: Any) -> Any:
-        context = browser.new_context(storage_state=session, **{"viewport": {"width": 1100, "height": 800}, **how})
+    def opening(path: str = "/", *, tall: int = TALL_PX, **how: Any) -> Any:
+        own = "viewport" in how
+        how = {"viewport": {"width": 1100, "height": 800}, "reduced_motion": "reduce", **how}
+        context = browser.new_context(storage_state=session, **how)
         context.set_default_timeout(1000 * SECONDS)
+        if tall and not own:
+            context.add_init_script(SMALLER % tall)
         contexts.append(context)
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()

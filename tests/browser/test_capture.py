@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import SECONDS, Server, say, until
+from tests.browser.conftest import MADE, SECONDS, SMALLER, TALL_PX, Server, say, until
 
 PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
 
@@ -26,8 +26,9 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     wall = tmp_path / "wall.jpg"
     ramp = np.linspace(40, 200, 600).astype(np.uint8)
     Image.fromarray(np.broadcast_to(ramp[None, :, None], (500, 600, 3)).copy()).save(wall)
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    context = browser.new_context(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(1000 * SECONDS)
+    context.add_init_script(SMALLER % TALL_PX)
     page = context.new_page()
     page.goto(empty.link)
     page.wait_for_url("**/capture")
@@ -51,7 +52,7 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     until(page, "!document.querySelector('#studio').hidden", seconds=400)
     assert page.evaluate("head3d.stages.get('capture').state") == "fresh"
     page.click("#studio")
-    until(page, "window.head3d?.shown === 'full'")
+    until(page, f"window.head3d && {MADE}")
     say(f"from photos to the studio: {page.inner_text('#kind')}")
     page.goto(f"{empty.address}/capture")
     page.fill("#confirm", "somebody else")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from head3d.looks import read_looks
-from tests.browser.conftest import forget_picks, say, until
+from tests.browser.conftest import MADE, forget_picks, say, until
 
 READ = """([selector, side]) => {
   const c = new OffscreenCanvas(side, side).getContext('2d');
@@ -53,7 +53,7 @@ def test_ones_own_picture_stands_behind_and_bad_files_are_refused(open_page: Cal
     until(page, "document.querySelector('#status').textContent.includes('no picture')")
     page.set_input_files("#backdrop-file", [tmp_path / "wall.png"])
     until(page, "head3d.look.backdrop.startsWith('own:')")
-    until(page, "['full', 'refined'].includes(head3d.shown)")
+    until(page, MADE)
     red, green, blue, _ = pixels(page, "#frame")[1, 1]
     assert green > 120 and red < 60 and blue < 60
     page.click("#backdrop-drop")
@@ -63,12 +63,12 @@ def test_ones_own_picture_stands_behind_and_bad_files_are_refused(open_page: Cal
 
 def test_a_photo_is_stood_at_and_faded_to(open_page: Callable[..., Any]):
     page = open_page()
-    until(page, "head3d.shown === 'full' || head3d.shown === 'refined'")
+    until(page, MADE)
     page.focus("#photos button")
     page.keyboard.press("Enter")
     until(page, "head3d.look.seen_from.startsWith('photo:') && document.querySelector('#photo').naturalWidth > 0")
     number = page.evaluate("head3d.number")
-    until(page, f"head3d.number >= {number} && ['full', 'refined'].includes(head3d.shown)")
+    until(page, f"head3d.number >= {number} && {MADE}")
     assert page.evaluate("document.activeElement.id") == "fade"
     page.keyboard.press("End")
     assert page.evaluate("getComputedStyle(document.querySelector('#photo')).opacity") == "1"

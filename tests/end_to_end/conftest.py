@@ -12,6 +12,7 @@ import pytest
 from head3d import weights
 from head3d.errors import WeightsMissing
 from head3d.samples import write_sample_photos
+from tests.end_to_end.warm import warm
 
 QUICK = ("--preset", "test", "--quiet")
 
@@ -36,9 +37,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def head3d(*words: str | Path, prefix: Sequence[str] = (), seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
-    command = [*prefix, sys.executable, "-m", "head3d.cli", *(str(word) for word in words)]
+def head3d(
+    *words: str | Path, anew: bool = False, prefix: Sequence[str] = (), seconds: float = 300.0
+) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end: ``anew``, or with a prefix, as a user starts it; else as a fork (see warm.py)."""
+    told = [str(word) for word in words]
+    if not anew and not prefix:
+        return warm().run(told, environment(), seconds=seconds)
+    command = [*prefix, sys.executable, "-m", "head3d.cli", *told]
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment(), check=False)
 
 
@@ -54,7 +60,7 @@ def photo(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A subject made once, from one photo; tests that change it copy it."""
     out = tmp_path_factory.mktemp("finished") / "köpfe" / "the head"
-    done = head3d("run", photo, "--out", out, *QUICK)
+    done = head3d("run", photo, "--out", out, *QUICK, anew=True)
     assert done.returncode == 0, done.stderr
     return out
 

@@ -7,10 +7,12 @@ import pytest
 
 from head3d.errors import KernelBuildError
 from head3d.kernels import build as build_module
-from head3d.kernels.build import build
+from head3d.kernels.build import build, sources_folder
 from head3d.kernels.library import ABI
 from tests.kernels.emulated import Emulated, compile_emulated
 from tests.kernels.fake_compilers import write_version
+
+AMPERE = 800
 
 
 @pytest.fixture
@@ -66,11 +68,15 @@ def both(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture(scope="session")
 def emulated_kernels(tmp_path_factory: pytest.TempPathFactory):
-    """The CUDA kernels compiled for the CPU, by architecture; each once per session."""
+    """The CUDA kernels compiled for the CPU, by architecture; each once per session.
+
+    Those before Ampere have other tensor cores: of them, the kernels that use these.
+    """
 
     @functools.cache
     def of(arch: int) -> Emulated:
-        return compile_emulated(tmp_path_factory.mktemp(f"emulated_{arch}"), arch)
+        sources = [sources_folder() / "cuda" / "encode_mlp_half.cu"] if arch < AMPERE else None
+        return compile_emulated(tmp_path_factory.mktemp(f"emulated_{arch}"), arch, sources)
 
     return of
 

@@ -1,6 +1,7 @@
 """The field on a ball whose truth is exact: start, training, relighting, cameras, resuming."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ CONFIG = TrainConfig(
 )
 ANGLES = [(-50.0, 0.0), (-20.0, 15.0), (0.0, -10.0), (25.0, 10.0), (55.0, -5.0)]
 NOTHING = Deformation([None] * len(ANGLES))
+Start = tuple[list[TrainPhoto], RadianceField]
 
 
 def photos(cameras, light) -> list[TrainPhoto]:
@@ -47,6 +49,13 @@ def start(pictures: list[TrainPhoto], *, radius_m: float) -> RadianceField:
     ).field  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def exact() -> Start:
+    """Photos of the ball, and a field that begins as the ball: tests that change it copy it."""
+    pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
+    return pictures, start(pictures, radius_m=ball.RADIUS_M)
+
+
 def test_the_field_learns_shape_and_paint_of_a_ball_and_can_be_lit_anew():
     pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
     field = start(pictures, radius_m=ball.RADIUS_M - 0.002)
@@ -63,9 +72,8 @@ def test_the_field_learns_shape_and_paint_of_a_ball_and_can_be_lit_anew():
     assert ball.psnr(relit.rgb_linear * factor, other.rgb, truth.inside) > 25
 
 
-def test_before_training_the_field_is_the_mesh_and_relighting_is_the_formula():
-    pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
-    field = start(pictures, radius_m=ball.RADIUS_M)
+def test_before_training_the_field_is_the_mesh_and_relighting_is_the_formula(exact: Start):
+    _, field = exact
     made = render_view(field, View("front", ball.camera(0.0), ball.lamp(0.9)))
     truth = ball.picture(ball.camera(0.0), ball.lamp(0.9))
     solid = truth.inside & (made.alpha > 0.99)
@@ -107,27 +115,25 @@ def test_a_resumed_training_ends_where_an_undisturbed_one_does(tmp_path: Path):
     pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
     config = replace(CONFIG, steps=12, checkpoint_every=6, refresh_every=5, evaluate_every=6)
     config = replace(config, mirror_steps=4, polish_steps=12, imagine_steps=12)
-    whole, broken = start(pictures, radius_m=0.088), start(pictures, radius_m=0.088)
+    whole = start(pictures, radius_m=0.088)
+    broken, again = deepcopy(whole), deepcopy(whole)
     optimise(whole, pictures, NOTHING, config=config)
     optimise(broken, pictures, NOTHING, config=config, checkpoints=tmp_path)
-    again = start(pictures, radius_m=0.088)
     optimise(again, pictures, NOTHING, config=config, checkpoints=tmp_path)
     for name, value in field_state(whole).items():
         torch.testing.assert_close(field_state(again)[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_a_field_survives_being_written():
-    pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
-    field = start(pictures, radius_m=ball.RADIUS_M)
+def test_a_field_survives_being_written(exact: Start):
+    _, field = exact
     again = field_from_state(field_state(field))
     points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) * 0.2 - 0.1
     assert torch.equal(again.sdf(points), field.sdf(points))
     assert again.config == field.config
 
 
-def test_training_that_diverges_says_so():
-    pictures = photos([ball.camera(*angle) for angle in ANGLES], ball.lamp(0.5))
-    field = start(pictures, radius_m=ball.RADIUS_M)
+def test_training_that_diverges_says_so(exact: Start):
+    pictures, field = exact[0], deepcopy(exact[1])
     field.paint.fill_(math.nan)
     with pytest.raises(TrainDiverged, match="step 0"):
         optimise(field, pictures, NOTHING, config=replace(CONFIG, steps=2))
