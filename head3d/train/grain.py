@@ -1,9 +1,7 @@
 """What no photo saw gets grain like what photos saw: pores on a nape, stubble or single hairs on the back of a head.
 
-Cameras about the head look where no photo has the word. What they see is covered with pieces of the photos' own detail
-(train/detail.py) from places of like colour: by-example noise after Heitz and Neyret, High-Performance By-Example Noise
-using a Histogram-Preserving Blending Operator (2018). Pieces lie on a lattice of triangles; where three overlap, their
-sum is divided by the root of the sum of squares of their weights, so that it is nowhere weaker than one of them.
+Cameras about the head look where no photo has the word. What they see is covered (train/quilt.py) with pieces of the
+photos' own detail (train/detail.py), and for hair of its locks, from places of the same kind and like colour.
 """
 
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from head3d.field.detail import PhotoDetail, packed
+from head3d.field.detail import SOFT, PhotoDetail, packed
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
@@ -25,34 +23,31 @@ from head3d.imaging.color import lab_from_linear
 from head3d.perception.types import Region
 from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
+from head3d.train.quilt import Palette
 from head3d.train.texture import edges
 
 PIXEL_M = 0.0005
 """Of pieces and of what is covered with them."""
-SPACING_PX = 16
-"""Of the lattice: a piece reaches so far from its middle."""
+SPACING_PX = (16, 36, 16)
+"""How far pieces of skin, hair and clothes reach from their middles: locks are longer than pores are wide."""
+LOCK_M = 0.008
+"""Of hair, what is finer than this is missing where no photo looked."""
 SIZE_PX, DISTANCE_M = 640, 1.0
 """Of the cameras' pictures, and from the head."""
 ANGLES_DEG = ((180, 0), (120, 0), (-120, 0), (60, 0), (-60, 0), (0, 0), (180, 45), (0, 70), (0, -50))
 """Yaw and pitch of the head before the cameras."""
 PLAIN = ((Region.SKIN, Region.NECK), (Region.HAIR,), (Region.CLOTH,))
 """Regions of each kind that pieces are cut from: lashes, lips and the folds of ears belong where they are."""
-UNUSUAL = 2.0
-"""Pieces with so many times the detail of most of their kind are something else: a nostril, a mole, a collar."""
 SQUARE = 0.6
 """Pieces come from surfaces that faced their photo by more than this cosine."""
 ALIKE = 1 / 4
 """Of a unit of Lab: how much a difference of colour counts."""
 NEAR = 20.0
 """Of a metre: how much a piece that comes from far away counts less."""
-UNLIKE = 100.0
-"""How much hair, skin and clothes differ."""
-CHOICE = 6
-"""A piece is one of so many that fit best, so that none is repeated at once."""
-STEP_PX = 4
-"""Between middles of pieces."""
 DECISIVE = 40.0
 """Power of the cosine to a camera that decides which of them covers a place."""
+SURE = 0.9
+"""What a photo says less surely gives no piece."""
 FAINT = 0.02
 """What would count less is not covered."""
 LEAST_PX = 400
@@ -66,18 +61,14 @@ class Swatch:
     """What one photo has to give, pixels of ``PIXEL_M``.
 
     Attributes:
-        change: Its detail, as logarithms.
-        whole: Where the middle of a piece may be.
-        look: Smooth colour of the surface, Lab.
-        points_m: Where that is, neutral head.
-        kind: What it is: 0 skin, 1 hair, 2 clothes.
+        change: Its detail, as logarithms; of hair, its locks as well.
+        whole: Where the middle of a piece of skin, hair or clothes may be.
+        places: What makes places alike (see ``features``).
     """
 
     change: Float[np.ndarray, "H W 3"]
-    whole: Bool[np.ndarray, "H W"]
-    look: Float[np.ndarray, "H W 3"]
-    points_m: Float[np.ndarray, "H W 3"]
-    kind: Int[np.ndarray, "H W"]
+    whole: Bool[np.ndarray, "H W 3"]
+    places: Float[np.ndarray, "H W F"]
 
 
 class Kinds:
@@ -119,13 +110,28 @@ def swatch(
     def resized(values: np.ndarray) -> np.ndarray:
         return cv2.resize(values, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
-    reach = np.ones((2 * SPACING_PX + 1, 2 * SPACING_PX + 1), np.uint8)
-    there = (resized(kinds * sure[..., None]) > 0.9).astype(np.uint8)
-    whole = np.stack([cv2.erode(there[..., kind], reach, borderValue=0) for kind in range(3)], axis=-1) > 0
+    shown = resized(kinds * sure[..., None]) > SURE
+    whole = np.stack([_eroded(shown[..., kind], SPACING_PX[kind]) for kind in range(len(PLAIN))], axis=-1)
     if not whole.any():
         return None
-    look, points = smooth_look(neutral), backproject(neutral.depth_m, camera).numpy()
-    return Swatch(resized(change), np.any(whole, axis=-1), resized(look), resized(points), whole.argmax(-1))
+    hair = (kinds[..., 1] * says > SURE).astype(np.float32)
+    fine = change + hair[..., None] * _locks(neutral, hair, sigma_px=LOCK_M / (scale * PIXEL_M))
+    points = backproject(neutral.depth_m, camera).numpy()
+    return Swatch(resized(fine), whole, resized(features(smooth_look(neutral), points)))
+
+
+def _eroded(mask: Bool[np.ndarray, "H W"], by_px: int) -> Bool[np.ndarray, "H W"]:
+    around = np.ones((2 * by_px + 1, 2 * by_px + 1), np.uint8)
+    return np.asarray(cv2.erode(mask.astype(np.uint8), around, borderValue=0)) > 0
+
+
+def _locks(output: RenderOutput, hair: Float[np.ndarray, "H W"], *, sigma_px: float) -> Float[np.ndarray, "H W 3"]:
+    """Logarithm of the albedo of hair over its mean about each pixel."""
+    log = (output.albedo + SOFT).log().numpy() * hair[..., None]
+    mean = (
+        cv2.GaussianBlur(log, (0, 0), sigma_px) / np.maximum(cv2.GaussianBlur(hair, (0, 0), sigma_px), 1e-3)[..., None]
+    )
+    return log - mean * hair[..., None]
 
 
 def facing_cosine(output: RenderOutput, camera: Cameras) -> Float[Tensor, "H W"]:
@@ -155,7 +161,7 @@ def add_grain(
     """Cover what no photo has the word for, in place."""
     if not swatches:
         return
-    palette = Palette(swatches)
+    palettes = [_palette(swatches, kind) for kind in range(len(PLAIN))]
     cameras = [_camera(yaw, pitch) for yaw, pitch in ANGLES_DEG]
     light = Lighting(trained.sh[0].detach().cpu())
     made: list[PhotoDetail] = []
@@ -165,11 +171,28 @@ def add_grain(
         if int((weight > 0.5).sum()) < LEAST_PX:
             continue
         points = backproject(seen.depth_m, camera).numpy()
-        place = features(smooth_look(seen), points, kinds.at(points))
-        change = palette.cover(place, (weight > FAINT).numpy(), generator=generator)
+        places, what = features(smooth_look(seen), points), kinds.at(points)
+        change = np.zeros_like(points)
+        for kind, palette in enumerate(palettes):
+            wanted = (what == kind) & (weight > FAINT).numpy()
+            if palette is not None and wanted.any():
+                change += palette.cover(places, wanted, generator=generator)
         made.append(packed(torch.from_numpy(change), weight, seen.depth_m, camera))
     trained.grain.extend(made)  # not before: what is left is what photos leave
     trained.grain.to(trained.paint.device)
+
+
+def _palette(swatches: Sequence[Swatch], kind: int) -> Palette | None:
+    """Pieces of one kind, if any photo shows it."""
+    some = [one for one in swatches if one.whole[..., kind].any()]
+    if not some:
+        return None
+    return Palette(
+        [one.change for one in some],
+        [one.places for one in some],
+        [one.whole[..., kind] for one in some],
+        spacing_px=SPACING_PX[kind],
+    )
 
 
 def _camera(yaw_deg: float, pitch_deg: float) -> Cameras:
@@ -191,102 +214,8 @@ def _left(trained: RadianceField, seen: RenderOutput, cameras: Sequence[Cameras]
     return weight
 
 
-class Palette:
-    """Pieces of all photos."""
-
-    def __init__(self, swatches: Sequence[Swatch]) -> None:
-        width = max(one.change.shape[1] for one in swatches)
-        self.canvas = np.concatenate(
-            [np.pad(one.change, ((0, 0), (0, width - one.change.shape[1]), (0, 0))) for one in swatches]
-        )
-        middles, places, kinds, strengths, top = [], [], [], [], 0
-        for one in swatches:
-            rows, columns = np.nonzero(one.whole[::STEP_PX, ::STEP_PX])
-            at = rows * STEP_PX, columns * STEP_PX
-            middles.append(np.stack([at[0] + top, at[1]], axis=1))
-            places.append(features(one.look[at], one.points_m[at], one.kind[at]))
-            kinds.append(one.kind[at])
-            side = 2 * SPACING_PX + 1
-            strengths.append(cv2.blur(np.abs(one.change), (side, side)).mean(-1)[at])
-            top += one.change.shape[0]
-        usual = _usual(np.concatenate(strengths), np.concatenate(kinds))
-        self.middles = torch.from_numpy(np.concatenate(middles)[usual])
-        self.features = torch.from_numpy(np.concatenate(places)[usual])
-
-    def cover(
-        self, places: Float[np.ndarray, "H W F"], wanted: Bool[np.ndarray, "H W"], *, generator: torch.Generator
-    ) -> Float[np.ndarray, "H W 3"]:
-        """Detail for the wanted pixels of a picture, in pixels of ``PIXEL_M``; ``places`` tells what is there."""
-        rows, columns = np.nonzero(wanted)
-        corners, weights = lattice(np.stack([columns, rows], axis=1) + 0.5)
-        keys, which = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
-        which = which.reshape(corners.shape[:2])
-        place = lattice_place(keys)
-        height, width = wanted.shape
-        at = place.round().astype(int)[:, ::-1].clip(0, (height - 1, width - 1))
-        # of the pixels next to a corner, whose own may lie beside the surface
-        nearest = np.zeros(len(keys), int)
-        nearest[which.reshape(-1)] = np.repeat(np.arange(len(rows)), corners.shape[1])
-        inside = wanted[at[:, 0], at[:, 1]]
-        at[~inside] = np.stack([rows, columns], axis=1)[nearest[~inside]]
-        chosen = self._chosen(places[at[:, 0], at[:, 1]], generator)
-        change = np.zeros((len(rows), 3), np.float32)
-        for corner in range(3):
-            index = which[:, corner]
-            offset = np.stack([rows, columns], axis=1) - place[index][:, ::-1]
-            source = (chosen[index] + offset).round().astype(int)
-            source = source.clip(0, np.array(self.canvas.shape[:2]) - 1)
-            change += weights[:, corner, None] * self.canvas[source[:, 0], source[:, 1]]
-        change /= np.sqrt((weights**2).sum(1))[:, None]
-        covered = np.zeros((*wanted.shape, 3), np.float32)
-        covered[rows, columns] = change
-        return covered
-
-    def _chosen(self, features: Float[np.ndarray, "V F"], generator: torch.Generator) -> Int[np.ndarray, "V 2"]:
-        """Middle of the piece for each place."""
-        best = (
-            torch.cdist(torch.from_numpy(features), self.features)
-            .topk(min(CHOICE, len(self.features)), largest=False)
-            .indices
-        )
-        pick = torch.randint(best.shape[1], (len(best), 1), generator=generator)
-        return self.middles[best.gather(1, pick)[:, 0]].numpy()
-
-
-def _usual(strength: Float[np.ndarray, "N"], kind: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
-    """Which pieces have no more detail than pieces of their kind have."""
-    most = np.array([np.median(strength[kind == one]) if (kind == one).any() else 0.0 for one in range(3)])
-    return strength <= UNUSUAL * most[kind]
-
-
-def features(
-    look: Float[np.ndarray, "*B 3"], points_m: Float[np.ndarray, "*B 3"], kind: Int[np.ndarray, "*B"]
-) -> Float[np.ndarray, "*B F"]:
-    """What makes places alike: their kind, their colour, and being near each other or each other's mirror."""
+def features(look: Float[np.ndarray, "*B 3"], points_m: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 6"]:
+    """What makes places alike: their colour (Lab), and being near each other or each other's mirror."""
     folded = points_m * NEAR
     folded[..., 0] = np.abs(folded[..., 0])
-    return np.concatenate([look * ALIKE, folded, np.eye(3)[kind] * UNLIKE], axis=-1).astype(np.float32)
-
-
-def lattice(pixels: Float[np.ndarray, "P 2"]) -> tuple[Int[np.ndarray, "P 3 2"], Float[np.ndarray, "P 3"]]:
-    """Corners of the triangle about each pixel, as numbers of the lattice, and how much each counts there."""
-    x = pixels[:, 0] / SPACING_PX
-    y = pixels[:, 1] / SPACING_PX
-    skewed = np.stack([x - y / np.sqrt(3), 2 * y / np.sqrt(3)], axis=1)
-    base = np.floor(skewed).astype(int)
-    part = skewed - base
-    rest = 1 - part.sum(1)
-    lower = (rest > 0)[:, None]
-    one, right, up = np.array([1, 1]), np.array([1, 0]), np.array([0, 1])
-    corners = np.stack([np.where(lower, base, base + one), base + up, base + right], axis=1)
-    third = np.where(rest > 0, rest, -rest)
-    weights = np.stack(
-        [third, np.where(rest > 0, part[:, 1], 1 - part[:, 0]), np.where(rest > 0, part[:, 0], 1 - part[:, 1])], axis=1
-    )
-    return corners, weights.astype(np.float32)
-
-
-def lattice_place(numbers: Int[np.ndarray, "V 2"]) -> Float[np.ndarray, "V 2"]:
-    """Pixels where corners of the lattice are: the inverse of its skew."""
-    y = numbers[:, 1] * np.sqrt(3) / 2
-    return np.stack([numbers[:, 0] + numbers[:, 1] / 2, y], axis=1) * SPACING_PX
+    return np.concatenate([look * ALIKE, folded], axis=-1).astype(np.float32)
