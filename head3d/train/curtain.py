@@ -19,6 +19,7 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume, box_grid, grid_nodes, sample_values
 from head3d.geometry.cameras import Cameras, pixel_rays, project
+from head3d.geometry.conventions import other_side
 from head3d.geometry.mesh import Mesh
 from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
@@ -71,6 +72,23 @@ class Room:
     neck: float
 
 
+@dataclass(frozen=True)
+class Told:
+    """What photos tell of places, metres across their views.
+
+    Attributes:
+        hair: How far they lie within what is shown as hair.
+        hidden: How far within what long hair may fill behind the neck.
+        free: How far within what is not ruled out.
+        shown: Which of them are in a picture, on this side of the head: beyond it hair may hide them.
+    """
+
+    hair: Float[Tensor, "M"]
+    hidden: Float[Tensor, "M"]
+    free: Float[Tensor, "M"]
+    shown: Bool[Tensor, "M"]
+
+
 def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto], *, shell: Volume) -> Volume | None:
     """Signed distance (m, negative inside) to a head with hair that hangs from it; None without such hair.
 
@@ -87,8 +105,7 @@ def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto], *
     nodes = grid_nodes(grid, origin, CELL_M)
     if not any((photo.labels == Region.HAIR).any() for photo in photos):
         return None
-    told = [_told(photo, mesh, nodes, room) for photo in photos]
-    hair, hidden, free = (torch.stack(parts) for parts in zip(*told, strict=True))
+    told = _all_told(photos, mesh, nodes, room)
     own = distance_to(shell, nodes)
     y, z = nodes[:, 1], nodes[:, 2]
     # the border in front slopes away below the chin: a ledge would be seen from the side
@@ -98,8 +115,8 @@ def curtain_volume(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto], *
     behind = z[(own < 0) & (y > room.chin)].amin() - BEHIND_M - z
     lying = torch.maximum(own - LYING_M, y - room.chin)
     near = torch.minimum(torch.maximum(eaves - wider, behind), lying)
-    hangs = torch.minimum(torch.maximum(-hair.amax(0), near), torch.stack([-hidden.amax(0), eaves, behind]).amax(0))
-    distance = torch.stack([hangs, -free.amin(0), before_face]).amax(0)
+    hangs = torch.minimum(torch.maximum(-told.hair, near), torch.stack([-told.hidden, eaves, behind]).amax(0))
+    distance = torch.stack([hangs, -told.free, before_face]).amax(0)
     stray = ~_of_one_piece(torch.minimum(distance, own) < 0, grid)
     distance = torch.where(stray, distance.abs() + 2 * CELL_M, distance)
     if float(((distance < 0) & (own > OUTSIDE_M)).sum()) * CELL_M**3 < LEAST_M3:
@@ -152,10 +169,22 @@ def _room(mesh: Mesh, model: HeadModel) -> Room:
     )
 
 
-def _told(
-    photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Room
-) -> tuple[Float[Tensor, "M"], Float[Tensor, "M"], Float[Tensor, "M"]]:
-    """How far (m) places lie within what a photo shows as hair, what it hides of long hair, and what it allows."""
+def _all_told(photos: Sequence[TrainPhoto], mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Room) -> Told:
+    """What all photos tell; of places none shows, what they tell of the mirrored ones."""
+    own, other = ([_told(photo, mesh, nodes, room) for photo in photos] for nodes in (nodes_m, other_side(nodes_m)))
+    shown = torch.stack([one.shown for one in own]).any(0)
+    hair, mirrored = (torch.stack([one.hair for one in side]).amax(0) for side in (own, other))
+    free, allowed = (torch.stack([one.free for one in side]).amin(0) for side in (own, other))
+    return Told(
+        torch.where(shown, hair, mirrored),
+        torch.stack([one.hidden for one in own]).amax(0),
+        torch.where(shown, free, torch.minimum(free, allowed)),
+        shown,
+    )
+
+
+def _told(photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Room) -> Told:
+    """What one photo tells."""
     shown = photo.matte > 127
     locks = shown & (photo.labels == Region.HAIR)
     camera = photo.camera.resized(_small(photo.labels.shape))
@@ -164,14 +193,16 @@ def _told(
     found = _looked_up(depth, px, mode="nearest")
     behind = torch.where(found > 0, own - found, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
     before = torch.where(found > 0, found - own, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
-    hair = _within(locks, camera, px, own, unseen=-ABOUT_M)
+    hair = torch.minimum(_within(locks, camera, px, own, unseen=-ABOUT_M), -behind)
     lowest = _lowest(locks, photo.camera, room)
     long = lowest < room.chin
     parts = [behind, room.neck - nodes_m[:, 2], nodes_m[:, 1] - lowest]
     hidden = torch.stack(parts).amin(0) if long else torch.full_like(hair, -ABOUT_M)
     person = _within(shown, camera, px, own, unseen=ABOUT_M) + SLACK_M
     covers = _within(shown & np.isin(photo.labels, BARE), camera, px, own, unseen=-ABOUT_M)
-    return hair, hidden, torch.minimum(person, SLACK_M - torch.minimum(covers, before))
+    free = torch.minimum(person, SLACK_M - torch.minimum(covers, before))
+    middle = project(torch.tensor([[0.0, room.chin, room.neck]]), camera.c2w[0], camera.K[0])[1]
+    return Told(hair, hidden, free, (own < middle) & _within_picture(px, own, camera))
 
 
 def _small(size: tuple[int, ...]) -> tuple[int, int]:
@@ -209,8 +240,11 @@ def _within(
     inward, outward = (cv2.distanceTransform(part, cv2.DIST_L2, 3) for part in (small, 1 - small))
     found = _looked_up(torch.from_numpy(inward - outward), px, mode="bilinear")
     metres = (found * depth_m / camera.K[0, 0, 0]).clamp(-ABOUT_M, ABOUT_M)
-    seen = ((px > 0) & (px < px.new_tensor([camera.size[1], camera.size[0]]))).all(-1) & (depth_m > 0)
-    return torch.where(seen, metres, unseen)
+    return torch.where(_within_picture(px, depth_m, camera), metres, unseen)
+
+
+def _within_picture(px: Float[Tensor, "M 2"], depth_m: Float[Tensor, "M"], camera: Cameras) -> Bool[Tensor, "M"]:
+    return ((px > 0) & (px < px.new_tensor([camera.size[1], camera.size[0]]))).all(-1) & (depth_m > 0)
 
 
 def _looked_up(picture: Float[Tensor, "H W"], px: Float[Tensor, "M 2"], *, mode: str) -> Float[Tensor, "M"]:

@@ -113,6 +113,18 @@ def test_hair_is_not_where_a_photo_shows_the_skin_behind_it():
     assert not hair[before_ball].any()
 
 
+def test_the_side_no_photo_shows_is_like_the_other():
+    mesh = ball()
+    found = curtain_volume(mesh, model_of(mesh), [photo(60.0), photo(80.0)], shell=shell())
+    assert found is not None
+    hair = found.values[0] < 0
+    x = found.origin[0] + found.cell_m * torch.arange(hair.shape[2])
+    level = found.origin[1] + found.cell_m * torch.arange(hair.shape[1])
+    lock = hair[:, (level > LOCK[0, 1]) & (level < LOCK[1, 1])]
+    near, far = lock[:, :, x < -0.06].sum(), lock[:, :, x > 0.06].sum()
+    assert 0.8 < float(far / near) < 1.25
+
+
 def test_fingers_of_wrong_labels_are_no_hair():
     mesh = ball()
     labels = photo(0.0).labels.copy()
