@@ -34,7 +34,7 @@ def line_of(end: JobEnd) -> str:
     took = format_seconds(end.seconds)
     if end.state == "done":
         return f"{end.job}: done in {took}"
-    return f"{end.job}: {end.why}; {'given up' if end.state == 'dead' else 'to be tried again'} after {took}"
+    return f"{end.job}: {end.why}; {'given up' if end.state == 'dead' else 'to be tried again'} (it took {took})"
 
 
 class _Lines:
