@@ -51,7 +51,7 @@ def connect(address: str) -> Any:
 
 @contextmanager
 def _our_sigterm() -> Iterator[None]:
-    """Keep what SIGTERM does: Ray makes it an exit with code 15, which whoever watches a service holds for a failure."""
+    """Keep what SIGTERM does: Ray makes it an exit with code 15, which looks like a failure to whoever watches."""
     if threading.current_thread() is not threading.main_thread():  # only there handlers can be set, by Ray, too
         yield
         return
