@@ -204,3 +204,4 @@ def test_manifest_is_the_same_after_kills_of_driver_and_workers(tmp_path: Path):
 def test_how_long_a_try_took_does_not_read_as_when_the_next_one_is():
     said = line_of(JobEnd("Ada", "waiting", 46.0, why="the process ended with SIGSEGV"))
     assert said == "Ada: the process ended with SIGSEGV; to be tried again (it took 46 s)"
+    assert line_of(JobEnd("Ada", "dead", 0.0, why="as before")) == "Ada: as before; given up"
