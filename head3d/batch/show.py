@@ -34,7 +34,8 @@ def line_of(end: JobEnd) -> str:
     took = format_seconds(end.seconds)
     if end.state == "done":
         return f"{end.job}: done in {took}"
-    return f"{end.job}: {end.why}; {'given up' if end.state == 'dead' else 'to be tried again'} after {took}"
+    then = "given up" if end.state == "dead" else "to be tried again"
+    return f"{end.job}: {end.why}; {then}{f' (it took {took})' if end.seconds else ''}"
 
 
 class _Lines:

@@ -19,7 +19,7 @@ GRACE_S = 3.0
 """Between asking a process to end and ending it."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WEIGH_S = 0.25
-"""Between two looks at memory that has no limit: each reads some files of /proc."""
+"""Between two looks at memory that is far from its limit, or has none: each reads some files of /proc."""
 PHOTOS = frozenset({"InputError", "NoFaceFound", "ManyFaces", "PhotoUnusable", "TooFewPhotos", "FitFailed"})
 FINAL = PHOTOS | {"ConfigError", "ConsentMissing", "FormatTooNew", "WeightsMissing"}
 """Errors that come again with the same photos and options: another try would only cost time."""
@@ -153,8 +153,9 @@ class Process:
         return None
 
     def _weigh(self, now: float) -> float:
-        """Resident MB, or 0 if nothing depends on it and the last look was just now."""
-        if not self._limits.memory_mb and now - self._weighed < WEIGH_S:
+        """Resident MB, or 0 if the last look was just now and nothing was near the limit."""
+        near = self._limits.memory_mb and self._peak_mb > self._limits.memory_mb / 2
+        if not near and now - self._weighed < WEIGH_S:
             return 0.0
         self._weighed = now
         used = resident_mb(self.pid)
@@ -241,16 +242,15 @@ def resident_mb(pid: int) -> float:
     while left:
         one = left.pop()
         try:
-            folder = Path(f"/proc/{one}")
-            total += int((folder / "statm").read_text().split()[1]) * PAGE
-            left += [int(word) for task in (folder / "task").iterdir() for word in _children(task)]
+            total += int(Path(f"/proc/{one}/statm").read_bytes().split()[1]) * PAGE
+            left += [int(word) for task in os.scandir(f"/proc/{one}/task") for word in _children(task.path)]
         except (OSError, IndexError, ValueError):
             continue
     return total / 2**20
 
 
-def _children(task: Path) -> list[str]:
+def _children(task: str) -> list[bytes]:
     try:
-        return (task / "children").read_text().split()
+        return Path(f"{task}/children").read_bytes().split()
     except OSError:
         return []

@@ -6,8 +6,10 @@ Photos and results go through a folder that all nodes share; Ray carries nothing
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,27 @@ def connect(address: str) -> Any:
     ray = optional_package("ray", "--ray needs one more package.", hint="pip install ray")
     try:
         local = address == "local"
-        ray.init(address=None if local else address, log_to_driver=False, include_dashboard=False if local else None)
+        with _our_sigterm():
+            ray.init(
+                address=None if local else address, log_to_driver=False, include_dashboard=False if local else None
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         text = str(error).splitlines()[0]
         raise ConfigError(f"No Ray cluster at {address}: {text}.", hint="auto, HOST:6379, or local.") from error
     return ray
+
+
+@contextmanager
+def _our_sigterm() -> Iterator[None]:
+    """Keep what SIGTERM does: Ray makes it an exit with code 15, which looks like a failure to whoever watches."""
+    if threading.current_thread() is not threading.main_thread():  # only there handlers can be set, by Ray, too
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def job_task(ray: Any, *, threads: int, gpu_memory_gb: float) -> Any:

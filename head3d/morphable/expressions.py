@@ -41,7 +41,7 @@ class Expression:
     """What a picture of the head shows.
 
     Attributes:
-        name: For file names; empty if neutral.
+        name: For file names; empty if neutral. That of a photo's expression tells its number, not its file.
         units: Weight of each unit of the model.
         eyes: Axis-angles of [right, left] eyes.
     """
@@ -69,7 +69,7 @@ def find_expression(text: str, fit: HeadFit, photos: Sequence[str]) -> Expressio
             raise ConfigError(f"There is no photo {detail!r} in this subject.", hint=f"There are {', '.join(photos)}.")
         index = list(photos).index(detail)
         eyes = torch.stack([limited(turn) for turn in fit.joints[index, 1:]])
-        return Expression(Path(detail).stem, fit.expression[index], eyes)
+        return Expression(f"photo-{index + 1}", fit.expression[index], eyes)
     if kind == "smile":
         strength = _strength(detail)
         units = {name: strength * weight for name, weight in SMILE.items()}

@@ -62,7 +62,7 @@ class ChosenLight:
     """A light that is ready for any view.
 
     Attributes:
-        name: For file names and provenance.
+        name: For file names and provenance; that of a photo's light tells its number, not its file.
         lighting: As it falls on a head seen from the front.
         rig: A studio rig instead, which turns with the camera by a rule of its own.
         frame: See LightOptions.
@@ -115,7 +115,9 @@ def choose_light(
         if photo and photo not in photos:
             raise ConfigError(f"There is no photo {photo!r} in this subject.", hint=f"There are {', '.join(photos)}.")
         light = photos[photo] if photo else next(iter(photos.values()))
-        return _put_up(light, spec.replace(":", "_"), options, exposed=False)
+        # by its place among the photos: what people call their files is not for whoever gets the picture
+        name = f"photo-{list(photos).index(photo) + 1}" if photo else "photo"
+        return _put_up(light, name, options, exposed=False)
     if spec == "backdrop" and backdrop is not None:
         light = environment_light(backdrop, most_lamps=options.lamps)
         from_camera = LightOptions(options.yaw_deg, "camera", options.exposure, options.lamps)

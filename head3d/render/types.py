@@ -38,7 +38,7 @@ class View:
         name: "front", "three-quarter-left", ... or any name of the user's.
         camera: One camera.
         lighting: In the head frame.
-        lighting_name: "photo", "soft-front", ... for file names and provenance.
+        lighting_name: "photo", "photo-2", "soft-front", ... for file names and provenance.
     """
 
     name: str

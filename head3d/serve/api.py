@@ -62,8 +62,8 @@ def make_app(settings: Settings, *, workers: Workers) -> FastAPI:
         ledger.mean_seconds(), ledger.counts().get("waiting", 0), runner.workers
     )
     handle_problems(app)
+    app.include_router(job_routes.router)  # first: routes are tried in turn, and how a job stands is asked most often
     app.include_router(subject_routes.router)
-    app.include_router(job_routes.router)
     _add_health(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.request_bytes)
     app.add_middleware(Watch, count=metrics.request)

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -189,9 +189,12 @@ def job_out(row: JobRow, server: Server) -> JobOut:
     fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row) if one.name in JobOut.model_fields}
     ahead = server.ledger.ahead_of(row) if row.state == "waiting" else 0
     files = [str(name) for name in row.result.get("files", {}) if str(name).startswith(SHOWN)]
-    error = Trouble(**{key: _no_paths(row.error.get(key, ""), server) for key in ("kind", "message", "hint")})
-    return JobOut(**{**fields, "ahead": ahead, "files": files, "error": error if row.error else None})
+    error = _trouble(row.error, server.settings.folder) if row.error else None
+    return JobOut(**{**fields, "ahead": ahead, "files": files, "error": error})
 
 
-def _no_paths(text: str, server: Server) -> str:
-    return text.replace(str(server.settings.folder.resolve()), "").replace(str(server.settings.folder), "")
+def _trouble(error: Mapping[str, str], folder: Path) -> Trouble:
+    """What went wrong, without the paths of this machine."""
+    here = (str(folder.resolve()), str(folder))
+    told = {key: error.get(key, "") for key in ("kind", "message", "hint")}
+    return Trouble(**{key: text.replace(here[0], "").replace(here[1], "") for key, text in told.items()})

@@ -113,7 +113,7 @@ def overhead(out: Path, cpu_s: float) -> dict[str, float]:
         "stages_cpu_s": round(stages, 1),
         "imports_cpu_s": round(imports, 1),
         "all_cpu_s": cpu_s,
-        "a_subject_cpu_s": round((cpu_s - stages) / len(clocks), 2),
+        "a_try_cpu_s": round((cpu_s - stages) / len(clocks), 2),
         "overhead_without_imports": round((cpu_s - stages - imports) / stages, 4),
         "overhead": round((cpu_s - stages) / stages, 4),
     }

@@ -1,7 +1,7 @@
 """The worker of a batch, with two kinds of poison and a clock: ``python -m tests.end_to_end.poisoned JOB.json PARENT``.
 
 It is head3d's own worker on real photos. But a subject called ``segfault-...`` reads address 0 in the middle of its
-fit, and one called ``hang-...`` sleeps there. CPU seconds are written to OUT/cpu/NAME.json.
+fit, and one called ``hang-...`` sleeps there. CPU seconds are written to OUT/cpu/NAME-PID.json, one file a try.
 """
 
 import ctypes
@@ -74,7 +74,7 @@ def main() -> int:
         for one in pkgutil.iter_modules(importlib.import_module(f"head3d.{package}").__path__, f"head3d.{package}."):
             importlib.import_module(one.name)
 
-    note = spec.parents[1] / CLOCK_PLACE / spec.name
+    note = spec.parents[1] / CLOCK_PLACE / f"{spec.stem}-{os.getpid()}.json"
     head3d.pipeline.run = _timed(head3d.pipeline.run, note, spec.stem.split("-")[0])
     sys.argv = ["head3d.jobs.worker", str(spec), "--parent", parent]
     return worker.main()

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from head3d.errors import ConfigError
-from head3d.finish.apply import FinishConfig
+from head3d.export.exr import write_exr
+from head3d.export.provenance import write_with_provenance
+from head3d.finish.apply import FinishConfig, finish_headshot
 from head3d.geometry.sh import Lighting
 from head3d.parts_views import read_view, write_view
 from head3d.render.lights import LightOptions, choose_light
@@ -37,6 +39,22 @@ def test_names_keep_their_order_and_come_once():
 def test_light_of_a_photo_is_its_own():
     assert torch.equal(make("front", light="photo")[0].lighting.sh, LIGHTS[0].sh)
     assert torch.equal(make("front", light="photo:b c.png")[0].lighting.sh, LIGHTS[1].sh)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".exr"])
+def test_what_a_photo_is_called_is_in_no_picture_under_its_light(suffix: str, tmp_path: Path):
+    light = choose_light("photo:Lovelace 1843.jpg", photos={"x.jpg": LIGHTS[0], "Lovelace 1843.jpg": LIGHTS[1]})
+    view = make_views(["front"], light=light, size_px=32)[0]
+    flat = torch.full((32, 32, 3), 0.4)
+    output = RenderOutput(flat, flat, flat, flat[..., 0], flat[..., 0])
+    path = tmp_path / f"picture{suffix}"
+    if suffix == ".exr":
+        pytest.importorskip("OpenEXR")
+        write_exr(path, output, view)
+    else:
+        shot = finish_headshot(output, view, config=FinishConfig(size=32), gain=1.0)
+        write_with_provenance(path, shot.rgb_srgb, facts=shot.provenance)
+    assert b"photo-2" in path.read_bytes() and b"Lovelace" not in path.read_bytes()
 
 
 def test_lamps_are_kept_in_the_folder_of_a_view(tmp_path: Path):

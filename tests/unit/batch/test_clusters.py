@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from head3d.batch.on_slurm import Shard, submit, without_options
 from head3d.errors import ConfigError
 from head3d.jobs.process import worker_environment
+from head3d.jobs.ray_cluster import connect
 from tests.end_to_end.batch_driver import PATIENT
 from tests.unit.batch.test_drive import batch, photos
 
@@ -51,6 +54,19 @@ def test_unknown_parameters_are_told(tmp_path: Path):
         submit([], tasks=1, out=tmp_path, parameters={"nonsense": "1"}, cluster="local")
 
 
+def test_ray_does_not_take_the_signal_that_ends_us(monkeypatch: pytest.MonkeyPatch):
+    def init(**options: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as Ray does
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        connect("auto")
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def in_own_network(module: str, *words: str | Path, seconds: float) -> dict[str, Any]:
     """Run a program of tests/end_to_end where nothing but itself can be reached; the JSON it prints last."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
@@ -85,6 +101,7 @@ def test_the_server_survives_the_loss_of_a_node_and_of_itself(tmp_path: Path):
     told = in_own_network("ray_serve", tmp_path, seconds=550)
     assert told["real"]["kind"] in ("NoFaceFound", "PhotoUnusable"), "head3d's own worker ran on a node"
     assert {"JobStart", "StageStart", "JobEnd", "state"} <= set(told["real"]["events"])
+    assert told["real"]["code"] in (0, -signal.SIGTERM), "ended by a signal, it did not fail"
     states = told["killed"]["states"]
     assert states.pop("segfault") == "dead" and states.pop("hang") == "cancelled"
     assert set(states.values()) == {"done"} and len(states) == 8

@@ -16,7 +16,9 @@ from head3d.batch.drive import Policy, Summary
 from head3d.batch.ledger import Entry, Failure, Ledger
 from head3d.batch.plan import read_plan
 from head3d.batch.run import run_batch
+from head3d.batch.show import line_of
 from head3d.errors import SubjectBusy
+from head3d.events import JobEnd
 from head3d.jobs.process import Limits, worker_environment
 from head3d.jobs.slots import Slot
 from tests.unit.jobs.workers import fake_command
@@ -197,3 +199,9 @@ def test_manifest_is_the_same_after_kills_of_driver_and_workers(tmp_path: Path):
     calm = json.loads((tmp_path / "calm" / "manifest.json").read_text())
     assert calm["counts"] == {"done": 12, "dead": 2, "waiting": 0}
     assert (out / "manifest.json").read_bytes() == (tmp_path / "calm" / "manifest.json").read_bytes()
+
+
+def test_how_long_a_try_took_does_not_read_as_when_the_next_one_is():
+    said = line_of(JobEnd("Ada", "waiting", 46.0, why="the process ended with SIGSEGV"))
+    assert said == "Ada: the process ended with SIGSEGV; to be tried again (it took 46 s)"
+    assert line_of(JobEnd("Ada", "dead", 0.0, why="as before")) == "Ada: as before; given up"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from head3d.events import Event, Notice, StageDone, StageStart
+from head3d.jobs import process
 from head3d.jobs.pool import Pool
 from head3d.jobs.process import Limits, Outcome, resident_mb
 from head3d.jobs.slots import Slot
@@ -101,6 +102,21 @@ def test_workers_end_with_a_supervisor_that_was_killed(tmp_path: Path):
     while alive(worker) and time.monotonic() < until:
         time.sleep(0.02)
     assert not alive(worker)
+
+
+@pytest.mark.parametrize(("used_mb", "often"), [(100.0, False), (150.0, True)])
+def test_memory_is_looked_at_often_only_near_its_limit(
+    used_mb: float, often: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    looks: list[int] = []
+    monkeypatch.setattr(process, "resident_mb", lambda pid: looks.append(pid) or used_mb)
+    watched = process.Process(["sleep", "60"], log=tmp_path / "log", limits=Limits(memory_mb=200.0))
+    for _ in range(20):
+        watched.poll()
+    watched.stop()
+    while watched.poll() is None:
+        time.sleep(0.01)
+    assert len(looks) == 20 if often else len(looks) < 10
 
 
 def test_memory_of_children_counts():

@@ -57,7 +57,7 @@ def test_a_part_of_a_smile_is_that_part_of_its_units(fit: HeadFit):
 
 def test_a_photos_own_expression_and_gaze_within_what_eyes_do(fit: HeadFit):
     shown = find_expression("photo:b c.png", fit, PHOTOS)
-    assert torch.equal(shown.units, fit.expression[1]) and shown.name == "b c"
+    assert torch.equal(shown.units, fit.expression[1]) and shown.name == "photo-2"
     assert float(shown.eyes.norm(dim=-1).max()) <= LIMIT_RAD + 1e-6
 
 

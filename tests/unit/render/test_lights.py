@@ -42,7 +42,7 @@ class TestChooseLight:
     def test_photos_first_and_by_name_stay_as_they_are(self):
         assert choose_light("photo", photos=PHOTOS).on(FRONT) is PHOTOS["a.jpg"]
         named = choose_light("photo:b.jpg", photos=PHOTOS)
-        assert named.on(FRONT) is PHOTOS["b.jpg"] and named.name == "photo_b.jpg"
+        assert named.on(FRONT) is PHOTOS["b.jpg"] and named.name == "photo-2"
 
     @pytest.mark.parametrize("yaw", [0.0, 30.0, -100.0])
     def test_yaw_carries_a_map_towards_the_subjects_left(self, sunny, yaw):
