@@ -21,7 +21,7 @@ from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
 from head3d.train.curtain import CELL_M, curtain_volume, distance_to, hung
-from head3d.train.hair import stand_off, votes
+from head3d.train.hair import BARE, stand_off, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
@@ -237,15 +237,17 @@ def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -
 
 
 def vertex_regions(fit: HeadFit, mesh: Mesh, thick: Tensor, photos: Sequence[TrainPhoto]) -> Int[Tensor, "V"]:
-    """What each vertex of the head is: 0 skin, 1 hair (the scalp, if any photo shows hair), 2 clothes.
+    """What each vertex of the head is: 0 skin, 1 hair (the scalp, if photos show more hair than skin there), 2 clothes.
 
     What stands off below the chin is hair only where more photos show hair than cloth.
     """
     of_vertex = torch.zeros(len(thick), dtype=torch.long)
     shows = {one: sum(int((p.labels == one).sum()) for p in photos) for one in (Region.SKIN, Region.HAIR, Region.CLOTH)}
     if shows[Region.HAIR] > 0.03 * shows[Region.SKIN] and "scalp" in fit.model.groups:
-        of_vertex[fit.model.groups["scalp"]] = 1
-        hair, cloth = votes(photos, mesh, ((Region.HAIR,), (Region.CLOTH,)))
+        scalp = fit.model.groups["scalp"]
+        hair, cloth, bare = votes(photos, mesh, ((Region.HAIR,), (Region.CLOTH,), BARE))
+        if hair[scalp.numpy()].sum() > bare[scalp.numpy()].sum():
+            of_vertex[scalp] = 1
         high = mesh.vertices[:, 1] > float(mesh.vertices[fit.model.groups["face"], 1].min())
         of_vertex[(thick > HAIR_M) & (high | torch.from_numpy(hair > cloth))] = 1
     if shows[Region.CLOTH] > 0.03 * shows[Region.SKIN] and "shoulders" in fit.model.groups:
