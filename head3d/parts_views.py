@@ -18,6 +18,7 @@ from head3d import store
 from head3d.errors import CorruptPart, ShapeError
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.parts import FORMAT_VERSION
+from head3d.quality.consistency import Consistency
 from head3d.quality.gate import SightVerdict
 from head3d.quality.picture_gate import PictureVerdict
 from head3d.records import from_plain, to_plain
@@ -27,10 +28,18 @@ from head3d.render.types import RenderOutput, View
 DEPTH_STEP_M = 1e-4
 """Metres per level of depth.png: 0.1 mm, up to 6.5 m."""
 _FULL = 65535.0
+_KIND = {False: "headshots", True: "aside"}
+"""Where headshots.json has pictures that were delivered, and those that were not."""
 
 
 def write_view(
-    folder: Path, output: RenderOutput, view: View, *, confidence: Confidence | None = None, map_png: bool = True
+    folder: Path,
+    output: RenderOutput,
+    view: View,
+    *,
+    confidence: Confidence | None = None,
+    map_png: bool = True,
+    eye_contact_deg: float | None = None,
 ) -> None:
     """Write one view into its own folder (views/front).
 
@@ -40,6 +49,7 @@ def write_view(
         view: Camera and light.
         confidence: What it is made of, if that is known: shares for view.json, map for confidence.png.
         map_png: Whether the map is written.
+        eye_contact_deg: See :func:`head3d.field.gaze.eye_contact_deg`.
     """
     exposure = 1.0 / max(1.0, float((output.rgb_linear * (output.alpha > 0)[..., None]).max()))
     exposed = srgb_from_linear((output.rgb_linear * exposure).clamp(0.0, 1.0))
@@ -52,6 +62,7 @@ def write_view(
     if output.sharp is not None:
         store.write_png(folder / "sharp.png", _levels(output.sharp))
     payload = {"view": to_plain(view), "exposure": exposure, "depth_step_m": DEPTH_STEP_M}
+    payload["eye_contact_deg"] = eye_contact_deg
     if confidence is not None:
         payload["confidence"] = to_plain(confidence.shares)
         if map_png:
@@ -91,6 +102,13 @@ def read_shares(folder: Path) -> Shares | None:
     return from_plain(Shares, payload["confidence"], where=str(path)) if "confidence" in payload else None
 
 
+def read_eye_contact(folder: Path) -> float | None:
+    """How far past the camera the eyes look, degrees; None where no eye shows, and for a view of an older head3d."""
+    path = folder / "view.json"
+    payload = store.read_json(path, kind="head3d.view", version=FORMAT_VERSION)
+    return from_plain(float, payload.get("eye_contact_deg"), where=str(path))
+
+
 def confidence_levels(confidence: Confidence) -> np.ndarray:
     """A map as uint8 grey."""
     return (confidence.map.detach().cpu().clamp(0.0, 1.0) * 255 + 0.5).numpy().astype(np.uint8)
@@ -113,15 +131,31 @@ def write_headshots(
     *,
     verdicts: Mapping[str, SightVerdict] = MappingProxyType({}),
     pictures: Mapping[str, PictureVerdict] = MappingProxyType({}),
+    aside: Mapping[str, str] = MappingProxyType({}),
+    consistency: Consistency | None = None,
 ) -> None:
-    """Write headshots/headshots.json: the picture of each view, relative to the folder, in order; what the gate said.
+    """Write headshots/headshots.json, with paths relative to the folder.
 
-    Refused views have a verdict and no picture among ``files``.
+    Args:
+        folder: Where the pictures lie.
+        files: The delivered picture of each view, in order.
+        verdicts: On what photos saw of each view.
+        pictures: On the finished pictures.
+        aside: The pictures of refused views.
+        consistency: How far the views agree; None if no two of them can be compared.
     """
-    payload: dict[str, Any] = {"headshots": dict(files)}
+    payload: dict[str, Any] = {"headshots": dict(files), "aside": dict(aside)}
     payload["gate"] = {view: to_plain(verdict) for view, verdict in verdicts.items()}
     payload["pictures"] = {view: to_plain(verdict) for view, verdict in pictures.items()}
+    payload["consistency"] = to_plain(consistency) if consistency is not None and consistency.pairs else None
     store.write_json(folder / "headshots.json", payload, kind="head3d.headshots", version=FORMAT_VERSION)
+
+
+def read_consistency(folder: Path) -> Consistency | None:
+    """How far the views of a set agree; None if that was not measured."""
+    path = folder / "headshots.json"
+    payload = store.read_json(path, kind="head3d.headshots", version=FORMAT_VERSION)
+    return from_plain(Consistency, payload.get("consistency"), where=str(path))
 
 
 def read_picture_verdicts(folder: Path) -> dict[str, PictureVerdict]:
@@ -132,10 +166,10 @@ def read_picture_verdicts(folder: Path) -> dict[str, PictureVerdict]:
     return {view: from_plain(PictureVerdict, verdict, where=str(path)) for view, verdict in found.items()}
 
 
-def read_headshots(folder: Path) -> dict[str, np.ndarray]:
-    """Finished pictures by view, uint8 sRGB, in order."""
+def read_headshots(folder: Path, *, aside: bool = False) -> dict[str, np.ndarray]:
+    """Finished pictures by view, uint8 sRGB, in order; ``aside`` for those that were not delivered."""
     payload = store.read_json(folder / "headshots.json", kind="head3d.headshots", version=FORMAT_VERSION)
-    return {view: store.read_png(folder / file) for view, file in payload["headshots"].items()}
+    return {view: store.read_png(folder / file) for view, file in payload.get(_KIND[aside], {}).items()}
 
 
 def _levels(values: Tensor) -> np.ndarray:

@@ -150,10 +150,14 @@ def field(job: Job) -> None:
 
 def views(job: Job) -> None:
     """views/: the field from every named angle."""
+    import torch
+
+    from head3d.field.gaze import eye_contact_deg
     from head3d.garments.catalogue import choose_outfit
     from head3d.kernels.library import choose_device
     from head3d.parts_views import write_order, write_view
     from head3d.render.confidence import view_confidence
+    from head3d.render.posed import neutral_eyes
     from head3d.render.volume import render_view
     from head3d.rendering import make_views, photo_sight, subject_light, surface_cache, wearer_of
 
@@ -170,6 +174,8 @@ def views(job: Job) -> None:
     trained = trained.to(choose_device(job.config.train.device))
     cache = surface_cache(trained)
     sight = photo_sight(job.subject, trained, cache)
+    eyes = neutral_eyes(trained, job.subject.fit())
+    ahead = [torch.zeros(3)] * len(eyes)
     wearer = wearer_of(job.subject, trained, choose_outfit(options.garment, options.garment_color))
     if wearer is not None:
         trained, cache = wearer.field, wearer.cache
@@ -178,7 +184,14 @@ def views(job: Job) -> None:
         output = render_view(trained, view, config=job.config.render, cache=cache)
         output = output if wearer is None else wearer.dress(output, view)
         found = view_confidence(sight, output, view)
-        write_view(job.folder / view.name, output, view, confidence=found, map_png=options.confidence_png)
+        write_view(
+            job.folder / view.name,
+            output,
+            view,
+            confidence=found,
+            map_png=options.confidence_png,
+            eye_contact_deg=eye_contact_deg(eyes, ahead, view.camera.centre[0]),
+        )
         job.emit(Progress("views", step + 1, len(wanted), view.name))
     write_order(job.folder, [view.name for view in wanted])
 
@@ -189,7 +202,8 @@ def headshots(job: Job) -> None:
     from head3d.export.signing import identity_of
     from head3d.finish.apply import finish_set
     from head3d.finish.contact_sheet import contact_sheet
-    from head3d.parts_views import read_shares, write_headshots
+    from head3d.parts_views import read_eye_contact, read_shares, write_headshots
+    from head3d.quality.consistency import rendered_consistency
     from head3d.quality.gate import deliverable, judge_sight
     from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
@@ -214,20 +228,23 @@ def headshots(job: Job) -> None:
             job.emit(Notice(verdict.sentence + ("" if name in kept else " It is put aside."), "warning"))
     if kept == set(names) and any(one.level == "refused" for one in (*verdicts.values(), *judged.values())):
         job.emit(Notice("No picture is good enough. All are delivered: look at them before you use one.", "warning"))
-    files = {}
+    files, aside = {}, {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
-        place = f"{view.lighting_name}/{shot.view}.png"
-        if shot.view in kept:
-            files[shot.view] = place
+        put = "" if shot.view in kept else "refused/"
+        place = (aside if put else files)[shot.view] = f"{put}{view.lighting_name}/{shot.view}.png"
         facts = {**shot.provenance, "refined": refined_by(job.config.refine)}
         if shot.view in verdicts:
             facts["confidence"] = str(verdicts[shot.view].shares)
         if shot.view in judged:
             facts["gate"] = judged[shot.view].level
-        path = job.folder / (place if shot.view in kept else f"refused/{place}")
+        contact = read_eye_contact(job.subject.path / "views" / view.name)
+        if contact is not None:
+            facts["eye_contact"] = f"{contact:.1f}"
+        path = job.folder / place
         store.make_folder(path.parent)
         write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer)
-    write_headshots(job.folder, files, verdicts=verdicts, pictures=judged)
+    consistency = rendered_consistency(refined, [view for _, view in rendered])
+    write_headshots(job.folder, files, verdicts=verdicts, pictures=judged, aside=aside, consistency=consistency)
     sheet = contact_sheet([shot for shot in finished if shot.view in kept])
     write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"}, signer=signer)
 
@@ -243,7 +260,6 @@ def report(job: Job) -> None:
         records=job.records,
         held_out=[one.photo.name for one in held_out],
         render=job.config.render,
-        refine=job.config.refine,
         gate=job.config.gate,
     )
     write_report(job.folder, content)
@@ -265,16 +281,16 @@ STAGES: tuple[Stage, ...] = (
         resumable="checkpoints",
     ),
     # *.json: picks of the viewer lie beside the views
-    Stage("views", 5, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
+    Stage("views", 6, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
-        5,
+        6,
         ("capture", "perception", "fit", "views"),
         lambda c: (c.refine, c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 5, BEFORE_REPORT, lambda c: (c.render, c.refine, c.gate, c.hold_out_from), report),
+    Stage("report", 6, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

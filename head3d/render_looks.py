@@ -41,6 +41,8 @@ class Shot:
     verdict: SightVerdict
     office: tuple[list[Check], PassportFacts] | None = None
     """What a passport office says; None where the frame is of no office."""
+    eye_contact_deg: float | None = None
+    """How far past the camera the eyes look; None where no eye shows."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def shoot(
         shot = studio.finish(refined, size=size, gain=gains[_session(look)])
         among = (_session(look), look.expression, tuple(sorted(look.units.items())))
         gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
-        yield Shot(look, shot, belief, studio.verdict(picture, belief), studio.checks(picture, shot))
+        checks, contact = studio.checks(picture, shot), studio.eye_contact_deg(picture)
+        yield Shot(look, shot, belief, studio.verdict(picture, belief), checks, contact)
 
 
 def render_looks(
@@ -162,6 +165,8 @@ def write_shot(path: Path, shot: Shot, signer: Identity | None) -> ShotFile:
     facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
     if crop is not None:
         facts["crop"] = crop.name
+    if shot.eye_contact_deg is not None:
+        facts["eye_contact"] = f"{shot.eye_contact_deg:.1f}"
     file = ShotFile(path, facts, crop, shot.office)
     file.write(shot.headshot.rgb_srgb, signer)
     return file

@@ -251,15 +251,17 @@ def render_pictures(
     wearer = wearer_of(subject, field, outfit)
     if wearer is not None:
         field, cache = wearer.field, wearer.cache
-    outputs, beliefs = [], []
+    outputs, beliefs, contacts = [], [], []
     vertices = fitted.model.vertices(fitted.identity, shown.units, shown.eyes) + fitted.offsets
     with torch.no_grad():
         if frame:
             wanted = points.framed_views(wanted, frame)
         for step, view in enumerate(wanted):
+            camera_m = view.camera.centre[0]
             picture, displacement = posed.picture(
                 field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
             )
+            contacts.append(posed.eye_contact_deg(camera_m, look_at_m=camera_m if gaze == "camera" else None))
             picture = picture if wearer is None else wearer.dress(picture, view)
             outputs.append(picture)
             beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
@@ -275,7 +277,7 @@ def render_pictures(
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     gate = gate_of(subject, options.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], refined, wanted, vertices=vertices)
-    for shot, view, belief, output in zip(shots, wanted, beliefs, outputs, strict=True):
+    for shot, view, belief, contact, output in zip(shots, wanted, beliefs, contacts, outputs, strict=True):
         manner = [shown.name, "to-camera" if gaze == "camera" else "", outfit.words if outfit else ""]
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
@@ -291,6 +293,8 @@ def render_pictures(
                 facts["garment"] = outfit.words
             pixels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
             dpi = frame.dpi if frame else 0
+            if contact is not None:
+                facts["eye_contact"] = f"{contact:.1f}"
             if view.name in judged:
                 facts["gate"] = judged[view.name].level
             write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer)

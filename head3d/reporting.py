@@ -16,13 +16,12 @@ from head3d.morphable.types import HeadFit
 from head3d.perception.nets import load_face_nets
 from head3d.perception.overlay import draw_overlay
 from head3d.perception.types import Observation
-from head3d.quality.consistency import rendered_consistency
 from head3d.quality.fit_overlay import draw_fit, draw_photo
 from head3d.quality.gate import GateConfig, judge_sight
 from head3d.quality.identity import describe_photos, identity_scores
+from head3d.quality.photo_pair import head_in_photo
 from head3d.quality.report import InputEntry, ReportContent, StageCost
 from head3d.quality.sight_overlay import SightView, draw_sight
-from head3d.refine.apply import RefineConfig, refine_set
 from head3d.render.confidence import view_confidence
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
@@ -46,7 +45,6 @@ def gather_report(
     records: Mapping[str, StageRecord],
     held_out: Sequence[str],
     render: RenderConfig,
-    refine: RefineConfig,
     gate: GateConfig,
 ) -> ReportContent:
     """Read a finished subject and measure what the report says about it.
@@ -55,8 +53,7 @@ def gather_report(
         subject: With everything but the report.
         records: What each stage took.
         held_out: Names of photos that neither fit nor field has seen; empty if all were used.
-        render: Options of the turntable.
-        refine: What was added to the views; their agreement is measured as they are delivered.
+        render: Options of the turntable and of the head beside each photo.
         gate: What is said of views that show what no photo saw.
     """
     observations = subject.observations()
@@ -71,19 +68,23 @@ def gather_report(
     around = [named_view(f"yaw{yaw}", yaw_deg=float(yaw), size=(TURNTABLE_PX, TURNTABLE_PX)) for yaw in TURNTABLE_DEG]
     rendered = [render_view(trained, view, config=replace(render, oversample=1), cache=cache) for view in around]
     turntable = finish_set(rendered, around, config=FinishConfig(size=TURNTABLE_PX))
+    shown = torch.cat([fitted.model.groups[name] for name in PARTS]).unique()
+    heads = {
+        name: head_in_photo(trained, cache, fitted, i, camera=cameras[i], around=shown, config=render)
+        for i, name in enumerate(names)
+    }
     return ReportContent(
         title=subject.path.resolve().name,
-        inputs=_inputs(subject.verdicts(), observations, fitted, names, cameras),
+        inputs=_inputs(subject.verdicts(), observations, fitted, cameras, heads),
         headshots=headshots,
+        aside=subject.refused_headshots(),
         turntable=[shot.rgb_srgb for shot in turntable],
         identity=identity_scores(headshots, references, nets=load_face_nets()),
         held_out=tuple(held_out),
-        consistency=rendered_consistency(
-            refine_set([output for output, _ in views], [view for _, view in views], config=refine),
-            [view for _, view in views],
-        ),
+        consistency=subject.consistency(),
         pictures=subject.picture_verdicts(),
         sight=[_sight_of(sight, output, view, gate) for output, view in views],
+        eye_contact_deg=subject.eye_contact([view.name for _, view in views]),
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )
 
@@ -97,9 +98,11 @@ def _inputs(
     verdicts: Sequence[Verdict],
     observations: Sequence[Observation],
     fitted: HeadFit,
-    names: Sequence[str],
     cameras: Sequence[Cameras],
+    heads: Mapping[str, Picture],
 ) -> list[InputEntry]:
+    """What is shown of each file; cameras and heads are those of the photos that were fitted, in the fit's order."""
+    names = list(heads)
     seen = {one.photo.name: one for one in observations}
     entries = []
     for verdict in verdicts:
@@ -110,6 +113,7 @@ def _inputs(
             entry = replace(entry, picture=overlays[next(iter(overlays))][:, :384], overlays=overlays)
         if observation is not None and verdict.name in names:
             entry = _with_fit(entry, observation, fitted, names.index(verdict.name), cameras)
+            entry = replace(entry, rendered=heads[verdict.name])
         entries.append(entry)
     return entries
 

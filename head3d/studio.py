@@ -208,6 +208,11 @@ class Studio:
         """What photos saw of a picture."""
         return view_confidence(self.sight, picture.output, picture.view, displacement=picture.displacement)
 
+    def eye_contact_deg(self, picture: Picture) -> float | None:
+        """How far past the camera the eyes of a picture look (see :meth:`PosedHead.eye_contact_deg`)."""
+        posed, _ = self.prepare(picture.look)
+        return posed.eye_contact_deg(picture.view.camera.centre[0], look_at_m=self._looked_at(picture.look))
+
     def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
         """Whether a picture may be delivered."""
         return judge_sight(picture.look.name, confidence.shares, config=self.config.gate)
@@ -262,7 +267,7 @@ class Studio:
         return PosedHead(self.field, self.fitted, self._shown(look))
 
     def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
-        at = self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
+        at = self._looked_at(look)
         key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()))
 
         def make() -> Deformation | None:
@@ -270,6 +275,10 @@ class Studio:
             return None if bent is None else bent.to(self.field.sd_m.device)
 
         return _kept(self._bent, key, make)
+
+    def _looked_at(self, look: Look) -> Float[Tensor, "3"] | None:
+        """What the eyes of a look are turned to, head frame, m; None: where its expression has them."""
+        return self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
 
     def _in_tiles(
         self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn, wearer: Wearer | None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from head3d.field.radiance import RadianceField
     from head3d.morphable.types import HeadFit
     from head3d.perception.types import Observation
+    from head3d.quality.consistency import Consistency
     from head3d.quality.picture_gate import PictureVerdict
     from head3d.render.types import RenderOutput, View
 
@@ -252,11 +253,29 @@ class Subject:
 
         return read_headshots(self.path / "headshots")
 
+    def refused_headshots(self) -> "dict[str, np.ndarray]":
+        """Finished pictures of the last run that were put aside, by view, uint8 sRGB."""
+        from head3d.parts_views import read_headshots
+
+        return read_headshots(self.path / "headshots", aside=True)
+
     def picture_verdicts(self) -> "dict[str, PictureVerdict]":
         """What the gate said of the finished pictures of the last run, by view."""
         from head3d.parts_views import read_picture_verdicts
 
         return read_picture_verdicts(self.path / "headshots")
+
+    def consistency(self) -> "Consistency | None":
+        """How far the views of the last run agree as they were delivered; None if that was not measured."""
+        from head3d.parts_views import read_consistency
+
+        return read_consistency(self.path / "headshots")
+
+    def eye_contact(self, views: Sequence[str]) -> dict[str, float | None]:
+        """How far past the camera the eyes of views look, degrees, by view."""
+        from head3d.parts_views import read_eye_contact
+
+        return {view: read_eye_contact(self.path / "views" / view) for view in views}
 
     def record_deliveries(self, files: Sequence[Path]) -> None:
         """Remember files of this person that were written outside the folder, so that they can be erased as well."""

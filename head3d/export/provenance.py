@@ -32,7 +32,19 @@ NAMESPACE = "urn:head3d:1"
 """Of our own word in the XMP packet, which holds all facts."""
 
 ALLOWED_FACTS = frozenset(
-    {"generator", "view", "light", "backdrop", "garment", "crop", "exposure_gain", "refined", "confidence", "gate"}
+    {
+        "generator",
+        "view",
+        "light",
+        "backdrop",
+        "garment",
+        "crop",
+        "exposure_gain",
+        "refined",
+        "confidence",
+        "gate",
+        "eye_contact",
+    }
 )
 """Keys that may be written; anything else could carry personal data and is refused."""
 

@@ -33,6 +33,8 @@ LAYERS_M = (0.0, 0.0015, -0.0015)
 SPACING = 14
 """Rings of samples in a disc."""
 STILL_RAD = 1e-3
+UNSEEN_DEG = 100.0
+"""Whoever stands further round sees no iris, and no gaze."""
 STEPS = 80
 """Of the solver, enough for the 30 cells across an eye."""
 
@@ -72,6 +74,24 @@ def eased(angle_rad: float) -> float:
     """The angle itself up to ``EASY_RAD``, then ever less more, up to ``LIMIT_RAD``."""
     room = LIMIT_RAD - EASY_RAD
     return angle_rad if angle_rad <= EASY_RAD else EASY_RAD + room * math.tanh((angle_rad - EASY_RAD) / room)
+
+
+def eye_contact_deg(
+    eyes: Sequence[Eyeball], turns: Sequence[Float[Tensor, "3"]], target_m: Float[Tensor, "3"]
+) -> float | None:
+    """Angle between where eyes look and a point, degrees, mean of the eyes; None if they are turned away from it.
+
+    Args:
+        eyes: As they are in the neutral head.
+        turns: Axis-angle of each.
+        target_m: Of the camera, head frame.
+    """
+    angles = []
+    for eye, turn in zip(eyes, turns, strict=True):
+        looks, wanted = matrix_from_axis_angle(turn) @ eye.forward, target_m - eye.centre
+        angles.append(math.atan2(float(torch.linalg.cross(looks, wanted).norm()), float(looks @ wanted)))
+    mean = math.degrees(sum(angles) / len(angles))
+    return mean if mean <= UNSEEN_DEG else None
 
 
 def gaze_map(

@@ -84,6 +84,11 @@ def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[st
     return {view for view in views if view not in refused} or set(views)
 
 
+def delivery(*verdicts: Judged | None) -> Level:
+    """The strictest level among what was judged of one picture; good if nothing was."""
+    return max((one.level for one in verdicts if one is not None), key=LEVELS.index, default="good")
+
+
 def missing_side(towards: tuple[float, float, float]) -> str:
     """In words, from where a photo is missing; ``towards`` as in :class:`Shares`."""
     x, y, z = towards

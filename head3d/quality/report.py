@@ -34,6 +34,7 @@ class InputEntry:
         overlays: Pictures by caption ("landmarks", "fit", ...).
         residual_px: Landmark residual of the fit, or None.
         yaw_deg: Yaw of the head in it, or None.
+        rendered: The head as this photo's camera sees it, in the window of ``picture``, or None.
     """
 
     name: str
@@ -44,6 +45,7 @@ class InputEntry:
     overlays: Mapping[str, Picture] = field(default_factory=dict)
     residual_px: float | None = None
     yaw_deg: float | None = None
+    rendered: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,28 @@ class ReportContent:
         title: Of the page.
         inputs: All files, used or not.
         headshots: By view name, in order.
+        aside: Finished pictures that were not delivered, by view name.
         turntable: Small pictures all round the head, in order.
         identity: Distance of each headshot to the photos.
         held_out: Photos that were not trained on; empty if all were.
         consistency: Agreement of the views, or None.
         sight: What of each view the photos saw, in order, refused views too.
         pictures: What the gate says of each finished picture, refused ones too; empty if it did not look.
+        eye_contact_deg: How far past the camera the eyes of each view look; None where no eye shows.
         stages: In order.
     """
 
     title: str
     inputs: Sequence[InputEntry]
     headshots: Mapping[str, Picture]
+    aside: Mapping[str, Picture] = field(default_factory=dict)
     turntable: Sequence[Picture] = ()
     identity: Sequence[IdentityScore] = ()
     held_out: tuple[str, ...] = ()
     consistency: Consistency | None = None
     sight: Sequence[SightView] = ()
     pictures: Mapping[str, PictureVerdict] = field(default_factory=dict)
+    eye_contact_deg: Mapping[str, float | None] = field(default_factory=dict)
     stages: Sequence[StageCost] = ()
 
 
@@ -144,6 +150,7 @@ def summary(content: ReportContent) -> dict[str, Any]:
             }
             for view, one in content.pictures.items()
         },
+        "eye_contact_deg": {view: _finite(angle) for view, angle in content.eye_contact_deg.items()},
         "gate": {"net": version(NAME), "thresholds": gate_card().get("thresholds", {}).get("values", {})},
         "stages": [asdict(stage) for stage in content.stages],
         "seconds": sum(stage.seconds for stage in content.stages),

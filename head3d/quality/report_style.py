@@ -36,6 +36,22 @@ font-variant-numeric:tabular-nums}
 .strip{display:flex;gap:8px;overflow-x:auto;padding-bottom:10px;scroll-snap-type:x proximity}
 .strip img{flex:none;width:170px;scroll-snap-align:start}
 .strip.small figure{flex:none}.strip.small img{width:auto;height:170px;max-width:none}
+.badges{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:4px}
+[hidden]{display:none!important}
+.filters,.cut{display:none}
+.live .filters{display:flex;flex-wrap:wrap;gap:10px 18px;align-items:end;margin-bottom:16px}
+fieldset{border:1px solid var(--line);border-radius:12px;padding:4px 14px 8px;margin:0;min-width:0}
+legend{color:var(--faint);font-size:.82rem;padding:0 4px}
+fieldset label{display:inline-flex;align-items:center;gap:6px;min-height:28px;margin-right:14px}
+input{accent-color:var(--accent)}
+.compare{margin:0 0 14px}
+.pair{display:flex;gap:8px}.pair img{width:calc(50% - 4px);align-self:start}
+.live .pair{display:grid;gap:0;max-width:420px}.live .pair img{grid-area:1/1;width:100%}
+.live .pair .after{clip-path:inset(0 0 0 var(--cut,50%))}
+.live .pair::after{content:"";grid-area:1/1;z-index:1;width:2px;margin-left:calc(var(--cut,50%) - 1px);background:#fff;
+box-shadow:0 0 3px rgb(0 0 0/.6)}
+.live .cut{display:flex;align-items:center;gap:10px;max-width:420px;color:var(--faint);font-size:.92rem}
+.cut input{flex:1;min-width:0;height:28px}
 .photo{display:grid;grid-template-columns:150px minmax(0,1fr);gap:18px;background:var(--card);
 border:1px solid var(--line);border-radius:14px;padding:16px;margin-bottom:14px}
 .photo>div:only-child{grid-column:1/-1}
@@ -57,5 +73,9 @@ footer{color:var(--faint);font-size:.88rem;border-top:1px solid var(--line);marg
 @media (max-width:700px){.thumb{max-width:180px}.hero{grid-template-columns:1fr;gap:20px}.portrait{order:-1}
 .grid{grid-template-columns:1fr 1fr}
 .photo{grid-template-columns:minmax(0,1fr)}body{padding:0 14px 32px}}
-@media print{.strip{flex-wrap:wrap}.photo,figure{break-inside:avoid}}
+@media print{body{max-width:none;padding:0}nav,.live .filters,.live .cut{display:none}
+figure,img,tr,.facts div,.hero{break-inside:avoid}h2,h3{break-after:avoid}
+.strip{flex-wrap:wrap;overflow:visible}.scroll{overflow:visible}.portrait img{box-shadow:none}
+.live .pair{display:flex;gap:8px;max-width:none}.live .pair img{width:calc(50% - 4px)}
+.live .pair .after{clip-path:none}.live .pair::after{content:none}}
 """.strip()

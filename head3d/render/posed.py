@@ -8,7 +8,7 @@ from torch import Tensor
 
 from head3d.field.deform import Deformation
 from head3d.field.expression import expression_map, lattice_of_faces
-from head3d.field.gaze import Eyeball, gaze_map, turn_towards
+from head3d.field.gaze import Eyeball, eye_contact_deg, gaze_map, turn_towards
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.mesh import Mesh
@@ -66,12 +66,26 @@ class PosedHead:
 
     def deformation(self, *, look_at_m: Float[Tensor, "3"] | None = None) -> Deformation | None:
         """What :func:`render_view` takes; eyes look at a point (head frame, m), or as the expression says if None."""
-        if look_at_m is None:
-            eyes, turns = self.fitted_eyes, self.turns
-        else:
-            eyes, turns = self.eyes, [turn_towards(eye, look_at_m) for eye in self.eyes]
-        whole = gaze_map(self.map, eyes, list(turns), skin=self.lids)
+        eyes = self.fitted_eyes if look_at_m is None else self.eyes
+        whole = gaze_map(self.map, eyes, self._turns(look_at_m), skin=self.lids)
         return None if whole is None else Deformation([whole])
+
+    def eye_contact_deg(
+        self, camera_m: Float[Tensor, "3"], *, look_at_m: Float[Tensor, "3"] | None = None
+    ) -> float | None:
+        """How far past a camera (head frame, m) the eyes look (see :func:`head3d.field.gaze.eye_contact_deg`)."""
+        return eye_contact_deg(self.eyes, self._turns(look_at_m), camera_m)
+
+    def _turns(self, look_at_m: Float[Tensor, "3"] | None) -> list[Float[Tensor, "3"]]:
+        """Axis-angle of either eye."""
+        return list(self.turns) if look_at_m is None else [turn_towards(eye, look_at_m) for eye in self.eyes]
+
+
+def neutral_eyes(trained: RadianceField, fit: HeadFit) -> tuple[Eyeball, ...]:
+    """The eyes of a field that shows no expression."""
+    eyes = eyeballs(fit)
+    skin, _ = posed_skin(fit, torch.zeros(len(fit.model.expression_names)))
+    return find_irises(trained, eyes, skin=_skin_about(eyes, skin))
 
 
 def _skin_about(eyes: Sequence[Eyeball], skin: Mesh) -> Float[Tensor, "P 3"]:

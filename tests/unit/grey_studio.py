@@ -53,6 +53,9 @@ class GreyStudio:
         level = self.sight.get(picture.look.name, "good")
         return SightVerdict(picture.look.name, level, SHARES, "" if level == "good" else f"{picture.look.name}: unseen")
 
+    def eye_contact_deg(self, picture: Any) -> float | None:
+        return 7.0
+
     def checks(self, picture: Any, shot: Headshot) -> None:
         return None
 
