@@ -10,7 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
+from head3d.export.provenance import read_provenance
 from head3d.store import locked
 from head3d.subject import Subject
 from tests.end_to_end.conftest import QUICK, environment, head3d
@@ -198,6 +200,23 @@ def test_render_smiles_looks_at_the_camera_and_tells_what_was_seen(subject: Path
     assert seen is not None and seen.shape == (64, 64) and seen.max() > 150
     done = head3d("render", subject, "--size", "64", "--expression", units)
     assert done.returncode == 0 and Path(done.stdout.strip()).name == "front_soft-front_wink_64.png"
+
+
+def test_pictures_tell_how_far_past_the_camera_their_eyes_look(finished: Path, subject: Path):
+    told = json.loads((finished / "report" / "report.json").read_text())["eye_contact_deg"]
+    assert told["front"] < 15 and told["left-20"] > 8 and told["back"] is None
+    noted = read_provenance(finished / "headshots" / "soft-front" / "front.png")["eye_contact"]
+    assert float(noted) == pytest.approx(told["front"], abs=0.06)
+    done = head3d("render", subject, "--views", "front,20", "--size", "64", "--gaze", "camera")
+    assert done.returncode == 0, done.stderr
+    for path in done.stdout.split():
+        assert float(read_provenance(Path(path))["eye_contact"]) < 3
+
+
+def test_the_report_has_the_agreement_that_headshots_measured(finished: Path):
+    listed = json.loads((finished / "headshots" / "headshots.json").read_text())["consistency"]
+    told = json.loads((finished / "report" / "report.json").read_text())["consistency"]
+    assert told == listed and told["psnr_db"] > 15
 
 
 def test_render_of_an_unknown_expression_exits_2(subject: Path):

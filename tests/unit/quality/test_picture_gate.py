@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from head3d.quality import picture_gate
-from head3d.quality.gate import GateConfig, deliverable, worst
+from head3d.quality.gate import GateConfig, deliverable, delivery, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,
@@ -133,6 +133,10 @@ class TestDelivery:
         good, bad, worse = judged(-3.0), judged(1.5), judged(2.5)
         assert worst(good, bad, worse) is worse and worst(bad, good) is bad
         assert worst(bad, judged(1.7)) is bad
+
+    def test_the_strictest_level_counts_and_what_nobody_judged_is_good(self):
+        assert delivery(judged(1.5), None) == "warned" and delivery(judged(1.5), judged(2.5)) == "refused"
+        assert delivery(None, None) == "good"
 
     def test_any_verdict_refuses(self):
         sight = {"front": judged(-3.0), "back": judged(2.5)}
