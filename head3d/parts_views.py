@@ -102,6 +102,12 @@ def read_shares(folder: Path) -> Shares | None:
     return from_plain(Shares, payload["confidence"], where=str(path)) if "confidence" in payload else None
 
 
+def read_confidence(folder: Path) -> Confidence | None:
+    """The map and shares of a view; None where no map was written."""
+    shares, path = read_shares(folder), folder / "confidence.png"
+    return None if shares is None or not path.is_file() else Confidence(_unit(store.read_png(path), full=255.0), shares)
+
+
 def read_eye_contact(folder: Path) -> float | None:
     """How far past the camera the eyes look, degrees; None where no eye shows, and for a view of an older head3d."""
     path = folder / "view.json"
@@ -176,5 +182,5 @@ def _levels(values: Tensor) -> np.ndarray:
     return (values.detach().cpu().clamp(0.0, 1.0) * _FULL + 0.5).numpy().astype(np.uint16)
 
 
-def _unit(levels: np.ndarray) -> Tensor:
-    return torch.from_numpy(levels.astype(np.float32) / np.float32(_FULL))
+def _unit(levels: np.ndarray, *, full: float = _FULL) -> Tensor:
+    return torch.from_numpy(levels.astype(np.float32) / np.float32(full))

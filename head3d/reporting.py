@@ -9,10 +9,12 @@ import torch
 from jaxtyping import UInt8
 
 from head3d.capture.types import Verdict
-from head3d.field.volumes import Volume
+from head3d.field.occupancy import ShellCache
+from head3d.field.radiance import RadianceField
 from head3d.finish.apply import FinishConfig, finish_set
 from head3d.geometry.cameras import Cameras
 from head3d.morphable.types import HeadFit
+from head3d.parts_views import read_confidence
 from head3d.perception.nets import load_face_nets
 from head3d.perception.overlay import draw_overlay
 from head3d.perception.types import Observation
@@ -64,7 +66,6 @@ def gather_report(
     headshots = subject.headshots()
     references = describe_photos([one for one in observations if not held_out or one.photo.name in held_out])
     cache = surface_cache(trained)
-    sight = photo_sight(subject, trained, cache)
     around = [named_view(f"yaw{yaw}", yaw_deg=float(yaw), size=(TURNTABLE_PX, TURNTABLE_PX)) for yaw in TURNTABLE_DEG]
     rendered = [render_view(trained, view, config=replace(render, oversample=1), cache=cache) for view in around]
     turntable = finish_set(rendered, around, config=FinishConfig(size=TURNTABLE_PX))
@@ -83,15 +84,30 @@ def gather_report(
         held_out=tuple(held_out),
         consistency=subject.consistency(),
         pictures=subject.picture_verdicts(),
-        sight=[_sight_of(sight, output, view, gate) for output, view in views],
+        sight=_sights(subject, trained, cache, views, gate),
         eye_contact_deg=subject.eye_contact([view.name for _, view in views]),
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )
 
 
-def _sight_of(sight: Volume, output: RenderOutput, view: View, gate: GateConfig) -> SightView:
-    found = view_confidence(sight, output, view)
-    return SightView(judge_sight(view.name, found.shares, config=gate), draw_sight(output, found.map))
+def _sights(
+    subject: Subject,
+    trained: RadianceField,
+    cache: ShellCache,
+    views: Sequence[tuple[RenderOutput, View]],
+    gate: GateConfig,
+) -> list[SightView]:
+    """What photos saw of each view: the maps that were written with the views, or made again where there are none."""
+    kept = [read_confidence(subject.path / "views" / view.name) for _, view in views]
+    sight = photo_sight(subject, trained, cache) if any(one is None for one in kept) else None
+    shown = []
+    for (output, view), found in zip(views, kept, strict=True):
+        if found is None:
+            assert sight is not None, "made for the views without a map"
+            found = view_confidence(sight, output, view)
+        verdict = judge_sight(view.name, found.shares, config=gate)
+        shown.append(SightView(verdict, draw_sight(output, found.map)))
+    return shown
 
 
 def _inputs(

@@ -32,11 +32,11 @@ font-size:.92rem}
 .badge{display:inline-block;font-size:.8rem;font-weight:600;padding:1px 9px;border-radius:99px;white-space:nowrap;
 font-variant-numeric:tabular-nums}
 .good{color:var(--good);background:var(--good-bg)}.fair{color:var(--fair);background:var(--fair-bg)}
-.poor{color:var(--poor);background:var(--poor-bg)}.none{color:var(--faint);background:var(--line);font-weight:400}
+.poor{color:var(--poor);background:var(--poor-bg)}.none{color:var(--ink);background:var(--line);font-weight:400}
 .strip{display:flex;gap:8px;overflow-x:auto;padding-bottom:10px;scroll-snap-type:x proximity}
 .strip img{flex:none;width:170px;scroll-snap-align:start}
 .strip.small figure{flex:none}.strip.small img{width:auto;height:170px;max-width:none}
-.badges{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:4px}
+figcaption:has(.badges){flex-wrap:wrap}.badges{display:flex;flex-wrap:wrap;gap:4px;flex-basis:100%}
 [hidden]{display:none!important}
 .filters,.cut{display:none}
 .live .filters{display:flex;flex-wrap:wrap;gap:10px 18px;align-items:end;margin-bottom:16px}

@@ -11,6 +11,7 @@ import torch
 from head3d import store
 from head3d.errors import CorruptPart
 from head3d.parts_views import (
+    read_confidence,
     read_consistency,
     read_eye_contact,
     read_headshots,
@@ -18,6 +19,7 @@ from head3d.parts_views import (
     write_view,
 )
 from head3d.quality.consistency import Consistency, PairScore
+from head3d.render.confidence import Confidence, Shares
 from head3d.render.types import RenderOutput
 from head3d.render.views import named_view
 
@@ -73,6 +75,24 @@ def test_where_eyes_look_is_kept_with_the_view(tmp_path: Path, angle: float | No
 def test_a_view_of_before_tells_no_gaze(tmp_path: Path):
     edited(view_folder(tmp_path, 3.0) / "view.json", eye_contact_deg="gone")
     assert read_eye_contact(tmp_path) is None
+
+
+def test_what_photos_saw_of_a_view_comes_back_to_a_level_of_eight_bits(tmp_path: Path):
+    flat, seen = torch.zeros(16, 16, 3), torch.linspace(0, 1, 256).reshape(16, 16)
+    output, view = RenderOutput(flat, flat, flat, flat[..., 0], flat[..., 0]), named_view("front", size=(16, 16))
+    write_view(tmp_path, output, view, confidence=Confidence(seen, Shares(0.5, 0.25, 0.25)))
+    found = read_confidence(tmp_path)
+    assert found is not None and found.shares == Shares(0.5, 0.25, 0.25)
+    torch.testing.assert_close(found.map, seen, atol=0.5 / 255, rtol=0)
+
+
+def test_without_a_map_nothing_is_known_of_what_photos_saw(tmp_path: Path):
+    flat = torch.zeros(16, 16, 3)
+    output, view = RenderOutput(flat, flat, flat, flat[..., 0], flat[..., 0]), named_view("front", size=(16, 16))
+    saw = Confidence(flat[..., 0], Shares(0.5, 0.25, 0.25))
+    write_view(tmp_path, output, view, confidence=saw, map_png=False)
+    assert read_confidence(tmp_path) is None
+    assert read_confidence(view_folder(tmp_path / "older", None)) is None
 
 
 def test_an_edited_agreement_is_told(tmp_path: Path):
