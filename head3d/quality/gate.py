@@ -86,7 +86,8 @@ def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[st
 
 def delivery(*verdicts: Judged | None) -> Level:
     """The strictest level among what was judged of one picture; good if nothing was."""
-    return max((one.level for one in verdicts if one is not None), key=LEVELS.index, default="good")
+    levels: list[Level] = [one.level for one in verdicts if one is not None]
+    return max(levels, key=LEVELS.index) if levels else "good"
 
 
 def missing_side(towards: tuple[float, float, float]) -> str:
