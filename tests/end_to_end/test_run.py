@@ -207,7 +207,7 @@ def test_pictures_tell_how_far_past_the_camera_their_eyes_look(finished: Path, s
     assert told["front"] < 15 < told["three-quarter-left"]
     noted = read_provenance(finished / "headshots" / "soft-front" / "front.png")["eye_contact"]
     assert float(noted) == pytest.approx(told["front"], abs=0.06)
-    done = head3d("render", subject, "--views", "front,20", "--size", "64", "--gaze", "camera")
+    done = head3d("render", subject, "--views", "front,8", "--size", "64", "--gaze", "camera")
     assert done.returncode == 0, done.stderr
     for path in done.stdout.splitlines():
         assert float(read_provenance(Path(path))["eye_contact"]) < 3
