@@ -108,7 +108,9 @@ def swatch(
     size = (round(solid.shape[1] * scale), round(solid.shape[0] * scale))
 
     def resized(values: np.ndarray) -> np.ndarray:
-        return cv2.resize(values, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        threes = np.split(values, range(3, values.shape[-1], 3), axis=-1)  # OpenCV takes no more than four channels
+        return np.concatenate([cv2.resize(three, size, interpolation=how) for three in threes], axis=-1)
 
     shown = resized(kinds * sure[..., None]) > SURE
     whole = np.stack([_eroded(shown[..., kind], SPACING_PX[kind]) for kind in range(len(PLAIN))], axis=-1)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.perception.types import Region
-from head3d.train.grain import features, shown_kinds
+from head3d.render.types import RenderOutput
+from head3d.train.grain import PIXEL_M, features, shown_kinds, swatch
 from head3d.train.quilt import Palette, lattice, lattice_place
 
 SIZE, SPACING = 200, 16
@@ -80,3 +82,18 @@ def test_nothing_is_covered_that_is_not_wanted():
     found = covered(given, lightness=50.0, wanted=wanted)
     assert np.abs(found[~wanted]).max() == 0
     assert float(found[wanted].std()) == pytest.approx(0.2, rel=0.1)
+
+
+@pytest.mark.parametrize("finer", [0.6, 1.7])
+def test_photos_coarser_and_finer_than_pieces_give_swatches_of_one_size(finer: float):
+    size = (round(150 * finer), round(150 * finer))
+    c2w = look_at_head(yaw_deg=0.0, pitch_deg=0.0, distance_m=1.0)
+    camera = Cameras(c2w[None], intrinsics(finer / PIXEL_M, size)[None], size)
+    flat_wall = torch.zeros(*size, 3)
+    flat_wall[..., 2] = 1.0
+    seen = RenderOutput(0.5 + 0 * flat_wall, 0.5 + 0 * flat_wall, flat_wall, torch.ones(size), torch.ones(size))
+    kinds = shown_kinds(np.full(size, int(Region.SKIN), np.uint8))
+    found = swatch(seen, camera, np.zeros((*size, 3), np.float32), np.ones(size, np.float32), kinds)
+    assert found is not None
+    assert found.change.shape[:2] == found.whole.shape[:2] == found.places.shape[:2] == (150, 150)
+    assert found.places.shape[2] == 6 and found.whole[75, 75, 0] and not found.whole[..., 1:].any()
