@@ -23,12 +23,13 @@ from head3d.bench_timing import origin
 from head3d.console import listen
 from head3d.errors import ConfigError, CorruptPart
 from head3d.events import Emit, Progress, StageDone, StageStart, ignore
-from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import levels_from_linear, linear_from_levels, srgb_from_levels
 from head3d.imaging.io import write_image
 from head3d.imaging.similarity import psnr_db
-from head3d.kernels.raster import interpolate, rasterize
+from head3d.kernels.raster import interpolate
 from head3d.render.views import named_view
 from head3d.render.volume import render_view
 from head3d.rendering import surface_cache
@@ -135,8 +136,7 @@ def draw(surfaces: list[Surface], camera: Cameras) -> tuple[Tensor, Tensor, Tens
     color = torch.zeros(*large.size, 3)
     nearest = torch.full(large.size, torch.inf)
     for one in surfaces:
-        pixels, depth = project(one.vertices, large.c2w[0], large.K[0])
-        seen = rasterize(torch.cat([pixels, depth[:, None]], dim=-1), one.faces, size=large.size)
+        seen = draw_mesh(one.vertices, one.faces, large)
         won = (seen.triangle >= 0) & (seen.depth < nearest)
         nearest = torch.where(won, seen.depth, nearest)
         if one.uv is None:

@@ -177,7 +177,7 @@ HEAD3D_HD void box_span(const FieldVolume& volume, const float o[3], const float
   }
 }
 
-// --- sections between samples: head3d/render/volume.py
+// --- sections between samples: head3d/render/sections.py
 
 struct RaySum {
   float t, sdf, phi;   // of the last sample

@@ -27,6 +27,9 @@ LEVELS = 4
 """Of half the size each, for views in which the head is smaller than in the photo."""
 
 
+FAINT = 0.02
+"""Pixels with less of a word are not kept."""
+
 DETAIL_PARTS = ("change", "depth_m", "c2w", "K")
 
 
@@ -120,7 +123,7 @@ def packed(
     change: Float[Tensor, "H W 3"], weight: Float[Tensor, "H W"], depth_m: Float[Tensor, "H W"], camera: Cameras
 ) -> PhotoDetail:
     """Levels of the part of a picture where something counts."""
-    rows, columns = (torch.nonzero((weight > 0.02).any(axis))[:, 0] for axis in (1, 0))
+    rows, columns = (torch.nonzero((weight > FAINT).any(axis))[:, 0] for axis in (1, 0))
     top, left = int(rows[0]), int(columns[0])
     part = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
     levels: UInt8[Tensor, "H W 3"] = (change[part] / RANGE * 127 + 128).round().clamp(1, 255).to(torch.uint8)

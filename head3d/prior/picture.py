@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.sh import irradiance_basis
-from head3d.kernels.raster import rasterize
 from head3d.perception.types import Region
 from head3d.prior.layers import Layer, Material
 from head3d.prior.light import StudioLight
@@ -132,8 +132,7 @@ def _shoot(
 ) -> _Shaded:
     height, width = camera.size
     fine = camera.resized((height * SAMPLES, width * SAMPLES))
-    px, depth = project(scene.vertices, fine.c2w[0], fine.K[0])
-    seen = rasterize(torch.cat([px, depth[:, None]], dim=1), scene.faces, size=fine.size)
+    seen = draw_mesh(scene.vertices, scene.faces, fine)
     triangle = _by_pixel(seen.triangle[..., None])[..., 0]
     pixel = torch.nonzero((triangle >= 0).any(1))[:, 0]
     triangle, depth = triangle[pixel], _by_pixel(seen.depth[..., None])[pixel, :, 0]

@@ -15,8 +15,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.reproject import reproject
-from head3d.kernels.raster import rasterize
 from head3d.shapes import shaped
 
 SIDE_PX = 160
@@ -74,12 +74,6 @@ def cut(picture: np.ndarray, camera: Cameras, whole: Cameras) -> np.ndarray:
     return picture[rows][:, columns]
 
 
-def mesh_depth(vertices: Float[Tensor, "V 3"], faces: Tensor, camera: Cameras) -> Float[Tensor, "H W"]:
-    """z-depth of a mesh in a camera, 0 where it is not."""
-    px, depth = project(vertices, camera.c2w[0], camera.K[0])
-    return rasterize(torch.cat([px, depth[:, None]], dim=1), faces, size=camera.size).depth
-
-
 def see_photo(
     rgb_srgb: UInt8[np.ndarray, "H W 3"],
     camera: Cameras,
@@ -92,7 +86,7 @@ def see_photo(
     near = face_camera(camera, window)
     small = near.resized((SIDE_PX, SIDE_PX))
     pixels = cv2.resize(cut(rgb_srgb, near, camera), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-    return SeenPhoto(pixels, mesh_depth(vertices, faces, small), small)
+    return SeenPhoto(pixels, draw_mesh(vertices, faces, small).depth, small)
 
 
 def match_photo(
@@ -193,4 +187,4 @@ def small_window(picture: np.ndarray, camera: Cameras, whole: Cameras) -> np.nda
     return cv2.resize(near, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-__all__ = ["MATCH_SIGNS", "SeenPhoto", "face_camera", "match_photo", "mesh_depth", "see_photo", "small_window"]
+__all__ = ["MATCH_SIGNS", "SeenPhoto", "face_camera", "match_photo", "see_photo", "small_window"]

@@ -12,13 +12,14 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
+from head3d.geometry.draw import draw_mesh
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.types import Observation
 from head3d.quality.gate import LEVELS, GateConfig, Level, missing_side
 from head3d.quality.gate_net import Fault, Finding, Thresholds, find_faults, load_gate, load_thresholds
 from head3d.quality.identity import describe_photos
-from head3d.quality.photo_match import SeenPhoto, mesh_depth, see_photo
+from head3d.quality.photo_match import SeenPhoto, see_photo
 from head3d.quality.picture_signs import (
     FACE_WINDOW,
     Expected,
@@ -114,7 +115,7 @@ def expected_in(view: View, reference: Reference) -> Expected:
     """What a view should show."""
     return Expected(
         landmarks_in(view.camera, reference.vertices, reference.model),
-        mesh_depth(reference.vertices, reference.model.faces, face_window(view)),
+        draw_mesh(reference.vertices, reference.model.faces, face_window(view)).depth,
         reference.photos,
     )
 

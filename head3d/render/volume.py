@@ -1,4 +1,4 @@
-"""Rays through the field: weights of samples (NeuS: Wang et al. 2021), albedo, normal, light; whole views in tiles."""
+"""Rays through the field: albedo, normal and light of what their samples meet; whole views in tiles."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,22 +10,19 @@ from head3d.field.deform import Deformation
 from head3d.field.fused import kernel_parts
 from head3d.field.occupancy import ShellCache, march
 from head3d.field.radiance import RadianceField, mirrored_albedo
-from head3d.geometry.cameras import Cameras, pixel_grid, pixel_rays
+from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
 from head3d.render.detail import with_detail
 from head3d.render.pooling import pool_rays
 from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
 from head3d.render.relit import relit
+from head3d.render.sections import crispness, section_weights
 from head3d.render.types import RayBundle, RenderOutput, View
 from head3d.shapes import shaped
 
 BAND_RAYS = 1 << 20
 """Rays made at once for one launch: 12 MB of directions."""
-OUTLINE_SD = 4.4
-"""Blurs (the scale of a logistic) between a tenth and nine tenths of opacity."""
-CRISPEST = 0.25
-"""Samples along a ray are not dense enough for less, as a part of the field's blur."""
 
 
 @dataclass(frozen=True)
@@ -87,25 +84,6 @@ def shade(
     """
     light = torch.arange(len(albedo), device=sh.device) if light is None else light
     return shade_sh(albedo, normal, sh=sh, light=light, darkest=DARKEST)
-
-
-def section_weights(
-    sdf: Float[Tensor, "R S"], valid: Bool[Tensor, "R S"], sd: Float[Tensor, "R S"]
-) -> Float[Tensor, "R S"]:
-    """Weights of the sections behind each sample.
-
-    alpha_i = max((Phi(s_i) - Phi(s_i+1)) / Phi(s_i), 0) with the logistic Phi of the signed distance over the blur.
-    Behind a ray's last sample nothing is known: it is solid if that sample was inside.
-    """
-    phi = torch.sigmoid(sdf / sd) * valid
-    alpha = ((phi[:, :-1] - phi[:, 1:]) / (phi[:, :-1] + 1e-6)).clamp(0.0, 1.0)
-    last = valid[:, :-1] & ~valid[:, 1:]
-    inside = sdf.detach() < 0
-    alpha = alpha * torch.where(last, inside[:, :-1], valid[:, :-1])
-    alpha = torch.cat([alpha, (valid & inside)[:, -1:].to(alpha)], dim=1)
-    clear = torch.cumprod(1 - alpha + 1e-7, dim=1)
-    before = torch.cat([torch.ones_like(clear[:, :1]), clear[:, :-1]], dim=1)
-    return alpha * before
 
 
 def render_rays(
@@ -191,15 +169,6 @@ def render_rays(
     normal = torch.nn.functional.normalize(gradient, dim=-1, eps=1e-6)
     radiance = shade(albedo, normal, sh, rays.photo) + residual
     return RayColors(radiance, albedo, residual, gradient, alpha, t, curvature, point, hit)
-
-
-def crispness(trained: RadianceField, camera: Cameras, *, oversample: int) -> float:
-    """How blurred skin may be, as a part of the field's blur, to have an outline about a pixel wide.
-
-    The field is trained with a blur that lets gradients reach its outlines; a picture does not need it.
-    """
-    pixel_m = float(camera.centre[0].norm() / camera.K[0, 0, 0]) / oversample
-    return min(max(pixel_m / OUTLINE_SD / float(trained.sd_m), CRISPEST), 1.0)
 
 
 @torch.no_grad()

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from head3d.geometry.cameras import Cameras, project
+from head3d.geometry.cameras import Cameras
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.mesh import Mesh, vertex_normals
 from head3d.geometry.subdivide import subdivide
 from head3d.imaging.color import linear_from_levels
-from head3d.kernels.raster import rasterize
 from head3d.morphable.region_votes import in_sight
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
@@ -152,8 +152,7 @@ def _shows(photo: TrainPhoto, posed: Mesh, part: Bool[Tensor, "V"]) -> Bool[np.n
     height, width = photo.camera.size
     times = min(1.0, OUTLINE_PX / max(height, width))
     small = photo.camera.resized((max(round(height * times), 8), max(round(width * times), 8)))
-    px, depth = project(posed.vertices, small.c2w[0], small.K[0])
-    triangle = rasterize(torch.cat([px, depth[:, None]], dim=1), posed.faces, size=small.size).triangle
+    triangle = draw_mesh(posed.vertices, posed.faces, small).triangle
     of_face = torch.cat([part[posed.faces].all(1), torch.zeros(1, dtype=torch.bool)])  # the last: no face (-1)
     shown = of_face[triangle.long()].numpy().astype(np.uint8)
     return cv2.resize(shown, (width, height), interpolation=cv2.INTER_NEAREST) > 0

@@ -20,8 +20,8 @@ from torch import Tensor
 from head3d.field.volumes import Volume, box_grid, grid_nodes, sample_values
 from head3d.geometry.cameras import Cameras, pixel_rays, project
 from head3d.geometry.conventions import other_side
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.mesh import Mesh
-from head3d.kernels.raster import rasterize
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
 from head3d.train.hair import BARE
@@ -171,15 +171,14 @@ def _room(mesh: Mesh, model: HeadModel) -> Room:
 
 def _all_told(photos: Sequence[TrainPhoto], mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Room) -> Told:
     """What all photos tell; of places none shows, what they tell of the mirrored ones."""
-    own, other = ([_told(photo, mesh, nodes, room) for photo in photos] for nodes in (nodes_m, other_side(nodes_m)))
-    shown = torch.stack([one.shown for one in own]).any(0)
-    hair, mirrored = (torch.stack([one.hair for one in side]).amax(0) for side in (own, other))
-    free, allowed = (torch.stack([one.free for one in side]).amin(0) for side in (own, other))
+    both = torch.cat([nodes_m, other_side(nodes_m)])
+    told = [_told(photo, mesh, both, room) for photo in photos]
+    shown, _ = torch.stack([one.shown for one in told]).any(0).chunk(2)
+    hair, mirrored = torch.stack([one.hair for one in told]).amax(0).chunk(2)
+    hidden, _ = torch.stack([one.hidden for one in told]).amax(0).chunk(2)
+    free, allowed = torch.stack([one.free for one in told]).amin(0).chunk(2)
     return Told(
-        torch.where(shown, hair, mirrored),
-        torch.stack([one.hidden for one in own]).amax(0),
-        torch.where(shown, free, torch.minimum(free, allowed)),
-        shown,
+        torch.where(shown, hair, mirrored), hidden, torch.where(shown, free, torch.minimum(free, allowed)), shown
     )
 
 
@@ -188,11 +187,12 @@ def _told(photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Ro
     shown = photo.matte > 127
     locks = shown & (photo.labels == Region.HAIR)
     camera = photo.camera.resized(_small(photo.labels.shape))
-    depth = _seen_depth(mesh, camera)
+    depth = draw_mesh(mesh.vertices, mesh.faces, camera).depth
     px, own = project(nodes_m, camera.c2w[0], camera.K[0])
     found = _looked_up(depth, px, mode="nearest")
-    behind = torch.where(found > 0, own - found, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
-    before = torch.where(found > 0, found - own, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M)
+    behind, before = (
+        torch.where(found > 0, apart, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M) for apart in (own - found, found - own)
+    )
     hair = torch.minimum(_within(locks, camera, px, own, unseen=-ABOUT_M), -behind)
     lowest = _lowest(locks, photo.camera, room)
     long = lowest < room.chin
@@ -208,11 +208,6 @@ def _told(photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Ro
 def _small(size: tuple[int, ...]) -> tuple[int, int]:
     times = min(1.0, OUTLINE_PX / max(size))
     return max(int(size[0] * times), 8), max(int(size[1] * times), 8)
-
-
-def _seen_depth(mesh: Mesh, camera: Cameras) -> Float[Tensor, "H W"]:
-    px, depth = project(mesh.vertices, camera.c2w[0], camera.K[0])
-    return rasterize(torch.cat([px, depth[:, None]], dim=1), mesh.faces, size=camera.size).depth
 
 
 def _lowest(locks: Bool[np.ndarray, "H W"], camera: Cameras, room: Room) -> float:

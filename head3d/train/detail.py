@@ -22,7 +22,7 @@ from head3d.train.choice import DECISIVE, sampled
 from head3d.train.grain import Kinds, Swatch, add_grain, shown_kinds, swatch
 from head3d.train.rays import TrainPhoto
 from head3d.train.state import TrainState
-from head3d.train.texture import SOLID, edges
+from head3d.train.texture import SOLID, edges, mean_about
 
 FINER_M = 0.003
 """What is coarser than this is light and shade: the field's colours know it better."""
@@ -95,11 +95,7 @@ def left_out(posed: RenderOutput, photo: TrainPhoto) -> tuple[Float[np.ndarray, 
     wanted = linear_from_srgb(torch.from_numpy(photo.rgb_srgb).float() / 255)
     change = ((wanted + SOFT) / (posed.rgb_linear.clamp(min=0) + SOFT)).log().numpy()
     solid = _solid(posed, photo)
-    weight = solid.astype(np.float32)[..., None]
-    sigma = FINER_M / pixel_m
-    smooth = cv2.GaussianBlur(change * weight, (0, 0), sigma) / np.maximum(
-        cv2.GaussianBlur(weight, (0, 0), sigma)[..., None], 1e-3
-    )
+    smooth = mean_about(change, solid.astype(np.float32), sigma_px=FINER_M / pixel_m)
     fine = np.clip(change - smooth, -RANGE, RANGE)
     eyes = photo.labels == Region.EYES
     fine[eyes] = np.minimum(fine[eyes], GLINT)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from head3d.field.detail import SOFT, PhotoDetail, packed
+from head3d.field.detail import FAINT, SOFT, PhotoDetail, packed
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
@@ -24,7 +24,7 @@ from head3d.perception.types import Region
 from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
 from head3d.train.quilt import Palette
-from head3d.train.texture import edges
+from head3d.train.texture import edges, mean_about
 
 PIXEL_M = 0.0005
 """Of pieces and of what is covered with them."""
@@ -48,8 +48,6 @@ DECISIVE = 40.0
 """Power of the cosine to a camera that decides which of them covers a place."""
 SURE = 0.9
 """What a photo says less surely gives no piece."""
-FAINT = 0.02
-"""What would count less is not covered."""
 LEAST_PX = 400
 """A camera with less to cover adds nothing."""
 SMOOTH_M = 0.003
@@ -117,7 +115,7 @@ def swatch(
     if not whole.any():
         return None
     hair = (kinds[..., 1] * says > SURE).astype(np.float32)
-    fine = change + hair[..., None] * _locks(neutral, hair, sigma_px=LOCK_M / (scale * PIXEL_M))
+    fine = change + _locks(neutral, hair, sigma_px=LOCK_M / (scale * PIXEL_M))
     points = backproject(neutral.depth_m, camera).numpy()
     return Swatch(resized(fine), whole, resized(features(smooth_look(neutral), points)))
 
@@ -129,11 +127,8 @@ def _eroded(mask: Bool[np.ndarray, "H W"], by_px: int) -> Bool[np.ndarray, "H W"
 
 def _locks(output: RenderOutput, hair: Float[np.ndarray, "H W"], *, sigma_px: float) -> Float[np.ndarray, "H W 3"]:
     """Logarithm of the albedo of hair over its mean about each pixel."""
-    log = (output.albedo + SOFT).log().numpy() * hair[..., None]
-    mean = (
-        cv2.GaussianBlur(log, (0, 0), sigma_px) / np.maximum(cv2.GaussianBlur(hair, (0, 0), sigma_px), 1e-3)[..., None]
-    )
-    return log - mean * hair[..., None]
+    log = (output.albedo + SOFT).log().numpy()
+    return (log - mean_about(log, hair, sigma_px=sigma_px)) * hair[..., None]
 
 
 def facing_cosine(output: RenderOutput, camera: Cameras) -> Float[Tensor, "H W"]:
@@ -144,10 +139,8 @@ def facing_cosine(output: RenderOutput, camera: Cameras) -> Float[Tensor, "H W"]
 
 def smooth_look(output: RenderOutput) -> Float[np.ndarray, "H W 3"]:
     """Lab of the albedo's mean over some millimetres of surface."""
-    weight = (output.depth_m > 0).float().numpy()[..., None]
-    sigma = SMOOTH_M / PIXEL_M
-    albedo = cv2.GaussianBlur(output.albedo.numpy() * weight, (0, 0), sigma)
-    albedo = albedo / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma)[..., None], 1e-3)
+    there = (output.depth_m > 0).float().numpy()
+    albedo = mean_about(output.albedo.numpy(), there, sigma_px=SMOOTH_M / PIXEL_M)
     return lab_from_linear(torch.from_numpy(albedo)).numpy().astype(np.float32)
 
 
@@ -169,7 +162,7 @@ def add_grain(
     made: list[PhotoDetail] = []
     for number, camera in enumerate(cameras):
         seen = render_view(trained, View("grain", camera, light), cache=cache)
-        weight = _left(trained, seen, cameras, number)
+        weight = _left(seen, cameras, number)
         if int((weight > 0.5).sum()) < LEAST_PX:
             continue
         points = backproject(seen.depth_m, camera).numpy()
@@ -203,16 +196,16 @@ def _camera(yaw_deg: float, pitch_deg: float) -> Cameras:
     return Cameras(c2w[None], intrinsics(DISTANCE_M / PIXEL_M, size)[None], size)
 
 
-def _left(trained: RadianceField, seen: RenderOutput, cameras: Sequence[Cameras], number: int) -> Float[Tensor, "H W"]:
+def _left(seen: RenderOutput, cameras: Sequence[Cameras], number: int) -> Float[Tensor, "H W"]:
     """How far the pixels of one of the cameras are its own to cover: photos do not, and it faces them most."""
     solid = (seen.alpha > 0.97) & (seen.depth_m > 0) & ~edges(seen.depth_m)
     points = backproject(seen.depth_m, cameras[number])[solid]
     normal = torch.nn.functional.normalize(seen.normal[solid], dim=-1, eps=1e-9)
-    _, word = trained.detail(points.to(trained.paint.device), pixel_m=PIXEL_M)
     away = [torch.nn.functional.normalize(camera.centre[0] - points, dim=-1) for camera in cameras]
     powers = torch.stack([(one * normal).sum(-1).clamp(min=1e-3) for one in away]) ** DECISIVE
     weight = torch.zeros_like(seen.depth_m)
-    weight[solid] = (1 - word.cpu().clamp(max=1.0)) * powers[number] / powers.sum(0)
+    left = torch.ones_like(seen.depth_m) if seen.sharp is None else 1 - seen.sharp.clamp(max=1.0)
+    weight[solid] = left[solid] * powers[number] / powers.sum(0)
     return weight
 
 

@@ -53,15 +53,16 @@ def paint_nodes(
         other = np.where(twin > GLIMPSE, 0.5 * twin * (1 - own), 0.0)
         weight = own + other
         colors = (own[:, None] * color + other[:, None] * twin_color) / np.maximum(weight, 1e-12)[:, None]
+        usual = weighted_median(of_kind, word + 1e-6)
         guess = push_pull(
             torch.from_numpy(colors.T.reshape(3, *paint.shape)).float(),
             torch.from_numpy(weight.reshape(paint.shape)).float(),
-            default=torch.from_numpy(weighted_median(of_kind, word + 1e-6)).float(),
+            default=torch.from_numpy(usual).float(),
         )
         first = np.where(weight[:, None] > GLIMPSE**2, colors, guess.reshape(3, -1).T.numpy())
         if which != SKIN:
             far = weight < USUAL
-            first[far], weight[far] = weighted_median(of_kind, word + 1e-6), USUAL
+            first[far], weight[far] = usual, USUAL
         filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
         sure = known[mine, None].clip(0, 1)
         result[mine] = sure * result[mine] + (1 - sure) * filled[mine]

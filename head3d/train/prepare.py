@@ -103,12 +103,13 @@ def prepare(
     scalp, shoulders = (fit.model.groups.get(name, none) for name in ("scalp", "shoulders"))
     hairless, unclothed = _bare_parts(mesh, fit.model)
     thick = stand_off(mesh, photos, scalp=scalp, shoulders=shoulders, hairless=hairless, unclothed=unclothed)
-    shell = base_volume(mesh, cloak=cloak_volume(mesh, thick), config=ShellConfig(cell_m=CELL_M))
+    cloak = cloak_volume(mesh, thick)
+    shell = base_volume(mesh, cloak=cloak, config=ShellConfig(cell_m=CELL_M))
     ready = field_of_mesh(
         mesh,
         photos,
         deformation,
-        thick=thick,
+        cloak=cloak,
         curtain=curtain_volume(mesh, fit.model, photos, shell=shell),
         regions=vertex_regions(fit, mesh, thick, photos),
         field=field,
@@ -127,7 +128,7 @@ def field_of_mesh(
     photos: Sequence[TrainPhoto],
     deformation: Deformation,
     *,
-    thick: Float[Tensor, "V"],
+    cloak: Volume | None = None,
     curtain: Volume | None = None,
     regions: Int[Tensor, "V"],
     field: FieldConfig,
@@ -142,7 +143,7 @@ def field_of_mesh(
         mesh: Closed outside of the head.
         photos: Cropped.
         deformation: Their expressions.
-        thick: How far hair and clothes stand off each vertex, metres.
+        cloak: How far hair and clothes stand off the mesh, metres (see ``cloak_volume``).
         curtain: Signed distance (m) to hair that hangs free of the mesh.
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         field: Learned parts.
@@ -151,7 +152,6 @@ def field_of_mesh(
         seed: Of the learned parts.
         cells_m: Distance between the nodes of the shape and of the paint, metres.
     """
-    cloak = cloak_volume(mesh, thick)
     fine = subdivide(mesh, rounds=2)  # flat faces of 2 cm show as facets
     shape = base_volume(fine, cloak=cloak, config=ShellConfig(cell_m=cells_m[0]))
     if curtain is not None:

@@ -9,6 +9,8 @@ shows it best is drawn far more often: a mean of photos that differ by a pixel i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
@@ -208,6 +210,14 @@ def _drawn(ladder: Float64[Tensor, "P"], count: int, *, generator: torch.Generat
     """Random numbers of pixels, as often as the steps of the ladder are high."""
     place = torch.rand(count, generator=generator, dtype=torch.float64).to(ladder) * ladder[-1]
     return torch.searchsorted(ladder, place).clamp(max=len(ladder) - 1)
+
+
+def mean_about(
+    values: Float[np.ndarray, "H W C"], weight: Float[np.ndarray, "H W"], *, sigma_px: float
+) -> Float[np.ndarray, "H W C"]:
+    """Weighted means of a picture about each of its pixels."""
+    total = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma_px)
+    return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma_px), 1e-3)[..., None]
 
 
 def edges(depth_m: Float[Tensor, "H W"]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from head3d.field.radiance import RadianceField
 from head3d.finish.apply import FinishConfig, exposure_gain, finish_headshot
 from head3d.geometry.cameras import Cameras, look_at_head
+from head3d.geometry.draw import draw_mesh
 from head3d.geometry.sh import irradiance_basis
 from head3d.imaging.color import levels_from_linear
 from head3d.perception.detector import detect_faces
@@ -24,7 +25,7 @@ from head3d.prior.people import SyntheticPerson
 from head3d.prior.photo_faults import photograph
 from head3d.prior.picture import Sitter, pictures
 from head3d.prior.synthetic import make_person, truth_studio
-from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera, mesh_depth
+from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera
 from head3d.quality.picture_gate import expected_in
 from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, landmarks_in, seen_window
 from head3d.render.rigs import LIGHTS, LightName
@@ -131,7 +132,7 @@ def picture_of(sitting: Sitting, output: RenderOutput) -> np.ndarray:
 
 
 def _depth_of(person: Sitter, camera: Cameras) -> Float[Tensor, "H W"]:
-    return mesh_depth(person.scene.vertices, person.scene.faces, camera)
+    return draw_mesh(person.scene.vertices, person.scene.faces, camera).depth
 
 
 def _drawn_photos(person: Sitter, draw: np.random.Generator) -> list[SeenPhoto]:

@@ -44,7 +44,7 @@ def start(pictures: list[TrainPhoto], *, radius_m: float) -> RadianceField:
     mesh = ball.ball(radius_m)
     count = len(mesh.vertices)
     return field_of_mesh(
-        mesh, pictures, NOTHING, thick=torch.zeros(count), regions=torch.zeros(count, dtype=torch.long),
+        mesh, pictures, NOTHING, regions=torch.zeros(count, dtype=torch.long),
         field=SMALL, light_ridge=1e-3, prefer=0.0, seed=0, cells_m=(0.004, 0.008),
     ).field  # fmt: skip
 

@@ -3,7 +3,8 @@
 import torch
 
 from head3d.geometry.sh import ambient, shade_lambert
-from head3d.render.volume import section_weights, shade
+from head3d.render.sections import section_weights
+from head3d.render.volume import shade
 
 
 def test_a_ray_into_the_head_is_opaque_and_one_past_it_is_clear():
