@@ -63,14 +63,17 @@ class TestTenants:
 class TestLimits:
     def test_a_full_queue_says_when_to_come_back(self, tmp_path: Path):
         with service(tmp_path / "data", most_waiting=2, quota=Quota(waiting=100)) as (ada, _):
-            codes = []
-            for _ in range(8):
+            refusals, accepted = [], 0
+            for _ in range(8):  # the worker takes the first job at some time of its own, which frees one place
                 subject = ada.subject("hang")
                 ada.add(subject, JPEG)
                 answer = ada.run(subject)
-                codes.append(answer.status_code)
-            assert codes[0] == 202 and 429 in codes and answer.status_code == 429
-            assert 5 <= int(answer.headers["retry-after"]) <= 3600
+                accepted += answer.status_code == 202
+                if answer.status_code != 202:
+                    refusals.append(answer)
+            assert 2 <= accepted <= 3, "two wait, and one more once the worker has taken the first"
+            assert {refusal.status_code for refusal in refusals} == {429}
+            assert all(5 <= int(refusal.headers["retry-after"]) <= 3600 for refusal in refusals)
 
     def test_quotas_are_each_tenants_own(self, tmp_path: Path):
         quota = Quota(subjects=2, waiting=1, storage_mb=50)
