@@ -10,7 +10,6 @@ cheeks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -25,14 +24,13 @@ from head3d.geometry.mesh import Mesh
 from head3d.morphable.types import HeadModel
 from head3d.perception.types import Region
 from head3d.train.hair import BARE
+from head3d.train.outlines import MOST_M, looked_up, small_size, within, within_picture
 from head3d.train.rays import TrainPhoto
 
 CELL_M = 0.005
 BLUR_CELLS = 1.0
-ABOUT_M = 0.06
-"""Room about the head in which hair may hang, and the largest distance that is told."""
-OUTLINE_PX = 360
-"""Long side of the pictures that outlines are taken from: about a millimetre and a half a pixel."""
+ABOUT_M = MOST_M
+"""Room about the head in which hair may hang."""
 SLACK_M = 0.006
 """Hair moves between photos and fits err: walls and skin carve only what lies so far within them."""
 BEFORE_EARS_M = 0.025
@@ -186,28 +184,23 @@ def _told(photo: TrainPhoto, mesh: Mesh, nodes_m: Float[Tensor, "M 3"], room: Ro
     """What one photo tells."""
     shown = photo.matte > 127
     locks = shown & (photo.labels == Region.HAIR)
-    camera = photo.camera.resized(_small(photo.labels.shape))
+    camera = photo.camera.resized(small_size(photo.labels.shape))
     depth = draw_mesh(mesh.vertices, mesh.faces, camera).depth
     px, own = project(nodes_m, camera.c2w[0], camera.K[0])
-    found = _looked_up(depth, px, mode="nearest")
+    found = looked_up(depth, px, mode="nearest")
     behind, before = (
         torch.where(found > 0, apart, -ABOUT_M).clamp(-ABOUT_M, ABOUT_M) for apart in (own - found, found - own)
     )
-    hair = torch.minimum(_within(locks, camera, px, own, unseen=-ABOUT_M), -behind)
+    hair = torch.minimum(within(locks, camera, px, own, unseen=-ABOUT_M), -behind)
     lowest = _lowest(locks, photo.camera, room)
     long = lowest < room.chin
     parts = [behind, room.neck - nodes_m[:, 2], nodes_m[:, 1] - lowest]
     hidden = torch.stack(parts).amin(0) if long else torch.full_like(hair, -ABOUT_M)
-    person = _within(shown, camera, px, own, unseen=ABOUT_M) + SLACK_M
-    covers = _within(shown & np.isin(photo.labels, BARE), camera, px, own, unseen=-ABOUT_M)
+    person = within(shown, camera, px, own, unseen=ABOUT_M) + SLACK_M
+    covers = within(shown & np.isin(photo.labels, BARE), camera, px, own, unseen=-ABOUT_M)
     free = torch.minimum(person, SLACK_M - torch.minimum(covers, before))
     middle = project(torch.tensor([[0.0, room.chin, room.neck]]), camera.c2w[0], camera.K[0])[1]
-    return Told(hair, hidden, free, (own < middle) & _within_picture(px, own, camera))
-
-
-def _small(size: tuple[int, ...]) -> tuple[int, int]:
-    times = min(1.0, OUTLINE_PX / max(size))
-    return max(int(size[0] * times), 8), max(int(size[1] * times), 8)
+    return Told(hair, hidden, free, (own < middle) & within_picture(px, own, camera))
 
 
 def _lowest(locks: Bool[np.ndarray, "H W"], camera: Cameras, room: Room) -> float:
@@ -220,30 +213,3 @@ def _lowest(locks: Bool[np.ndarray, "H W"], camera: Cameras, room: Room) -> floa
     middle = torch.tensor([0.0, room.chin, room.neck])
     t = ((middle - origins) * camera.c2w[0, :3, 2]).sum(-1) / (directions * camera.c2w[0, :3, 2]).sum(-1)
     return float((origins[:, 1] + directions[:, 1] * t).quantile(LOWEST))
-
-
-def _within(
-    mask: Bool[np.ndarray, "H W"],
-    camera: Cameras,
-    px: Float[Tensor, "M 2"],
-    depth_m: Float[Tensor, "M"],
-    *,
-    unseen: float,
-) -> Float[Tensor, "M"]:
-    """How far (m, across the view) places lie within the outline of a mask; ``unseen`` where the photo ends."""
-    small = cv2.resize(mask.astype(np.uint8), (camera.size[1], camera.size[0]))
-    inward, outward = (cv2.distanceTransform(part, cv2.DIST_L2, 3) for part in (small, 1 - small))
-    found = _looked_up(torch.from_numpy(inward - outward), px, mode="bilinear")
-    metres = (found * depth_m / camera.K[0, 0, 0]).clamp(-ABOUT_M, ABOUT_M)
-    return torch.where(_within_picture(px, depth_m, camera), metres, unseen)
-
-
-def _within_picture(px: Float[Tensor, "M 2"], depth_m: Float[Tensor, "M"], camera: Cameras) -> Bool[Tensor, "M"]:
-    return ((px > 0) & (px < px.new_tensor([camera.size[1], camera.size[0]]))).all(-1) & (depth_m > 0)
-
-
-def _looked_up(picture: Float[Tensor, "H W"], px: Float[Tensor, "M 2"], *, mode: str) -> Float[Tensor, "M"]:
-    place = px / px.new_tensor([picture.shape[1], picture.shape[0]]) * 2 - 1
-    return torch.nn.functional.grid_sample(
-        picture[None, None].float(), place[None, None].float(), mode=mode, align_corners=False, padding_mode="border"
-    )[0, 0, 0]

@@ -9,7 +9,7 @@ from scipy import spatial
 from torch import Tensor
 
 from head3d.field.deform import Deformation, expression_volume
-from head3d.field.from_mesh import ShellConfig, base_volume, cloak_volume
+from head3d.field.from_mesh import ShellConfig, base_volume
 from head3d.field.radiance import FieldConfig, RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
@@ -17,11 +17,12 @@ from head3d.geometry.mesh import Mesh
 from head3d.geometry.subdivide import subdivide
 from head3d.morphable.expressions import eyeballs
 from head3d.morphable.shell import outer_shell
-from head3d.morphable.types import HeadFit, HeadModel
+from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
-from head3d.train.curtain import CELL_M, curtain_volume, distance_to, hung
-from head3d.train.hair import BARE, stand_off, votes
+from head3d.train.curtain import distance_to, hung
+from head3d.train.grown import grow
+from head3d.train.hair import BARE, votes
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
@@ -99,19 +100,14 @@ def prepare(
         for number, (photo, posed) in enumerate(zip(photos, expressions, strict=True))
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
-    none = torch.zeros(0, dtype=torch.long)
-    scalp, shoulders = (fit.model.groups.get(name, none) for name in ("scalp", "shoulders"))
-    hairless, unclothed = _bare_parts(mesh, fit.model)
-    thick = stand_off(mesh, photos, scalp=scalp, shoulders=shoulders, hairless=hairless, unclothed=unclothed)
-    cloak = cloak_volume(mesh, thick)
-    shell = base_volume(mesh, cloak=cloak, config=ShellConfig(cell_m=CELL_M))
+    grown = grow(mesh, fit.model, photos)
     ready = field_of_mesh(
         mesh,
         photos,
         deformation,
-        cloak=cloak,
-        curtain=curtain_volume(mesh, fit.model, photos, shell=shell),
-        regions=vertex_regions(fit, mesh, thick, photos),
+        cloak=grown.cloak,
+        curtain=grown.curtain,
+        regions=vertex_regions(fit, mesh, grown.thick, photos),
         field=field,
         light_ridge=light_ridge,
         prefer=prefer,
@@ -184,17 +180,6 @@ def field_of_mesh(
         sight = sight_of(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
         made.glimpsed.copy_(made.paint[3:] * sight.word.reshape(paint.shape))
     return Prepared(made, photos, deformation, node_region, sight.tone)
-
-
-def _bare_parts(mesh: Mesh, model: HeadModel) -> tuple[Int[Tensor, "A"], Int[Tensor, "B"]]:
-    """Vertices on which no hair grows (ears, and what is lower than they are), and those that no clothes cover."""
-    groups = {name: model.groups.get(name, torch.zeros(0, dtype=torch.long)) for name in ("ears", "scalp", "face")}
-    if not len(groups["ears"]):
-        return groups["ears"], groups["face"]
-    hairless = mesh.vertices[:, 1] < mesh.vertices[groups["ears"], 1].median()
-    hairless[groups["ears"]] = True
-    hairless[groups["scalp"]] = False
-    return torch.nonzero(hairless)[:, 0], torch.cat([groups["face"], groups["ears"]])
 
 
 def hair_traits(cloak: Volume) -> Volume:
