@@ -91,6 +91,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "build": ("compile the kernels", machine.build),
     "bench": ("measure a head against truth; speed of kernels and pictures", machine.bench),
     "train-parsing": ("train the net that divides photos into regions", training.train_parsing),
+    "train-lift": ("train the net that completes a head's shape", training.train_lift),
     "train-completion": ("train the net that imagines what no photo saw", training.train_completion),
     "train-refiner": ("train the nets that sharpen and enlarge pictures", training.train_refiner),
     "train-gate": ("train the net that tells broken pictures, calibrate the gate", training.train_gate),

@@ -1,4 +1,4 @@
-"""Commands that train head3d's own networks: train-parsing, train-completion, train-refiner, train-gate."""
+"""Commands that train head3d's own networks: train-parsing, train-lift, train-completion, train-refiner, train-gate."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,16 @@ def train_parsing(words: Sequence[str]) -> int:
     options = parse(training.ParsingTraining, "train-parsing", words)
     with listen() as emit:
         training.train_parsing(options, emit=emit)
+    return 0
+
+
+def train_lift(words: Sequence[str]) -> int:
+    """``head3d train-lift``: the net that completes a head's shape from what photos tell of it."""
+    from head3d.trials import train_lift as training
+
+    options = parse(training.LiftTraining, "train-lift", words)
+    with listen() as emit:
+        training.train_lift(options, emit=emit)
     return 0
 
 

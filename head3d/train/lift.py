@@ -21,7 +21,6 @@ from head3d.geometry.cameras import project
 from head3d.geometry.draw import draw_mesh
 from head3d.geometry.mesh import Mesh
 from head3d.networks.files import load_network, shipped
-from head3d.networks.unet import fast_dtype
 from head3d.networks.volume_unet import VolumeUNet
 from head3d.perception.types import Region
 from head3d.train.grown import Grown
@@ -45,7 +44,7 @@ OUTPUTS = 1 + len(KINDS)
 
 def make_lift_net() -> VolumeUNet:
     """The network without weights."""
-    return VolumeUNet(INPUTS, OUTPUTS, widths=(40, 72, 112), depths=(1, 2, 2))
+    return VolumeUNet(INPUTS, OUTPUTS, widths=(24, 64, 112), depths=(1, 2, 2))
 
 
 @cache
@@ -120,22 +119,22 @@ class Lifted:
     change: Volume
     kinds: Volume
 
-    def moved(self, shape: Volume, *, seen_m: Float[Tensor, "S 3"], chunk: int = 1 << 20) -> Volume:
-        """A signed distance with the change where no photo looked.
 
-        Args:
-            shape: Signed distance (m).
-            seen_m: Places of its surface that photos show.
-        """
-        raise NotImplementedError
+def mirrored(seen: Float[Tensor, "*B C D H W"]) -> Float[Tensor, "*B C D H W"]:
+    """The evidence of the mirrored photos of the mirrored person."""
+    own, other, here = seen.split([PARTS, PARTS, INPUTS - 2 * PARTS], dim=-4)
+    here = here.flip(-1)
+    x = torch.ones(INPUTS - 2 * PARTS, 1, 1, 1).to(here)
+    x[2] = -1.0
+    return torch.cat([other, own, here * x], dim=-4)
 
 
 @torch.no_grad()
 def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
-    """One pass of the network."""
+    """One pass of the network, over the evidence and its mirror image, whose answers are averaged."""
     device = next(net.parameters()).device
-    kind = fast_dtype(device)
-    with torch.autocast(device.type, kind, enabled=kind != torch.float32):
-        out = net(seen[None].to(device)).float().cpu()[0]
+    both = torch.stack([seen, mirrored(seen)]).to(device)  # PyTorch's fast CPU convolutions also need two of a batch
+    one, other = net(both).cpu()
+    out = (one + other.flip(-1)) / 2
     origin = torch.tensor(ORIGIN_M)
     return Lifted(Volume(out[:1] * UNIT_M, origin, CELL_M), Volume(out[1:], origin, CELL_M))
