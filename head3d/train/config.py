@@ -8,6 +8,8 @@ from head3d.field.radiance import FieldConfig
 from head3d.train.losses import LossWeights
 from head3d.train.rays import CropConfig
 
+StartShape = Literal["mesh", "outlines", "lift"]
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -23,6 +25,9 @@ class TrainConfig:
     """Steps of giving a side no photo saw the shape of the other (see symmetry.py); 0 leaves it smooth."""
     imagine_steps: int = 250
     """Steps of writing what is imagined into places no photo saw; 0 leaves them smooth."""
+    shape: StartShape = "lift"
+    """What training starts from: the fitted mesh, with the hair and clothes that outlines tell, or with what the lift
+    makes of all that no photo shows as well (see lift.py)."""
     detail: bool = True
     """Keep what photos show more finely than the colour grid can learn beside it (see detail.py)."""
     rays: int = 4096

@@ -15,6 +15,9 @@ from head3d.train.curtain import CELL_M, curtain_volume, distance_to
 from head3d.train.hair import stand_off
 from head3d.train.rays import TrainPhoto
 
+HAIR_SOFTNESS = 2.0
+"""Blur of the surface of hair over that of skin."""
+
 
 @dataclass(frozen=True)
 class Grown:
@@ -60,6 +63,12 @@ def grow(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto]) -> Grown:
     cloak = cloak_volume(mesh, thick)
     shell = base_volume(mesh, cloak=cloak, config=ShellConfig(cell_m=CELL_M))
     return Grown(thick, cloak, shell, curtain_volume(mesh, model, photos, shell=shell))
+
+
+def bald(mesh: Mesh) -> Grown:
+    """The mesh alone."""
+    shell = base_volume(mesh, config=ShellConfig(cell_m=CELL_M))
+    return Grown(torch.zeros(len(mesh.vertices)), None, shell, None)
 
 
 def bare_parts(mesh: Mesh, model: HeadModel) -> tuple[Int[Tensor, "A"], Int[Tensor, "B"]]:

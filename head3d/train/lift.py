@@ -16,14 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from head3d.field.volumes import Volume, grid_nodes
+from head3d.field.volumes import Volume, grid_nodes, sample_values
 from head3d.geometry.cameras import project
 from head3d.geometry.draw import draw_mesh
 from head3d.geometry.mesh import Mesh
 from head3d.networks.files import load_network, shipped
 from head3d.networks.volume_unet import VolumeUNet
 from head3d.perception.types import Region
-from head3d.train.grown import Grown
+from head3d.train.grown import HAIR_SOFTNESS, Grown
 from head3d.train.hair import BARE
 from head3d.train.outlines import looked_up, small_size, within, within_picture
 from head3d.train.rays import TrainPhoto
@@ -34,7 +34,10 @@ GRID, ORIGIN_M = (48, 64, 64), (-0.252, -0.300, -0.228)
 """Nodes along z, y, x, and where the first is (m, head frame): head and shoulders; left and right are mirrored."""
 UNIT_M = 0.05
 """Distances are told in this unit, and no farther than one of it."""
-FAR_M = UNIT_M
+SAME = 0.9
+"""A distance beyond the unit stays as it is if the network leaves this part of a unit, on the same side."""
+LEAST_SLOPE = 0.25
+"""Slopes less than this are taken for this."""
 PARTS = 12
 """Channels of what the photos tell of a place (see ``evidence``)."""
 INPUTS = 2 * PARTS + 5
@@ -58,16 +61,20 @@ def lift_net() -> VolumeUNet | None:
     return net
 
 
+def where_lifted() -> tuple[Float[Tensor, "3"], float]:
+    """Origin and distance (m) of the volume's nodes."""
+    return torch.tensor(ORIGIN_M), CELL_M
+
+
 def lift_nodes() -> Float[Tensor, "M 3"]:
     """Positions of the volume's nodes, head frame, metres."""
-    return grid_nodes(GRID, torch.tensor(ORIGIN_M), CELL_M)
+    return grid_nodes(GRID, *where_lifted())
 
 
 @torch.no_grad()
-def evidence(
-    mesh: Mesh, grown: Grown, photos: Sequence[TrainPhoto], *, nodes_m: Float[Tensor, "M 3"]
-) -> Float[Tensor, "C D H W"]:
+def evidence(mesh: Mesh, grown: Grown, photos: Sequence[TrainPhoto]) -> Float[Tensor, "C D H W"]:
     """What the network looks at: the photos' word on each place, on its mirrored place, and the head as it stands."""
+    nodes_m = lift_nodes()
     told = torch.stack([_told(photo, mesh, nodes_m) for photo in photos])
     near, far = told[:, 0] > 0, told[:, 1] > 0
     rows = [near.any(0).float(), far.any(0).float()]
@@ -112,12 +119,53 @@ class Lifted:
     """What the network says.
 
     Attributes:
+        start: Signed distance (m, at most a unit) of the head as it stands.
         change: To be added to the signed distance of the head as it stands, metres.
         kinds: Logits of ``KINDS``.
     """
 
+    start: Float[Tensor, "D H W"]
     change: Volume
     kinds: Volume
+
+    def moved(self, shape: Volume, blind: Volume, *, chunk: int = 1 << 20) -> Volume:
+        """A signed distance (m) with the change as far as places are ``blind``: 1 where no photo looks, else 0.
+
+        What is uncertain is learned as a mean, whose slope is low, and would be drawn as fog: so would the blend of two
+        shapes. Both are divided by their slope.
+        """
+        nodes, own = shape.nodes(), shape.values.reshape(-1)
+        made, changed = torch.empty_like(own), torch.empty_like(own, dtype=torch.bool)
+        for start in range(0, len(nodes), chunk):
+            part = slice(start, start + chunk)
+            told = own[part].clamp(-UNIT_M, UNIT_M)
+            wish = told + sampled(self.change, nodes[part])[:, 0]
+            beyond = (own[part].abs() > UNIT_M) & (wish / told > SAME)
+            share = sampled(blind, nodes[part])[:, 0]
+            made[part] = torch.lerp(own[part], torch.where(beyond, own[part], wish), share)
+            changed[part] = share > 0
+        volume = made.reshape(shape.values.shape)
+        slope = torch.stack(torch.gradient(volume[0], spacing=shape.cell_m)).norm(dim=0).clamp_min(LEAST_SLOPE)
+        steep = torch.where(volume.abs() < UNIT_M, volume / slope, volume)
+        return Volume(torch.where(changed.reshape(volume.shape), steep, volume), shape.origin, shape.cell_m)
+
+    def likely(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P K"]:
+        """How likely the surface near places is of each of ``KINDS``."""
+        return sampled(self.kinds, points_m).softmax(-1)
+
+    def softened(self, traits: Volume, blind: Volume) -> Volume:
+        """Traits (see ``train.prepare``) as soft as hair is where no photo looks at what is taken for hair."""
+        nodes = traits.nodes()
+        share = sampled(blind, nodes)[:, 0] * self.likely(nodes)[:, KINDS.index("hair")]
+        soft = 1.0 + (HAIR_SOFTNESS - 1.0) * share
+        values = torch.stack([traits.values[0], torch.maximum(traits.values[1], soft.reshape(traits.shape))])
+        return Volume(values, traits.origin, traits.cell_m)
+
+    def beyond_m(self, mesh: Mesh) -> float:
+        """How far (m) beyond a mesh's box there is something."""
+        inside = lift_nodes()[self.start.reshape(-1) + self.change.values.reshape(-1) < CELL_M]
+        low, high = mesh.vertices.amin(0) - inside.amin(0), inside.amax(0) - mesh.vertices.amax(0)
+        return float(torch.cat([low, high]).amax())
 
 
 def mirrored(seen: Float[Tensor, "*B C D H W"]) -> Float[Tensor, "*B C D H W"]:
@@ -129,6 +177,11 @@ def mirrored(seen: Float[Tensor, "*B C D H W"]) -> Float[Tensor, "*B C D H W"]:
     return torch.cat([other, own, here * x], dim=-4)
 
 
+def sampled(volume: Volume, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+    """Values of a volume at places; outside it the border's."""
+    return sample_values(volume.values, volume.origin, volume.cell_m, points_m)
+
+
 @torch.no_grad()
 def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     """One pass of the network, over the evidence and its mirror image, whose answers are averaged."""
@@ -136,5 +189,5 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     both = torch.stack([seen, mirrored(seen)]).to(device)  # PyTorch's fast CPU convolutions also need two of a batch
     one, other = net(both).cpu()
     out = (one + other.flip(-1)) / 2
-    origin = torch.tensor(ORIGIN_M)
-    return Lifted(Volume(out[:1] * UNIT_M, origin, CELL_M), Volume(out[1:], origin, CELL_M))
+    start = seen[2 * PARTS] * UNIT_M
+    return Lifted(start, Volume(out[:1] * UNIT_M, *where_lifted()), Volume(out[1:], *where_lifted()))

@@ -63,6 +63,7 @@ def train_field(
         light_ridge=config.light_ridge,
         prefer=config.prefer,
         seed=config.seed,
+        start=config.shape,
         cells_m=(config.shape_cell_m, config.paint_cell_m),
     )
     device = choose_device(config.device)

@@ -20,9 +20,11 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
+from head3d.train.config import StartShape
 from head3d.train.curtain import distance_to, hung
-from head3d.train.grown import grow
+from head3d.train.grown import HAIR_SOFTNESS, bald, grow
 from head3d.train.hair import BARE, votes
+from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lifted, sampled, where_lifted
 from head3d.train.preference import prefer_best
 from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
@@ -39,9 +41,10 @@ HAIR_REACH_M = 0.015
 GLANCE_M = 0.012
 """This near to a place that a photo shows, the surface is free; it stiffens over as much again."""
 UNSEEN_REACH = 0.01
-"""Part of the reach that is left where no photo looks."""
+"""Part of the reach that is left where no photo looks: nothing but noise would move the surface there."""
+ROOM_M = 0.02
+"""Room of the volume beyond what the lift takes for hair."""
 FAR_M = 0.015
-HAIR_SOFTNESS = 2.0
 TRAITS_CELL_M = 0.01
 CELLS_M = (0.0025, 0.004)
 """Distance between the nodes of the shape and of the paint."""
@@ -75,9 +78,10 @@ def prepare(
     light_ridge: float,
     prefer: float,
     seed: int,
+    start: StartShape = "lift",
     cells_m: tuple[float, float] = CELLS_M,
 ) -> Prepared:
-    """Make the field's zero from the fit, and look at it from every photo once."""
+    """Make the field's zero from the fit, and look at it from every photo once; ``start`` as in ``TrainConfig``."""
     mesh = outer_shell(fit.model, fit.vertices().detach().float())
     expressions = [outer_shell(fit.model, fit.vertices(i).detach().float()) for i in range(len(observations))]
     bodies = still_bodies(fit, observations, mesh, body=body_photo(fit, observations, crop))
@@ -100,13 +104,16 @@ def prepare(
         for number, (photo, posed) in enumerate(zip(photos, expressions, strict=True))
     ]
     deformation = Deformation([expression_volume(mesh, posed) for posed in expressions])
-    grown = grow(mesh, fit.model, photos)
+    grown = bald(mesh) if start == "mesh" else grow(mesh, fit.model, photos)
+    net = lift_net() if start == "lift" else None
+    whole = None if net is None else lifted(net, evidence(mesh, grown, photos))
     ready = field_of_mesh(
         mesh,
         photos,
         deformation,
         cloak=grown.cloak,
         curtain=grown.curtain,
+        whole=whole,
         regions=vertex_regions(fit, mesh, grown.thick, photos),
         field=field,
         light_ridge=light_ridge,
@@ -126,6 +133,7 @@ def field_of_mesh(
     *,
     cloak: Volume | None = None,
     curtain: Volume | None = None,
+    whole: Lifted | None = None,
     regions: Int[Tensor, "V"],
     field: FieldConfig,
     light_ridge: float,
@@ -141,6 +149,7 @@ def field_of_mesh(
         deformation: Their expressions.
         cloak: How far hair and clothes stand off the mesh, metres (see ``cloak_volume``).
         curtain: Signed distance (m) to hair that hangs free of the mesh.
+        whole: What the lift says of all that no photo shows.
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
         field: Learned parts.
         light_ridge: Stiffness of the light; ten times it is used for one photo.
@@ -149,7 +158,8 @@ def field_of_mesh(
         cells_m: Distance between the nodes of the shape and of the paint, metres.
     """
     fine = subdivide(mesh, rounds=2)  # flat faces of 2 cm show as facets
-    shape = base_volume(fine, cloak=cloak, config=ShellConfig(cell_m=cells_m[0]))
+    margin = ShellConfig.margin_m if whole is None else max(ShellConfig.margin_m, whole.beyond_m(mesh) + ROOM_M)
+    shape = base_volume(fine, cloak=cloak, config=ShellConfig(cell_m=cells_m[0], margin_m=margin))
     if curtain is not None:
         shape = hung(shape, curtain)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
@@ -158,12 +168,22 @@ def field_of_mesh(
         traits = loose_traits(traits, curtain)
     finer, low = box_grid(shape.origin, top, cells_m[1])
     paint = Volume(torch.zeros(4, *finer), low, cells_m[1])
-    generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
-    made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
+
+    def untrained(shape: Volume, traits: Volume) -> RadianceField:
+        generator = torch.Generator().manual_seed(seed)
+        return RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
+
+    made = untrained(shape, traits)
     looked_at = survey(made, photos, deformation)
+    blind = None
+    if whole is not None:
+        blind = Volume(1 - glanced(lift_nodes(), looked_at.points).reshape(1, *GRID), *where_lifted())
+        made = untrained(whole.moved(shape, blind), whole.softened(traits, blind))
     with torch.no_grad():
-        made.traits[:1] *= looked_upon(Volume(made.traits, made.traits_origin, made.cells["traits"]), looked_at.points)
+        nodes = Volume(made.traits, made.traits_origin, made.cells["traits"]).nodes()
+        part = UNSEEN_REACH + (1 - UNSEEN_REACH) * glanced(nodes, looked_at.points)
+        made.traits[:1] *= part.reshape(1, *made.traits.shape[1:])
     photos, seen = prefer_best(photos, looked_at, sharpness=prefer)
     nodes = paint.nodes()
     away = made.base_sdf(nodes)
@@ -172,6 +192,9 @@ def field_of_mesh(
     node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
     if curtain is not None:
         node_region[close[distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M]] = 1
+    if whole is not None and blind is not None:
+        unseen = close[sampled(blind, nodes[close])[:, 0] > 0.5]
+        node_region[unseen] = whole.likely(nodes[unseen]).argmax(-1)
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():
@@ -202,15 +225,10 @@ def surface_traits(low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Volume:
     return Volume(torch.stack([torch.full(shape, REACH_M), torch.ones(shape)]), origin, TRAITS_CELL_M)
 
 
-def looked_upon(volume: Volume, places_m: Float[Tensor, "P 3"]) -> Float[Tensor, "1 D H W"]:
-    """How far the residual may reach at the nodes of a volume, as a part of what is allowed where a photo looks.
-
-    Where none does, nothing but noise would move the surface.
-    """
-    distance, _ = spatial.KDTree(places_m.numpy()).query(volume.nodes().numpy(), distance_upper_bound=2 * GLANCE_M)
-    near = (2.0 - distance / GLANCE_M).clip(0.0, 1.0)  # inf where nothing is near
-    part = UNSEEN_REACH + (1 - UNSEEN_REACH) * near
-    return torch.from_numpy(part).float().reshape(1, *volume.shape)
+def glanced(points_m: Float[Tensor, "P 3"], places_m: Float[Tensor, "S 3"]) -> Float[Tensor, "P"]:
+    """How near points are to places that photos show: 1 about them, 0 farther away."""
+    distance, _ = spatial.KDTree(places_m.numpy()).query(points_m.numpy(), distance_upper_bound=2 * GLANCE_M)
+    return torch.from_numpy((2.0 - distance / GLANCE_M).clip(0.0, 1.0)).float()  # inf where nothing is near
 
 
 def photo_trust(camera: Cameras, neutral: Mesh, posed: Mesh, crop: CropConfig) -> float:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from scipy import spatial
+from scipy import ndimage, spatial
 from torch import Tensor
 
 from head3d import store
@@ -146,7 +146,7 @@ def lesson(known: Known, model: HeadModel, chosen: Sequence[int], generator: tor
         for number, turned in ((n, _turned(known.photos[n], generator)) for n in chosen)
     ]
     grown = grow(mesh, model, photos)
-    seen = evidence(mesh, grown, photos, nodes_m=lift_nodes())
+    seen = evidence(mesh, grown, photos)
     return Lesson(seen.half(), known.distance, known.kinds, len(photos))
 
 
@@ -166,7 +166,10 @@ def truth_of(
     half = 0.5 * (width - 1) * CELL_M
     x, y, z = (low + half for low in ORIGIN_M)
     cube = signed_distance_grid(vertices, faces, resolution=width, half_size=half, center=(x, y, z), opening=OPENING_M)
-    distance = cube[:width, :height, :depth].permute(2, 1, 0).contiguous() / UNIT_M
+    distance = cube[:width, :height, :depth].permute(2, 1, 0).numpy()
+    # hair and clothes are open sheets: inside, what closes them would count; the outside is what is asked for
+    inner = ndimage.distance_transform_edt(distance < 0) * CELL_M - CELL_M
+    distance = torch.from_numpy(np.where(distance < 0, np.minimum(distance, -inner), distance) / UNIT_M)
     _, nearest = spatial.KDTree(vertices[faces].mean(1).numpy()).query(lift_nodes().numpy())
     return distance.clamp(-1, 1).half(), kinds[torch.from_numpy(nearest)].to(torch.uint8).reshape(GRID)
 
