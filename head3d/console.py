@@ -23,7 +23,18 @@ from rich.progress import (
     Progress as Bars,
 )
 
-from head3d.events import Checkpoint, Emit, EvalStep, Event, Notice, Progress, StageDone, StageStart, TrainStep
+from head3d.events import (
+    Checkpoint,
+    Emit,
+    EvalStep,
+    Event,
+    LearnStep,
+    Notice,
+    Progress,
+    StageDone,
+    StageStart,
+    TrainStep,
+)
 
 Mode = Literal["auto", "plain", "json", "quiet"]
 
@@ -126,6 +137,8 @@ class _PlainLines:
                 self._say(f"warning: {text}" if level == "warning" else text)
             case TrainStep(step=step, steps=steps, loss=loss, rays_per_s=rate):
                 self._sometimes(f"train {step}/{steps}, loss {loss:.4f}, {format_rate(rate)}", step, steps)
+            case LearnStep(step=step, share=share, loss=loss, samples_per_s=rate):
+                self._say(f"step {step}, loss {loss:.4f}, {rate:.2f} samples/s, {share:.0%} of the time")
             case Progress(stage=stage, step=step, steps=steps, what=what):
                 self._sometimes(f"{stage} {step}/{steps} {what}".rstrip(), step, steps)
             case EvalStep(step=step, psnr_db=psnr):
@@ -178,6 +191,9 @@ class _LiveBars:
             case TrainStep(step=step, steps=steps, loss=loss, rays_per_s=rate):
                 note = f"loss {loss:.4f}, {format_rate(rate)}"
                 self.bars.update(self._task(self._current, steps), completed=step, total=steps, note=note)
+            case LearnStep(step=step, share=share, loss=loss, samples_per_s=rate):
+                note = f"step {step}, loss {loss:.4f}, {rate:.2f} samples/s"
+                self.bars.update(self._task("learn", 100), completed=round(100 * share), total=100, note=note)
             case Notice(text=text, level=level):
                 self.bars.console.print(
                     f"[yellow]{escape(text)}[/]" if level == "warning" else escape(text), highlight=False

@@ -37,6 +37,16 @@ class TrainStep:
 
 
 @dataclass(frozen=True)
+class LearnStep:
+    """The training of one of head3d's networks went on: it ends with its time. ``share`` of it is used, 0 to 1."""
+
+    step: int
+    share: float
+    loss: float
+    samples_per_s: float
+
+
+@dataclass(frozen=True)
 class EvalStep:
     """Held-out pixels were looked at."""
 
@@ -88,7 +98,7 @@ class JobEnd:
     why: str = ""
 
 
-Event = StageStart | Progress | TrainStep | EvalStep | Checkpoint | Notice | StageDone | JobStart | JobEnd
+Event = StageStart | Progress | TrainStep | LearnStep | EvalStep | Checkpoint | Notice | StageDone | JobStart | JobEnd
 Emit = Callable[[Event], None]
 
 

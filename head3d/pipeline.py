@@ -11,9 +11,9 @@ from head3d.config import Config, config_yaml
 from head3d.errors import ConfigError, CorruptPart, InputError, StorageError
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
-    completion_version,
     given_cameras,
     headshot_inputs,
+    imagined_by,
     light_content,
     parsing_version,
     shape_content,
@@ -273,11 +273,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=shape_content),
     Stage(
         "field",
-        7,
+        8,
         ("capture", "perception", "fit"),
         lambda c: c.train,
         field,
-        extra=completion_version,
+        extra=imagined_by,
         resumable="checkpoints",
     ),
     # *.json: picks of the viewer lie beside the views

@@ -66,11 +66,11 @@ def parsing_version(job: Job) -> str:
     return version("parsing")
 
 
-def completion_version(job: Job) -> str:
-    """New weights of the completion net make the field stale."""
+def imagined_by(job: Job) -> list[str]:
+    """New weights of the nets that complete shape or colours make the field stale."""
     from head3d.networks.files import version
 
-    return version("completion")
+    return [version("completion"), version("lift") if job.config.train.shape == "lift" else ""]
 
 
 def _files_of(source: Path) -> list[Path]:

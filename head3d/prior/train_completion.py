@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from head3d.events import Emit, Notice, TrainStep, ignore
+from head3d.events import Emit, LearnStep, Notice, ignore
 from head3d.field.completion_net import NAME, SURE, answer, completion_input, fill_map, make_completion_net
 from head3d.imaging.perceptual import load_lpips
 from head3d.networks.discriminator import PatchDiscriminator, contest
@@ -99,7 +99,7 @@ def train_completion(config: CompletionTraining, *, emit: Emit = ignore) -> dict
             sums += [float(color.detach()), float(seen.detach().mean()), float(opinion.detach())]
             if (step + 1) % 25 == 0:
                 rate = 25 * config.batch / (time.monotonic() - shown)
-                emit(TrainStep(step + 1, 0, sums[0] / 25, rate))
+                emit(LearnStep(step + 1, training.progress, sums[0] / 25, rate))
                 emit(Notice(f"colour {sums[0] / 25:.4f}, LPIPS {sums[1] / 25:.4f}, opinion {sums[2] / 25:.3f}"))
                 sums, shown = np.zeros(3), time.monotonic()
     training.finished(NAME)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from head3d.events import Emit, Notice, TrainStep, ignore
+from head3d.events import Emit, LearnStep, Notice, ignore
 from head3d.networks.files import write_network
 from head3d.networks.portraits import portraits
 from head3d.networks.training import Training, TrainingConfig
@@ -76,7 +76,7 @@ def train_parsing(config: ParsingTraining, *, emit: Emit = ignore) -> dict[str, 
             loss_sum += float(loss.detach())
             if (step + 1) % 50 == 0:
                 rate = 50 * config.batch / (time.monotonic() - shown)
-                emit(TrainStep(step + 1, 0, loss_sum / 50, rate))
+                emit(LearnStep(step + 1, training.progress, loss_sum / 50, rate))
                 loss_sum, shown = 0.0, time.monotonic()
     training.finished(NAME)
     facts = {

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from head3d.events import Emit, Notice, TrainStep, ignore
+from head3d.events import Emit, LearnStep, Notice, ignore
 from head3d.imaging.perceptual import load_lpips
 from head3d.networks.discriminator import PatchDiscriminator, contest
 from head3d.networks.files import write_network
@@ -91,7 +91,7 @@ def train_refiner(config: RefinerTraining, *, emit: Emit = ignore) -> dict[str, 
         training.update(name, loss)
         sums += [float(color.detach()), float(seen.detach().float().mean()), float(opinion.detach())]
         if (step + 1) % 25 == 0:
-            emit(TrainStep(step + 1, 0, sums[0] / 25, 25 * config.batch / (time.monotonic() - shown)))
+            emit(LearnStep(step + 1, training.progress, sums[0] / 25, 25 * config.batch / (time.monotonic() - shown)))
             emit(Notice(f"colour {sums[0] / 25:.4f}, LPIPS {sums[1] / 25:.4f}, opinion {sums[2] / 25:.3f}"))
             sums, shown = np.zeros(3), time.monotonic()
     training.finished(name)

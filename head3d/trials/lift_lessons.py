@@ -54,6 +54,8 @@ YAWS_DEG = (-80, -65, -50, -35, -20, -8, 0, 8, 20, 35, 50, 65, 80)
 """From where artists' people are photographed."""
 FITTED_DEG = (-50, -20, 0, 20, 50)
 """Of these, those that the fit is made from."""
+NEAR_UNITS = 0.3
+"""Nodes so near to the surface are given a kind."""
 OPENING_M = 0.008
 CHIN_M = -0.085
 """Artists' people are clothed below this height, about."""
@@ -166,12 +168,15 @@ def truth_of(
     half = 0.5 * (width - 1) * CELL_M
     x, y, z = (low + half for low in ORIGIN_M)
     cube = signed_distance_grid(vertices, faces, resolution=width, half_size=half, center=(x, y, z), opening=OPENING_M)
-    distance = cube[:width, :height, :depth].permute(2, 1, 0).numpy()
+    distance = np.asarray(cube[:width, :height, :depth].permute(2, 1, 0))
     # hair and clothes are open sheets: inside, what closes them would count; the outside is what is asked for
-    inner = ndimage.distance_transform_edt(distance < 0) * CELL_M - CELL_M
+    inner = np.asarray(ndimage.distance_transform_edt(distance < 0)) * CELL_M - CELL_M
     distance = torch.from_numpy(np.where(distance < 0, np.minimum(distance, -inner), distance) / UNIT_M)
-    _, nearest = spatial.KDTree(vertices[faces].mean(1).numpy()).query(lift_nodes().numpy())
-    return distance.clamp(-1, 1).half(), kinds[torch.from_numpy(nearest)].to(torch.uint8).reshape(GRID)
+    at = np.flatnonzero(distance.abs().numpy() < NEAR_UNITS)
+    _, nearest = spatial.KDTree(vertices[faces].mean(1).numpy()).query(lift_nodes().numpy()[at])
+    of_node = torch.zeros(distance.numel(), dtype=torch.uint8)
+    of_node[at] = kinds[torch.from_numpy(nearest)].to(torch.uint8)
+    return distance.clamp(-1, 1).half(), of_node.reshape(GRID)
 
 
 def drawn_kinds(person: Sitter) -> Int[Tensor, "F"]:

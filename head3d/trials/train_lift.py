@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from head3d.events import Emit, Notice, TrainStep, ignore
+from head3d.events import Emit, LearnStep, Notice, ignore
 from head3d.networks.files import write_network
 from head3d.networks.training import Training, TrainingConfig
 from head3d.networks.volume_unet import VolumeUNet
@@ -79,7 +79,7 @@ def train_lift(config: LiftTraining, *, emit: Emit = ignore) -> dict[str, Any]:
             sums += told
             if (step + 1) % 20 == 0:
                 rate = 20 * config.batch / (time.monotonic() - shown)
-                emit(TrainStep(step + 1, 0, sums[0] / 20, rate))
+                emit(LearnStep(step + 1, training.progress, sums[0] / 20, rate))
                 emit(Notice(f"distance {50 * sums[0] / 20:.2f} mm, kinds {sums[1] / 20:.3f}"))
                 sums, shown = np.zeros(2), time.monotonic()
     training.finished(NAME)
