@@ -19,7 +19,7 @@ from rich.table import Table
 
 from head3d import bench_export, bench_kernels, bench_people, bench_person, bench_quality, bench_render
 from head3d.bench_run import BenchReport, as_plain, bench_subject
-from head3d.bench_truth import check_same_world, load_truth, pick_inputs
+from head3d.bench_truth import check_same_world, load_truth, pick_inputs, thinned
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
@@ -65,6 +65,8 @@ class SubjectBench:
     """Frames the pipeline sees: "0,2,5", or how many, spread evenly over +-75 degrees of yaw."""
     cameras: Literal["hidden", "given"] = "hidden"
     """Whether the pipeline is told the true cameras of its inputs."""
+    every: int = 1
+    """Score only every so many-th of the other frames: a quick look."""
     relight: Path | None = None
     """Another truth folder of the same head under another light: solved from one of its frames, scored on the rest."""
     config: str = ""
@@ -110,6 +112,7 @@ def _subject(words: Sequence[str]) -> int:
     )
     truth = load_truth(options.truth)
     inputs = pick_inputs(truth, options.inputs)
+    truth, inputs = thinned(truth, inputs, every=options.every)
     other = None
     if options.relight is not None:
         other = replace(load_truth(options.relight), unit_m=truth.unit_m)

@@ -7,7 +7,8 @@ arbitrary; :attr:`HeadMarks.unit_m` says how long one is.
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,13 @@ def frontal_frame(truth: Truth) -> int:
     return min(
         range(len(truth.frames)), key=lambda i: abs(truth.frames[i].yaw_deg) + 1.5 * abs(truth.frames[i].pitch_deg)
     )
+
+
+def thinned(truth: Truth, inputs: Sequence[int], *, every: int) -> tuple[Truth, list[int]]:
+    """The truth with its inputs, its frontal frame and every so many-th of the others, and the inputs' new numbers."""
+    others = [i for i in range(len(truth.frames)) if i not in inputs][::every]
+    kept = sorted({*inputs, *others, frontal_frame(truth)})
+    return replace(truth, frames=tuple(truth.frames[i] for i in kept)), [kept.index(i) for i in inputs]
 
 
 def marks_from_points(

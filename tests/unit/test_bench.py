@@ -15,7 +15,7 @@ from head3d.bench_align import Similarity, match_surface
 from head3d.bench_metrics import boundary_error_px
 from head3d.bench_reconstruct import Reconstruction
 from head3d.bench_run import Anatomy, bench_subject
-from head3d.bench_truth import Truth, TruthFrame, load_truth, photo_of, pick_inputs
+from head3d.bench_truth import Truth, TruthFrame, frontal_frame, load_truth, photo_of, pick_inputs, thinned
 from head3d.config import Config
 from head3d.errors import ConfigError, InputError
 from head3d.geometry.cameras import Cameras, intrinsics, pixel_grid, pixel_rays
@@ -211,3 +211,13 @@ class TestMeasures:
         match = match_surface(true.to_truth(points[::7]), points, planes, start=start, rounds=60)
         assert np.median(match.distance_m) < 2e-5
         assert match.similarity.scale == pytest.approx(5.0, rel=2e-3)
+
+
+def test_a_quick_look_keeps_inputs_and_the_front():
+    whole = truth()
+    inputs = pick_inputs(whole, "2,6")
+    few, renumbered = thinned(whole, inputs, every=4)
+    assert [few.frames[i].name for i in renumbered] == [whole.frames[i].name for i in inputs]
+    assert whole.frames[frontal_frame(whole)].name in {frame.name for frame in few.frames}
+    assert len(few.frames) < len(whole.frames)
+    assert thinned(whole, inputs, every=1)[0].frames == whole.frames
