@@ -36,6 +36,8 @@ UNIT_M = 0.05
 """Distances are told in this unit, and no farther than one of it."""
 SAME = 0.9
 """A distance beyond the unit stays as it is if the network leaves this part of a unit, on the same side."""
+SLACK_M = 0.006
+"""Fits and outlines err: what lies less far outside them is not ruled out."""
 LEAST_SLOPE = 0.25
 """Slopes less than this are taken for this."""
 PARTS = 12
@@ -120,11 +122,13 @@ class Lifted:
 
     Attributes:
         start: Signed distance (m, at most a unit) of the head as it stands.
+        ruled_out: How far (m) places lie outside an outline of the photos, less some slack; negative within all.
         change: To be added to the signed distance of the head as it stands, metres.
         kinds: Logits of ``KINDS``.
     """
 
     start: Float[Tensor, "D H W"]
+    ruled_out: Volume
     change: Volume
     kinds: Volume
 
@@ -140,6 +144,7 @@ class Lifted:
             part = slice(start, start + chunk)
             told = own[part].clamp(-UNIT_M, UNIT_M)
             wish = told + sampled(self.change, nodes[part])[:, 0]
+            wish = torch.maximum(wish, sampled(self.ruled_out, nodes[part])[:, 0])
             beyond = (own[part].abs() > UNIT_M) & (wish / told > SAME)
             share = sampled(blind, nodes[part])[:, 0]
             made[part] = torch.lerp(own[part], torch.where(beyond, own[part], wish), share)
@@ -190,4 +195,10 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     one, other = net(both).cpu()
     out = (one + other.flip(-1)) / 2
     start = seen[2 * PARTS] * UNIT_M
-    return Lifted(start, Volume(out[:1] * UNIT_M, *where_lifted()), Volume(out[1:], *where_lifted()))
+    ruled_out = -SLACK_M - UNIT_M * seen[2:4].amin(0, keepdim=True)
+    return Lifted(
+        start,
+        Volume(ruled_out, *where_lifted()),
+        Volume(out[:1] * UNIT_M, *where_lifted()),
+        Volume(out[1:], *where_lifted()),
+    )

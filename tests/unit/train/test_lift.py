@@ -126,3 +126,12 @@ class TestLifted:
         seen = evidence(ball(), GROWN, [photo(30.0)])
         own, other = lifted(net, seen), lifted(net, mirrored(seen))
         torch.testing.assert_close(own.change.values, other.change.values.flip(-1), rtol=1e-4, atol=1e-6)
+
+    def test_adds_nothing_where_a_photo_shows_wall(self):
+        grid, origin = box_grid(torch.full((3,), -0.16), torch.full((3,), 0.16), 0.005)
+        nodes = grid_nodes(grid, origin, 0.005)
+        shape = Volume((nodes.norm(dim=-1) - BALL_M).reshape(1, *grid), origin, 0.005)
+        everywhere = Volume(torch.ones(1, *GRID), *where_lifted())
+        grown = nodes[(told(-0.04).moved(shape, everywhere).values.reshape(-1) < 0)]
+        assert float(grown[:, 2].amin()) < -BALL_M - 0.02, "behind the head nothing speaks against it"
+        assert float(grown[:, 1].amax()) < BALL_M + 0.015, "above it the photo shows wall"
