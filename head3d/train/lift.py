@@ -196,9 +196,5 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     out = (one + other.flip(-1)) / 2
     start = seen[2 * PARTS] * UNIT_M
     ruled_out = -SLACK_M - UNIT_M * seen[2:4].amin(0, keepdim=True)
-    return Lifted(
-        start,
-        Volume(ruled_out, *where_lifted()),
-        Volume(out[:1] * UNIT_M, *where_lifted()),
-        Volume(out[1:], *where_lifted()),
-    )
+    ruled, change, kinds = (Volume(part, *where_lifted()) for part in (ruled_out, out[:1] * UNIT_M, out[1:]))
+    return Lifted(start, ruled, change, kinds)
