@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import ndimage
 from torch import Tensor
 
 from head3d.field.volumes import Volume, grid_nodes, sample_values
@@ -136,7 +138,7 @@ class Lifted:
         """A signed distance (m) with the change as far as places are ``blind``: 1 where no photo looks, else 0.
 
         What is uncertain is learned as a mean, whose slope is low, and would be drawn as fog: so would the blend of two
-        shapes. Both are divided by their slope.
+        shapes. Both are divided by their slope, and far from the surface measured anew: rays step as far as told.
         """
         nodes, own = shape.nodes(), shape.values.reshape(-1)
         made, changed = torch.empty_like(own), torch.empty_like(own, dtype=torch.bool)
@@ -151,8 +153,8 @@ class Lifted:
             changed[part] = share > 0
         volume = made.reshape(shape.values.shape)
         slope = torch.stack(torch.gradient(volume[0], spacing=shape.cell_m)).norm(dim=0).clamp_min(LEAST_SLOPE)
-        steep = torch.where(volume.abs() < UNIT_M, volume / slope, volume)
-        return Volume(torch.where(changed.reshape(volume.shape), steep, volume), shape.origin, shape.cell_m)
+        exact = about_distance(volume / slope, cell_m=shape.cell_m)
+        return Volume(torch.where(changed.reshape(volume.shape), exact, volume), shape.origin, shape.cell_m)
 
     def likely(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P K"]:
         """How likely the surface near places is of each of ``KINDS``."""
@@ -182,6 +184,31 @@ def mirrored(seen: Float[Tensor, "*B C D H W"]) -> Float[Tensor, "*B C D H W"]:
     return torch.cat([other, own, here * x], dim=-4)
 
 
+def smooth(values: Float[Tensor, "C D H W"]) -> Float[Tensor, "C D H W"]:
+    """Binomial means over three nodes along each axis: the pattern of the network's cubes of two is gone."""
+    for axis in (1, 2, 3):
+        first, last = values.narrow(axis, 0, 1), values.narrow(axis, values.shape[axis] - 1, 1)
+        wide = torch.cat([first, values, last], dim=axis)
+        size = values.shape[axis]
+        values = (wide.narrow(axis, 0, size) + 2 * values + wide.narrow(axis, 2, size)) / 4
+    return values
+
+
+def about_distance(values: Float[Tensor, "1 D H W"], *, cell_m: float) -> Float[Tensor, "1 D H W"]:
+    """Values that are a signed distance (m) near their zero only, made one everywhere, to about two nodes."""
+    coarse = (values[0, ::2, ::2, ::2] < 0).numpy()
+    if not coarse.any() or coarse.all():
+        return values
+    apart = sum(np.asarray(ndimage.distance_transform_edt(part), np.float32) for part in (coarse, ~coarse))
+    grid = torch.from_numpy(2 * cell_m * apart)[None, None]
+    finest = [2 * n - 1 for n in coarse.shape]
+    most = torch.nn.functional.interpolate(grid, finest, mode="trilinear", align_corners=True)
+    beyond = [n - m for n, m in zip(values.shape[1:], finest, strict=True)]
+    most = torch.nn.functional.pad(most, (0, beyond[2], 0, beyond[1], 0, beyond[0]), mode="replicate")[0]
+    least = (most - 2 * cell_m).clamp_min(0.0)
+    return values.sign() * torch.minimum(torch.maximum(values.abs(), least), most.clamp_min(cell_m))
+
+
 def sampled(volume: Volume, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
     """Values of a volume at places; outside it the border's."""
     return sample_values(volume.values, volume.origin, volume.cell_m, points_m)
@@ -194,6 +221,7 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     both = torch.stack([seen, mirrored(seen)]).to(device)  # PyTorch's fast CPU convolutions also need two of a batch
     one, other = net(both).cpu()
     out = (one + other.flip(-1)) / 2
+    out = smooth(out)
     start = seen[2 * PARTS] * UNIT_M
     ruled_out = -SLACK_M - UNIT_M * seen[2:4].amin(0, keepdim=True)
     ruled, change, kinds = (Volume(part, *where_lifted()) for part in (ruled_out, out[:1] * UNIT_M, out[1:]))

@@ -117,6 +117,15 @@ class TestLifted:
         surface = made.abs() < 0.01
         assert 0.9 < float(slope[surface].median()) < 1.1
 
+    def test_rays_never_step_through_a_surface_that_stays(self):
+        grid, origin = box_grid(torch.full((3,), -0.16), torch.full((3,), 0.16), 0.005)
+        nodes = grid_nodes(grid, origin, 0.005)
+        shape = Volume((nodes.norm(dim=-1) - BALL_M).reshape(1, *grid), origin, 0.005)
+        away = Volume((lift_nodes().norm(dim=-1) > BALL_M + 0.02).float().reshape(1, *GRID), *where_lifted())
+        made = told(0.04).moved(shape, away).values.reshape(-1)  # the network is sure that the air is emptier still
+        assert float((made - shape.values.reshape(-1)).amax()) < 0.011, "two nodes"
+        assert torch.equal(made < 0, shape.values.reshape(-1) < 0)
+
     def test_knows_kinds_and_how_far_it_reaches(self):
         assert told(0.0).likely(torch.zeros(2, 3)).argmax(-1).tolist() == [1, 1]
         assert told(-0.02).beyond_m(ball()) == pytest.approx(0.02, abs=2 * CELL_M)
