@@ -40,9 +40,10 @@ from head3d.perception.observe import observe
 from head3d.perception.types import Observation
 from head3d.quality.consistency import rendered_consistency
 from head3d.quality.identity import describe_photos, describe_picture
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
 from head3d.render.views import named_view
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.train.loop import train_field
 from head3d.train.rays import TrainPhoto, crop_photo
 

@@ -24,9 +24,9 @@ from head3d.geometry.sh import Lighting, harmonics_of
 from head3d.imaging.color import levels_from_linear
 from head3d.kernels.build import Choice, choice
 from head3d.render import volume
+from head3d.render.config import RenderConfig
 from head3d.render.types import RenderOutput
 from head3d.render.views import named_view
-from head3d.render.volume import RenderConfig
 from head3d.rendering import surface_cache
 from head3d.subject import Subject
 

@@ -19,17 +19,16 @@ import tyro
 import yaml
 
 from head3d import store
-from head3d.capture.photos import CaptureConfig
+from head3d.capture.config import CaptureConfig
 from head3d.errors import ConfigError
 from head3d.export.signing import SigningConfig
-from head3d.finish.apply import FinishConfig
-from head3d.morphable.fit import FitConfig
-from head3d.perception.observe import PerceptionConfig
-from head3d.quality.gate import GateConfig
-from head3d.refine.apply import RefineConfig
-from head3d.render.lights import LightOptions
-from head3d.render.volume import RenderConfig
-from head3d.train.loop import TrainConfig
+from head3d.finish.config import FinishConfig
+from head3d.morphable.config import FitConfig
+from head3d.perception.config import PerceptionConfig
+from head3d.quality.config import GateConfig
+from head3d.refine.config import RefineConfig
+from head3d.render.config import LightOptions, RenderConfig
+from head3d.train.config import TrainConfig
 
 T = TypeVar("T")
 PARSER_OPTIONS = (tyro.conf.FlagConversionOff,)

@@ -26,7 +26,8 @@ from head3d.geometry.mesh import Mesh, write_ply
 from head3d.imaging.color import srgb_from_linear
 from head3d.morphable.expressions import find_expression
 from head3d.morphable.types import HeadFit
-from head3d.render.lights import ChosenLight, LightOptions
+from head3d.render.config import LightOptions
+from head3d.render.lights import ChosenLight
 from head3d.render.posed import PosedHead
 from head3d.render.types import RenderOutput, View
 from head3d.rendering import finish_under, make_views, subject_light, surface_cache

@@ -55,7 +55,7 @@ class PictureOptions:
 
 def render_arguments(options: PictureOptions) -> dict[str, Any]:
     """The options as :func:`head3d.rendering.render_pictures` takes them."""
-    from head3d.render.lights import LightOptions
+    from head3d.render.config import LightOptions
 
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
     put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
@@ -70,7 +70,8 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     Raises:
         ConfigError: What cannot be, and what could.
     """
-    from head3d.finish.apply import FinishConfig, with_backdrop, with_match
+    from head3d.finish.apply import with_backdrop, with_match
+    from head3d.finish.config import FinishConfig
     from head3d.finish.office import chosen_frame
     from head3d.garments.names import OWN, garment_colors
     from head3d.morphable.expressions import check_expression

@@ -19,7 +19,8 @@ from head3d.export.signing import identity_of
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
-from head3d.finish.apply import FinishConfig, backdrop_map, finish_set, with_backdrop, with_match
+from head3d.finish.apply import backdrop_map, finish_set, with_backdrop, with_match
+from head3d.finish.config import FinishConfig
 from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
 from head3d.finish.framing import HeadPoints, head_points
 from head3d.finish.office import check_for_office, chosen_frame
@@ -31,11 +32,13 @@ from head3d.kernels.library import choose_device
 from head3d.morphable.expressions import find_expression
 from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
-from head3d.quality.gate import GateConfig, judge_sight
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import judge_sight
 from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
-from head3d.render.lights import ChosenLight, LightOptions, choose_light
+from head3d.render.config import LightOptions
+from head3d.render.lights import ChosenLight, choose_light
 from head3d.render.posed import PosedHead
 from head3d.render.types import View
 from head3d.render.views import ANGLES, named_view

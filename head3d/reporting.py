@@ -11,23 +11,26 @@ from jaxtyping import UInt8
 from head3d.capture.types import Verdict
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
-from head3d.finish.apply import FinishConfig, finish_set
+from head3d.finish.apply import finish_set
+from head3d.finish.config import FinishConfig
 from head3d.geometry.cameras import Cameras
 from head3d.morphable.types import HeadFit
 from head3d.parts_views import read_confidence
 from head3d.perception.nets import load_face_nets
 from head3d.perception.overlay import draw_overlay
 from head3d.perception.types import Observation
+from head3d.quality.config import GateConfig
 from head3d.quality.fit_overlay import draw_fit, draw_photo
-from head3d.quality.gate import GateConfig, judge_sight
+from head3d.quality.gate import judge_sight
 from head3d.quality.identity import describe_photos, identity_scores
 from head3d.quality.photo_pair import head_in_photo
 from head3d.quality.report import InputEntry, ReportContent, StageCost
 from head3d.quality.sight_overlay import SightView, draw_sight
 from head3d.render.confidence import view_confidence
+from head3d.render.config import RenderConfig
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.rendering import photo_sight, surface_cache
 from head3d.subject import StageRecord, Subject
 from head3d.train.cameras import refined_cameras

@@ -15,14 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-from jaxtyping import Shaped
-from safetensors import SafetensorError
-
 from head3d.errors import CorruptPart, FormatTooNew, StorageError, SubjectBusy
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Shaped
     from torch import Tensor
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
@@ -160,8 +157,10 @@ def read_json_kind(path: Path) -> str:
     return str(payload.get("format", "")) if isinstance(payload, dict) else ""
 
 
-def write_png(path: Path, pixels: Shaped[np.ndarray, "..."]) -> None:
+def write_png(path: Path, pixels: "Shaped[np.ndarray, '...']") -> None:
     """Write uint8 or uint16 pixels (H,W), (H,W,3) RGB or (H,W,4) RGBA as PNG, atomically."""
+    import cv2
+
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])  # 3: most of the gain, little time
@@ -169,8 +168,11 @@ def write_png(path: Path, pixels: Shaped[np.ndarray, "..."]) -> None:
     write_bytes(path, encoded.tobytes())
 
 
-def read_png(path: Path) -> Shaped[np.ndarray, "..."]:
+def read_png(path: Path) -> "Shaped[np.ndarray, '...']":
     """Read a PNG as it was written; CorruptPart if it is missing or damaged."""
+    import cv2
+    import numpy as np
+
     try:
         encoded = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     except OSError as error:
@@ -185,6 +187,7 @@ def read_png(path: Path) -> Shaped[np.ndarray, "..."]:
 
 def write_tensors(path: Path, tensors: Mapping[str, "Tensor"]) -> None:
     """Write named tensors as safetensors, atomically."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     # clones: safetensors refuses tensors that share memory
@@ -199,6 +202,7 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"]) -> None:
 
 def read_tensors(path: Path) -> dict[str, "Tensor"]:
     """Read a safetensors file to the CPU; CorruptPart if it is missing or damaged."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:

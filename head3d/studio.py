@@ -18,7 +18,8 @@ from head3d.backdrops import Backdrops
 from head3d.config import Config, load_config
 from head3d.errors import ConfigError
 from head3d.field.deform import Deformation
-from head3d.finish.apply import FinishConfig, Headshot, exposure_gain, finish_headshot, with_backdrop
+from head3d.finish.apply import Headshot, exposure_gain, finish_headshot, with_backdrop
+from head3d.finish.config import FinishConfig
 from head3d.finish.crops import known_crop
 from head3d.finish.office import office_checks
 from head3d.finish.passport import Check
@@ -34,13 +35,14 @@ from head3d.morphable.expressions import Expression, expression_vector, find_exp
 from head3d.quality.gate import SightVerdict, judge_sight
 from head3d.refine.apply import refine_output
 from head3d.render.confidence import Confidence, view_confidence
-from head3d.render.lights import ChosenLight, LightOptions
+from head3d.render.config import LightOptions, RenderConfig
+from head3d.render.lights import ChosenLight
 from head3d.render.mouth import darken_gap
 from head3d.render.posed import PosedHead
 from head3d.render.relight import EDGE_PX
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import HEAD_SHARE, named_view
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.rendering import finish_under, framing_points, photo_sight, subject_light, surface_cache, wearer_of
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from head3d import store
-from head3d.capture.photos import PHOTO_SUFFIXES, gather
+from head3d.capture.config import PHOTO_SUFFIXES
+from head3d.capture.photos import gather
 from head3d.capture.types import Verdict
 from head3d.config import preset_names
 from head3d.errors import ConfigError, ConsentMissing, InputError

@@ -21,8 +21,7 @@ from typing import Any
 import yaml
 
 from head3d import __version__, store
-from head3d.capture.photos import PHOTO_SUFFIXES
-from head3d.capture.video import VIDEO_SUFFIXES
+from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from head3d.config import arguments_from_yaml, load_config
 from head3d.errors import ConfigError, ConsentMissing, InputError
 from head3d.jobs.remote import is_url, remote_files

@@ -2,62 +2,22 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 
+from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES, CaptureConfig
 from head3d.capture.decode import decode
 from head3d.capture.duplicates import Fingerprint, fingerprint, is_near
 from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
 from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo, Verdict, refused
 from head3d.capture.verdicts import tell_verdicts
-from head3d.capture.video import VIDEO_SUFFIXES, VideoConfig, sharp_frames
+from head3d.capture.video import sharp_frames
 from head3d.errors import InputError, PhotoUnusable
 from head3d.events import Emit, Progress, StageStart, ignore
-
-PHOTO_SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".mpo",
-        ".png",
-        ".webp",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".avif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-    }
-)
-
-
-@dataclass(frozen=True)
-class CaptureConfig:
-    """Which files are taken, and how large they are kept."""
-
-    max_side_px: int = 3000
-    """Long side of a stored photo, px; larger ones are scaled down."""
-    max_megapixels: float = 150.0
-    """Files larger than this are refused before they are decoded, megapixels."""
-    min_side_px: int = 160
-    """Files whose short side is below this are refused, px."""
-    max_photos: int = 20
-    """Photos beyond this many are left out."""
-    keep_duplicates: bool = False
-    """Keep near duplicates: they add time, no information."""
-    cameras: Literal["auto", "ignore"] = "auto"
-    """auto: a folder with transforms.json (nerfstudio) or a COLMAP model tells its pictures' cameras, which are kept as
-    they are; ignore: they are fitted anew."""
-    video: VideoConfig = field(default_factory=VideoConfig)
-    """How frames are taken from videos."""
 
 
 def gather(

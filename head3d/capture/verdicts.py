@@ -1,13 +1,16 @@
 """What a person is told about photos: one line on each, or one error if none of them is of use."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from head3d.capture.types import Verdict
 from head3d.errors import InputError, ManyFaces, PhotoUnusable, TooFewPhotos
 from head3d.events import Emit, Notice
 
+if TYPE_CHECKING:
+    from head3d.capture.types import Verdict
 
-def tell_verdicts(verdicts: Sequence[Verdict], emit: Emit) -> None:
+
+def tell_verdicts(verdicts: "Sequence[Verdict]", emit: Emit) -> None:
     """Say what is wrong with photos; nothing where all are refused: :func:`nothing_left` says it, once."""
     if not any(one.accepted for one in verdicts):
         return
@@ -16,7 +19,7 @@ def tell_verdicts(verdicts: Sequence[Verdict], emit: Emit) -> None:
             emit(Notice(f"{one.name}: {text}", "info" if one.accepted else "warning"))
 
 
-def nothing_left(verdicts: Sequence[Verdict]) -> InputError:
+def nothing_left(verdicts: "Sequence[Verdict]") -> InputError:
     """The error that tells why none of some files can be used, and what to do.
 
     Args:
@@ -34,7 +37,7 @@ def nothing_left(verdicts: Sequence[Verdict]) -> InputError:
     )
 
 
-def _who_is_meant(crowded: Sequence[Verdict]) -> ManyFaces:
+def _who_is_meant(crowded: "Sequence[Verdict]") -> ManyFaces:
     shown = ", ".join(f"{one.name}: {one.rivals} people" for one in crowded)
     return ManyFaces(
         f"{shown}, and nothing tells who is meant.",

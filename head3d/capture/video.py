@@ -1,27 +1,13 @@
 """Takes sharp frames, spread in time, out of a short video."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from head3d.capture.config import VideoConfig
 from head3d.capture.types import Photo, Verdict, refused
-
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".webm", ".mkv"})
-
-
-@dataclass(frozen=True)
-class VideoConfig:
-    """How frames are taken from a video."""
-
-    candidates: int = 36
-    """Sharp frames handed on; perception keeps those that spread over head pose."""
-    max_side_px: int = 1920
-    """Long side of a stored frame, px."""
-    max_seconds: float = 180.0
-    """What comes later in the video is not looked at, seconds."""
 
 
 def sharp_frames(path: Path, name: str, *, config: VideoConfig = VideoConfig()) -> tuple[list[Photo], Verdict]:

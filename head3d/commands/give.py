@@ -60,7 +60,7 @@ class Export:
 def export_command(words: Sequence[str]) -> int:
     from head3d.export.glb import GlbOptions
     from head3d.exporting import ExportOptions, export
-    from head3d.render.lights import LightOptions
+    from head3d.render.config import LightOptions
 
     asked = parse(Export, "export", words)
     options = ExportOptions(

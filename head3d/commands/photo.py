@@ -33,9 +33,11 @@ def photo_command(words: Sequence[str]) -> int:
     from head3d.capture.photos import gather
     from head3d.capture.verdicts import nothing_left
     from head3d.export.provenance import write_with_provenance
-    from head3d.finish.apply import FinishConfig, with_backdrop
+    from head3d.finish.apply import with_backdrop
+    from head3d.finish.config import FinishConfig
     from head3d.finish.own_photo import Cutout, emptied, on_backdrop
-    from head3d.perception.observe import PerceptionConfig, observe
+    from head3d.perception.config import PerceptionConfig
+    from head3d.perception.observe import observe
 
     options = parse(PhotoOptions, "photo", words)
     config = with_backdrop(FinishConfig(), options.backdrop)

@@ -1,35 +1,15 @@
 """Learned grids that turn a point into features: multi-resolution hash grid (Müller et al. 2022) and tri-plane."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from head3d.field.config import GridConfig
 from head3d.field.decoder import Decoder
 from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.kernels.encoding import HashGridConfig, hash_grid, hash_grid_init
 from head3d.kernels.mlp import encode_mlp
 from head3d.kernels.triplane import triplane
-
-
-@dataclass(frozen=True)
-class GridConfig:
-    """Shape of one learned grid."""
-
-    kind: Literal["hash", "triplane"] = "hash"
-    """Hash grid (sharp, 360 degrees) or tri-plane (smoother, for priors)."""
-    levels: int = 8
-    """Resolutions."""
-    features: Literal[1, 2, 4, 8] = 2
-    """Features per level."""
-    coarsest_cells: int = 24
-    """Cells across the field's box at the coarsest level; below 20 the cell borders show as kinks."""
-    finest_cells: int = 400
-    """Cells across the field's box at the finest level."""
-    table_log2: int = 17
-    """Entries per level at most, as a power of two."""
 
 
 def unit_box(points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:

@@ -7,16 +7,17 @@ field is the fitted head, and what is never seen stays it.
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.decoder import Decoder
 from head3d.field.detail import DETAIL_PARTS, PhotoDetail, PhotoDetails
-from head3d.field.encodings import GridConfig, HashEncoding, decoded, make_encoding
+from head3d.field.encodings import HashEncoding, decoded, make_encoding
 from head3d.field.volumes import Volume, channels_last, sample_values
 from head3d.geometry.conventions import FIELD_HALF_SIZE_M, other_side
 from head3d.kernels.sdf_taps import SdfTaps, Shell, TapShape, UnitVolume, encode_mlp_sdf, join_taps, tap_places
@@ -33,20 +34,6 @@ GEOMETRY_UNIT_M = 0.01
 
 LEAST_MIRRORED = 0.02
 """Shares of the mirrored place below this are not looked up."""
-
-
-@dataclass(frozen=True)
-class FieldConfig:
-    """Learned parts of the field."""
-
-    geometry: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=400, table_log2=17))
-    """Grid of the signed-distance residual."""
-    color: GridConfig = field(default_factory=lambda: GridConfig(coarsest_cells=24, finest_cells=1600, table_log2=19))
-    """Grid of the albedo."""
-    hidden: int = 32
-    """Width of both decoders."""
-    residual_color: float = 0.1
-    """Largest radiance the field may add to the shaded albedo (highlights, what the light model misses)."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,14 +11,8 @@ from torch import Tensor
 
 from head3d import __version__
 from head3d.errors import ConfigError
-from head3d.finish.background import (
-    BACKDROPS,
-    PANORAMA_SUFFIXES,
-    Backdrop,
-    BackdropName,
-    paint_backdrop,
-    picture_backdrop,
-)
+from head3d.finish.background import BACKDROPS, PANORAMA_SUFFIXES, Backdrop, paint_backdrop, picture_backdrop
+from head3d.finish.config import FinishConfig
 from head3d.finish.harmonize import Look, apply_look, find_look, read_reference, skin_weight
 from head3d.geometry.reproject import backproject
 from head3d.imaging.color import levels_from_linear, luminance, parse_color, srgb_from_linear
@@ -38,35 +31,6 @@ BACKDROP_SHARE = 0.35
 """Part of the way that people go towards the colours of the place behind them: its air is on them, they are not it."""
 LIGHT_SKIN = 0.35
 """Luminance of the albedo of light skin, linear."""
-
-
-@dataclass(frozen=True)
-class FinishConfig:
-    """How renders become headshots."""
-
-    size: int = 1024
-    """Longer side of the headshot, px."""
-    backdrop: BackdropName = "studio-grey"
-    """What stands behind the person."""
-    backdrop_color: str = ""
-    """A plain colour of your own as #rrggbb; overrides ``backdrop``."""
-    backdrop_image: str = ""
-    """A picture behind the person (.jpg, .png; the middle of a .hdr or .exr panorama); overrides both."""
-    exposure: Literal["match", "as-lit"] = "match"
-    """``match`` brings the person to ``face_level``, with one gain for a set; ``as-lit`` leaves the light as it is."""
-    face_level: float = 0.30
-    """Luminance that ``match`` gives light skin, linear, 0 to 1."""
-    keep_skin: float = 0.5
-    """How much darker skin stays darker. 0: all are lifted to ``face_level``; 1: only the light sets the exposure."""
-    shoulder: float = 0.75
-    """Linear level above which highlights are rolled off instead of clipped, 0 to 1."""
-    match: str = ""
-    """Whose look the set takes: a portrait's (.jpg, .png), or ``backdrop`` for that of the place behind the person.
-    Hair, clothes and backdrop follow; skin stays."""
-    match_strength: float = 1.0
-    """How far, 0 to 1."""
-    clean_rim: bool = True
-    """Replace colours of thin coverage by those of the solid person next to them."""
 
 
 @shaped

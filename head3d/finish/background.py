@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.finish.config import BackdropName
 from head3d.geometry.easing import smoothstep
 from head3d.imaging.color import linear_from_srgb, luminance, parse_color, srgb_from_linear
 from head3d.imaging.panorama import read_linear, read_panorama
 from head3d.imaging.warp import resize
-
-BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from head3d.finish.apply import FinishConfig, backdrop_picture
+from head3d.finish.apply import backdrop_picture
+from head3d.finish.config import FinishConfig
 from head3d.imaging.color import levels_from_linear, linear_from_srgb
 from head3d.imaging.compose import over, spread_colors
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from head3d import store
-from head3d.capture.photos import PHOTO_SUFFIXES
-from head3d.capture.video import VIDEO_SUFFIXES
+from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from head3d.errors import ConfigError, InputError, optional_package
 
 MOST_FILES = 200

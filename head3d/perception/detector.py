@@ -6,27 +6,13 @@ offsets in px of its input.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from head3d.perception.config import DetectorConfig
 from head3d.perception.nets import Crop, FaceNets, Net, apply_affine
 from head3d.perception.types import Detection
-
-
-@dataclass(frozen=True)
-class DetectorConfig:
-    """How hard faces are looked for."""
-
-    min_score: float = 0.5
-    """Score from which a find counts, in [0, 1]."""
-    same_face_overlap: float = 0.3
-    """Boxes whose intersection over union is larger are one face."""
-    tiles: int = 2
-    """The picture is also looked at in tiles x tiles overlapping parts; 1 = not."""
-    turns_deg: tuple[float, ...] = (-35.0, 35.0, 90.0, -90.0, 180.0)
-    """Turned copies tried where an upright look finds nothing, degrees."""
 
 
 def detect_faces(

@@ -17,7 +17,6 @@ from head3d import weights
 from head3d.errors import CorruptPart
 from head3d.perception.nets import Crop
 
-SAME_PERSON_DISTANCE = 0.6
 CHIP_SIDE = 150
 # dlib's 5-point chip (get_face_chip_details, padding 0.25): left eye's outer and inner corner, right eye's outer and
 # inner corner (the subject's), and the base of the nose, as fractions of the unpadded face square.

@@ -1,44 +1,14 @@
 """Says whether a face is good enough to use, in words for a person."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from head3d.perception import topology
+from head3d.perception.config import JudgeConfig
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.nets import Crop
 from head3d.perception.occlusion import measure_cover
-
-
-@dataclass(frozen=True)
-class JudgeConfig:
-    """What a usable photo is."""
-
-    min_eye_distance_px: float = 45.0
-    """Outer eye corners closer than this (in a frontal view) refuse a photo, px."""
-    good_eye_distance_px: float = 90.0
-    """Below this a photo is used with a warning, px."""
-    min_score: float = 0.5
-    """Face score of the landmark net below which a find is no face, in [0, 1]."""
-    max_wobble: float = 0.026
-    """Median spread of the landmarks over jittered crops, in face heights (brow to chin), beyond which a find is no
-    face: real ones measure 0.004 to 0.008 from the front, up to 0.022 in profile, imagined ones 0.03 and more."""
-    min_sharpness: float = 12.0
-    """Variance of the Laplacian of the face at 160 px below which it is blurred."""
-    good_sharpness: float = 30.0
-    """Below this a photo is used with a warning."""
-    max_clipped: float = 0.35
-    """Share of burnt-out or black skin above which a photo is refused, in [0, 1]."""
-    profile_deg: float = 50.0
-    """Beyond this estimated yaw a face counts as a profile, degrees."""
-    min_eye_shade: float = 0.55
-    """Lightness round the eyes over that of the cheeks below which there are sunglasses (bare faces: 0.7 and more)."""
-    min_lip_contrast: float = 3.5
-    """Colour difference (CIELAB) of lips and skin below which something covers the mouth (bare faces: 5.8 and more)."""
-    min_eye_contrast: float = 0.25
-    """Spread of lightness in an eye over the skin's below which something covers it (bare faces: 0.5 and more)."""
 
 
 def is_face(face: FacePoints, *, config: JudgeConfig = JudgeConfig()) -> bool:

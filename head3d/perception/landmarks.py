@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from head3d.perception import topology
+from head3d.perception.config import LandmarkConfig
 from head3d.perception.detector import face_crop
 from head3d.perception.nets import Crop, FaceNets, apply_affine
 from head3d.perception.types import Detection, Landmarks
@@ -38,16 +39,6 @@ _STARTS = tuple(
 # The mesh net was trained on squares 1.5 times the box of its points.
 _MESH_SCALE = 1.5
 _IRIS_SCALE = 2.3
-
-
-@dataclass(frozen=True)
-class LandmarkConfig:
-    """How landmarks are judged."""
-
-    good_score: float = 0.9
-    """A first look with at least this face score and little yaw is believed at once."""
-    steep_yaw_deg: float = 40.0
-    """Beyond this yaw several starts are compared even if the score is good, degrees."""
 
 
 @shaped

@@ -1,7 +1,7 @@
 """Looks at photos: finds the subject's face in each, its points, its outline and regions, and who it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,35 +10,18 @@ from jaxtyping import Float32, UInt8
 from head3d.capture.types import Photo, Verdict, refused
 from head3d.capture.verdicts import tell_verdicts
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
-from head3d.perception.detector import DetectorConfig, detect_faces, detect_turned_faces
+from head3d.perception.config import (
+    PerceptionConfig,
+)
+from head3d.perception.detector import detect_faces, detect_turned_faces
 from head3d.perception.identity import describe_face
-from head3d.perception.judge import JudgeConfig, face_problems, is_face, sharpness
-from head3d.perception.landmarks import FacePoints, LandmarkConfig, find_irises, find_points, landmarks_of
+from head3d.perception.judge import face_problems, is_face, sharpness
+from head3d.perception.landmarks import FacePoints, find_irises, find_points, landmarks_of
 from head3d.perception.nets import FaceNets, load_face_nets
-from head3d.perception.parsing import ParsingConfig, parse_face
-from head3d.perception.second_detector import SecondConfig, load_second_detector, second_opinion
-from head3d.perception.subject import Candidate, Choice, SubjectConfig, choose_subject, spread_frames
+from head3d.perception.parsing import parse_face
+from head3d.perception.second_detector import load_second_detector, second_opinion
+from head3d.perception.subject import Candidate, Choice, choose_subject, spread_frames
 from head3d.perception.types import Detection, Landmarks, Observation
-
-
-@dataclass(frozen=True)
-class PerceptionConfig:
-    """What is looked for in photos, and what is refused."""
-
-    face: int | None = None
-    """Which face is the subject where a photo shows several: 0 the largest; None = the one on most photos."""
-    subject: SubjectConfig = field(default_factory=SubjectConfig)
-    """Who is meant, where there are several people; which frames of a video are kept."""
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
-    """Finding faces."""
-    landmarks: LandmarkConfig = field(default_factory=LandmarkConfig)
-    """Finding points."""
-    judge: JudgeConfig = field(default_factory=JudgeConfig)
-    """What a usable photo is."""
-    parsing: ParsingConfig = field(default_factory=ParsingConfig)
-    """Regions of a photo."""
-    second: SecondConfig = field(default_factory=SecondConfig)
-    """A second detector, to hold the points against."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Divides a photo into skin, hair, brows, eyes, lips, ears, neck, cloth and background."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from head3d.perception.config import ParsingConfig
 from head3d.perception.contours import ears, hairline
 from head3d.perception.landmarks import FacePoints, face_size
 from head3d.perception.matte import person_matte
@@ -13,16 +12,6 @@ from head3d.perception.nets import Crop, FaceNets
 from head3d.perception.parsing_net import SIDE_PX, parse_window, parsing_net
 from head3d.perception.regions import region_map
 from head3d.perception.types import FaceParsing
-
-
-@dataclass(frozen=True)
-class ParsingConfig:
-    """How a photo is divided."""
-
-    window_faces: float = 4.2
-    """Side of the head-and-shoulders window in brow-to-chin heights."""
-    side_px: int = 320
-    """Resolution at which regions are decided, px; edges follow the matte at full resolution."""
 
 
 def head_window(face: FacePoints, *, scale: float) -> Crop:

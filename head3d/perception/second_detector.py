@@ -9,7 +9,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 
 from head3d.errors import ConfigError, WeightsMissing, optional_package
 from head3d.perception import topology
+from head3d.perception.config import SecondConfig
 from head3d.perception.landmarks import ibug68
 from head3d.perception.nets import Crop, apply_affine
 from head3d.perception.types import Landmarks
@@ -38,18 +39,6 @@ LOOK_SCALE = 2.2
 
 _NEEDS = "The second landmark detector needs the package face-alignment 1.5."
 _HINT = "pip install -c constraints.txt --no-deps face-alignment numba llvmlite; and scikit-image and tqdm."
-
-
-@dataclass(frozen=True)
-class SecondConfig:
-    """A second detector's look at the points (see the README, "Other programs")."""
-
-    use: Literal["never", "installed", "download"] = "never"
-    """installed: the package face-alignment and its nets, which must be here; download: fetch its nets if they are not,
-    185 MB from its author's site."""
-    most: float = 0.08
-    """Median distance of its points from ours, in distances between the eyes, from which it disagrees. The two sets do
-    not mean quite the same places (0.016 between marks on a head model), and its net errs by some 0.03 to 0.04."""
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from head3d.perception.identity import SAME_PERSON_DISTANCE, distance
+from head3d.perception.config import SubjectConfig
+from head3d.perception.identity import distance
 from head3d.perception.landmarks import FacePoints, face_size
-
-
-@dataclass(frozen=True)
-class SubjectConfig:
-    """How the subject is told from other people."""
-
-    same_person: float = SAME_PERSON_DISTANCE
-    """dlib distance up to which two faces are one person."""
-    identity_yaw_deg: float = 35.0
-    """Beyond this estimated yaw the identity net is not asked, degrees."""
-    rival_size: float = 0.5
-    """A second face at least this large, relative to the first, makes a lone photo ambiguous."""
-    video_frames: int = 12
-    """Frames kept of a video."""
-    video_step_deg: float = 4.0
-    """Frames closer in head pose than this add nothing, degrees."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from PIL import Image
 
 from head3d.errors import WeightsMissing
 from head3d.perception import topology
+from head3d.perception.config import ParsingConfig
 from head3d.perception.detector import detect_faces
 from head3d.perception.face_frame import frame_in_window
 from head3d.perception.landmarks import FacePoints, find_points
 from head3d.perception.nets import FaceNets
-from head3d.perception.parsing import ParsingConfig, head_window
+from head3d.perception.parsing import head_window
 from head3d.perception.parsing_net import SIDE_PX
 from head3d.perception.regions import draw_features, flesh_parts
 from head3d.perception.types import Region

@@ -5,24 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from head3d.quality.config import GateConfig
 from head3d.render.confidence import Shares
 
 Level = Literal["good", "warned", "refused"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """The mildest first."""
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """When a view is warned about, and when it is no headshot of this person."""
-
-    warn_invented: float = 0.12
-    """Part of the head's pixels that no photo tells anything about, above which a view comes with a warning."""
-    refuse_invented: float = 0.45
-    """The same, above which a view is put aside (headshots/refused) instead of among the headshots."""
-    pictures: bool = True
-    """Look at every finished picture: the same person? blurred, torn, wrongly lit, distorted? Such ones are put aside,
-    too. The thresholds are those of the detector's own calibration (`head3d train-gate`)."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.quality.fit_overlay import head_square
 from head3d.quality.sight_overlay import PAPER
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 
 PAIR_PX = 420
 """Side of the picture."""

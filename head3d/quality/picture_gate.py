@@ -16,7 +16,8 @@ from head3d.geometry.draw import draw_mesh
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.nets import FaceNets, load_face_nets
 from head3d.perception.types import Observation
-from head3d.quality.gate import LEVELS, GateConfig, Level, missing_side
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import LEVELS, Level, missing_side
 from head3d.quality.gate_net import Fault, Finding, Thresholds, find_faults, load_gate, load_thresholds
 from head3d.quality.identity import describe_photos
 from head3d.quality.photo_match import SeenPhoto, see_photo

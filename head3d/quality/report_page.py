@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from head3d import __version__
-from head3d.perception.identity import SAME_PERSON_DISTANCE
+from head3d.perception.config import SAME_PERSON_DISTANCE
 from head3d.quality.consistency import Consistency
 from head3d.quality.gate_page import gate_section
 from head3d.quality.report import Picture, ReportContent, StageCost

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Literal
 
-from head3d.perception.identity import SAME_PERSON_DISTANCE
+from head3d.perception.config import SAME_PERSON_DISTANCE
 from head3d.quality.gate import SightVerdict, delivery
 from head3d.quality.gate_page import gate_badge
 from head3d.quality.identity import IdentityScore

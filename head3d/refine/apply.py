@@ -1,8 +1,7 @@
 """Renders made as sharp as photos, between the field and the finish."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +12,7 @@ from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.imaging.compose import spread_colors
 from head3d.networks.files import version
 from head3d.refine.agree import shared_detail
+from head3d.refine.config import RefineConfig
 from head3d.refine.generator import Factor, Refiner, enlarge, trained
 from head3d.refine.realesrgan import RealEsrgan, load_realesrgan
 from head3d.render.types import RenderOutput, View
@@ -26,16 +26,6 @@ BRIGHT = 0.85
 SOLID = 0.9
 SAMPLES = 100_000
 """Pixels that say how bright a person is."""
-
-
-@dataclass(frozen=True)
-class RefineConfig:
-    """What nets do to a render before it is finished."""
-
-    enlarge: bool = True
-    """Make large heads from half their size: what lies between is blur of the field's, and a net draws it better."""
-    net: Literal["own", "realesrgan"] = "own"
-    """Ours, or Real-ESRGAN x4plus: fetched when first used, minutes a picture without a GPU, and less alike."""
 
 
 def refine_output(output: RenderOutput, view: View, *, config: RefineConfig) -> RenderOutput:

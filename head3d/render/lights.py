@@ -16,6 +16,7 @@ from head3d.geometry.lamps import arrival, lamp_irradiance
 from head3d.geometry.sh import Lighting, irradiance_basis, scale_light, turn_light
 from head3d.imaging.color import luminance
 from head3d.imaging.panorama import MAP_SUFFIXES, read_panorama
+from head3d.render.config import LightOptions
 from head3d.render.environment import environment_light
 from head3d.render.lamp_file import LAMP_SUFFIXES, read_lamps
 from head3d.render.rigs import LIGHTS, LightName, studio_light
@@ -26,35 +27,6 @@ FACE_HALF_ANGLE_DEG = 60.0
 """The face is what looks within this angle of straight ahead."""
 FACE_M = 0.1
 """Of the head frame's origin, where near lamps are measured: the skin."""
-
-
-@dataclass(frozen=True)
-class LightOptions:
-    """How a light is put up."""
-
-    yaw_deg: float = 0.0
-    """Carry the light round the head, degrees; > 0 towards the subject's left."""
-    frame: Literal["head", "camera"] = "head"
-    """What light that is no studio rig keeps to: the head (the camera walks round a person in a place), or the camera
-    (the person turns)."""
-    exposure: str = "auto"
-    """auto: maps and lamps of your own are brought to a well exposed face. Or stops up or down from the light as it is
-    given (0, -1.5); then finishing leaves it at that, too."""
-    lamps: int = 4
-    """How many lamps at most are cut out of an environment map, to throw shadows; 0: none."""
-
-    @property
-    def stops(self) -> float | None:
-        """Exposure by hand; None for automatic."""
-        if self.exposure == "auto":
-            return None
-        try:
-            stops = float(self.exposure)
-        except ValueError:
-            stops = math.nan
-        if not abs(stops) <= 20:
-            raise ConfigError(f"An exposure of {self.exposure!r} is none.", hint="Say auto, or stops from -20 to 20.")
-        return stops
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from head3d.geometry.mesh import Mesh
 from head3d.kernels.render_field import FieldVolume
 from head3d.morphable.expressions import Expression, eyeballs, posed_skin
 from head3d.morphable.types import HeadFit
+from head3d.render.config import RenderConfig
 from head3d.render.iris import find_irises
 from head3d.render.mouth import Lips, darken_gap
 from head3d.render.types import RenderOutput, View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 
 LID_STEP_M = 0.0015
 """Distance between points of the lids: as fine as the gaze's own cells."""

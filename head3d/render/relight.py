@@ -15,6 +15,7 @@ from head3d.geometry.lamps import Lamps, arrival, lamp_irradiance
 from head3d.geometry.sh import Lighting, sh_basis
 from head3d.kernels.relight import LAMP_NUMBERS, relight_pixels
 from head3d.kernels.shading import shade_sh
+from head3d.render.config import RelightConfig
 from head3d.render.corneas import eye_normals, glints, wet
 from head3d.render.shadows import CONE_SHARE, OFF_M, broad_normal, cone_axes, lamp_visibility, openness
 from head3d.render.sheen import lamp_sheen, mirrored, sky_sheen
@@ -44,20 +45,6 @@ HAIRLESS = 0.3
 """Hair of this strength has no sheen of skin any more (``kHairless`` of the kernel)."""
 HAIR_SINE = 0.15
 """A lamp on hair is at least this wide, for the same reason."""
-
-
-@dataclass(frozen=True)
-class RelightConfig:
-    """How chosen light falls on the head; that of a photo needs none of it: albedo and light were fitted together."""
-
-    shadows: float = 1.0
-    """How dark shadows of lamps are, 0 to 1."""
-    occlusion: float = 0.8
-    """How much of the soft light creases and overhangs lose, 0 to 1. Some is in the albedo already."""
-    gloss: float = 1.0
-    """Strength of the sheen on skin; 0 is matte."""
-    photo: bool = False
-    """Give the light of a photo occlusion and sheen, too."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Rays through the field: albedo, normal and light of what their samples meet; whole views in tiles."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,9 +13,10 @@ from head3d.field.radiance import RadianceField, mirrored_albedo
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.kernels.render_field import MOST_COLORS, FieldParts, FieldVolume, render_field
 from head3d.kernels.shading import shade_sh
+from head3d.render.config import RenderConfig
 from head3d.render.detail import with_detail
 from head3d.render.pooling import pool_rays
-from head3d.render.relight import DARKEST, RelightConfig, needs_relight, relight
+from head3d.render.relight import DARKEST, needs_relight, relight
 from head3d.render.relit import relit
 from head3d.render.sections import crispness, section_weights
 from head3d.render.types import RayBundle, RenderOutput, View
@@ -23,25 +24,6 @@ from head3d.shapes import shaped
 
 BAND_RAYS = 1 << 20
 """Rays made at once for one launch: 12 MB of directions."""
-
-
-@dataclass(frozen=True)
-class RenderConfig:
-    """How pictures are made."""
-
-    samples: int = 64
-    """Samples per ray in the shell about the surface: along a cheek it takes many to get past it to the hair behind."""
-    colors: int = 4
-    """Of these, how many (the heaviest) are given a colour."""
-    oversample: int = 1
-    """Rays per pixel along each side."""
-    tile: int = 32768
-    """Rays evaluated at once."""
-    normal_step_m: float = 1.0e-3
-    """Distance of the taps that give the normal, metres."""
-    mirror_unseen: bool = True
-    """Take the colour of places no photo saw from the other half of the head."""
-    relight: RelightConfig = field(default_factory=RelightConfig)
 
 
 @shaped

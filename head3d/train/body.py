@@ -21,7 +21,8 @@ from head3d.imaging.color import linear_from_levels
 from head3d.morphable.region_votes import in_sight
 from head3d.morphable.types import HeadFit, HeadModel
 from head3d.perception.types import Observation, Region
-from head3d.train.rays import CropConfig, TrainPhoto
+from head3d.train.config import CropConfig
+from head3d.train.rays import TrainPhoto
 
 OUTLINE_PX = 320
 """Long side of the picture of the fitted head in which its shoulders are looked for."""

@@ -4,9 +4,48 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from head3d.field.radiance import FieldConfig
-from head3d.train.losses import LossWeights
-from head3d.train.rays import CropConfig
+from head3d.field.config import FieldConfig
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms (colours in sRGB, lengths in metres unless named)."""
+
+    color: float = 1.0
+    """Mean absolute colour difference."""
+    mask: float = 0.6
+    """Mean absolute difference of opacity."""
+    eikonal: float = 0.1
+    """(|gradient| - 1)^2: keeps the signed distance one."""
+    curvature: float = 0.005
+    """Mean absolute curvature, taps in mm."""
+    base_normal: float = 0.03
+    """1 - cosine to the fitted head's normal; fades over training."""
+    residual: float = 0.002
+    """Mean absolute geometry residual, mm."""
+    residual_smooth: float = 0.02
+    """Mean absolute slope of the geometry residual between neighbours on the surface, seen or not."""
+    residual_color: float = 0.02
+    """Mean absolute radiance beyond the shaded albedo."""
+    albedo_smooth: float = 0.04
+    """Mean absolute albedo difference between neighbours 1.5 to 6 mm apart."""
+    sh: float = 0.01
+    """Mean squared departure of the lights from where they started, relative to ambient."""
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """What part of a photo is learned from, and how finely."""
+
+    half_size_m: float = 0.27
+    """Half the side of the window about the head, metres at the head's distance."""
+    centre_y_m: float = -0.03
+    """Height of the window's middle above the ear roots, metres."""
+    pixel_m: float = 3.5e-4
+    """Finest useful pixel, metres at the head's distance; larger photos are scaled down."""
+    hold_out: float = 0.01
+    """Part of the pixels that is held out for the early stop."""
+
 
 StartShape = Literal["mesh", "outlines", "lift"]
 

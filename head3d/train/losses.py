@@ -1,7 +1,5 @@
 """What training minimises."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,32 +8,6 @@ from head3d.imaging.color import srgb_from_linear
 from head3d.perception.types import Region
 from head3d.render.volume import RayColors
 from head3d.train.rays import PixelBatch
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the terms (colours in sRGB, lengths in metres unless named)."""
-
-    color: float = 1.0
-    """Mean absolute colour difference."""
-    mask: float = 0.6
-    """Mean absolute difference of opacity."""
-    eikonal: float = 0.1
-    """(|gradient| - 1)^2: keeps the signed distance one."""
-    curvature: float = 0.005
-    """Mean absolute curvature, taps in mm."""
-    base_normal: float = 0.03
-    """1 - cosine to the fitted head's normal; fades over training."""
-    residual: float = 0.002
-    """Mean absolute geometry residual, mm."""
-    residual_smooth: float = 0.02
-    """Mean absolute slope of the geometry residual between neighbours on the surface, seen or not."""
-    residual_color: float = 0.02
-    """Mean absolute radiance beyond the shaded albedo."""
-    albedo_smooth: float = 0.04
-    """Mean absolute albedo difference between neighbours 1.5 to 6 mm apart."""
-    sh: float = 0.01
-    """Mean squared departure of the lights from where they started, relative to ambient."""
 
 
 def picture_terms(seen: RayColors, pixels: PixelBatch, *, directions: Float[Tensor, "R 3"]) -> dict[str, Tensor]:

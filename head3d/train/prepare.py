@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from scipy import spatial
 from torch import Tensor
 
+from head3d.field.config import FieldConfig
 from head3d.field.deform import Deformation, expression_volume
 from head3d.field.from_mesh import ShellConfig, base_volume
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras
 from head3d.geometry.mesh import Mesh
@@ -20,13 +21,13 @@ from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation, Region
 from head3d.train.body import body_photo, still_bodies, without_body
-from head3d.train.config import StartShape
+from head3d.train.config import CropConfig, StartShape
 from head3d.train.curtain import distance_to, hung
 from head3d.train.grown import HAIR_SOFTNESS, bald, grow
 from head3d.train.hair import BARE, votes
 from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lifted, sampled, where_lifted
 from head3d.train.preference import prefer_best
-from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
+from head3d.train.rays import TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
 from head3d.train.survey import survey
 from head3d.train.symmetry import sight_of

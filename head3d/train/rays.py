@@ -12,6 +12,7 @@ from torch import Tensor
 from head3d.geometry.cameras import Cameras, project
 from head3d.perception.types import Observation, Region
 from head3d.shapes import shaped
+from head3d.train.config import CropConfig
 
 FEATURES = (Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH)
 BORDER_M = 0.001
@@ -48,20 +49,6 @@ class TrainPhoto:
     chance: UInt8[np.ndarray, "H W"]
     held_out: UInt8[np.ndarray, "H W"]
     camera: Cameras
-
-
-@dataclass(frozen=True)
-class CropConfig:
-    """What part of a photo is learned from, and how finely."""
-
-    half_size_m: float = 0.27
-    """Half the side of the window about the head, metres at the head's distance."""
-    centre_y_m: float = -0.03
-    """Height of the window's middle above the ear roots, metres."""
-    pixel_m: float = 3.5e-4
-    """Finest useful pixel, metres at the head's distance; larger photos are scaled down."""
-    hold_out: float = 0.01
-    """Part of the pixels that is held out for the early stop."""
 
 
 def crop_photo(

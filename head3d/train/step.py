@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.errors import TrainDiverged
+from head3d.field.config import GridConfig
 from head3d.field.deform import Deformation
-from head3d.field.encodings import GridConfig
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import slope_by_taps

@@ -22,8 +22,9 @@ from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import srgb_from_linear
 from head3d.perception.types import Region
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig, render_view, shade
+from head3d.render.volume import render_view, shade
 from head3d.shapes import shaped
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import agreed, decided, photo_quality

@@ -23,8 +23,8 @@ from head3d.perception.identity import distance
 from head3d.perception.observe import observe
 from head3d.perception.types import Observation, Region
 from head3d.prior.people import SyntheticPerson
+from head3d.quality.config import GateConfig
 from head3d.quality.fairness import Metric
-from head3d.quality.gate import GateConfig
 from head3d.quality.identity import describe_photos
 from head3d.quality.picture_gate import PictureGate, inspect_pictures, make_reference
 from head3d.quality.picture_signs import landmarks_in

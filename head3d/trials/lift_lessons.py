@@ -25,7 +25,8 @@ from head3d.geometry.mesh import Mesh, face_normals
 from head3d.geometry.rotations import matrix_from_axis_angle
 from head3d.imaging.color import levels_from_linear
 from head3d.kernels.signed_distance import signed_distance_grid
-from head3d.morphable.fit import FitConfig, fit_head
+from head3d.morphable.config import FitConfig
+from head3d.morphable.fit import fit_head
 from head3d.morphable.head_model import load_head_model
 from head3d.morphable.region_votes import in_sight
 from head3d.morphable.shell import outer_shell

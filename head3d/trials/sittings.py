@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.field.radiance import RadianceField
-from head3d.finish.apply import FinishConfig, exposure_gain, finish_headshot
+from head3d.finish.apply import exposure_gain, finish_headshot
+from head3d.finish.config import FinishConfig
 from head3d.geometry.cameras import Cameras, look_at_head
 from head3d.geometry.draw import draw_mesh
 from head3d.geometry.sh import irradiance_basis
@@ -28,10 +29,11 @@ from head3d.prior.synthetic import make_person, truth_studio
 from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera
 from head3d.quality.picture_gate import expected_in
 from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, landmarks_in, seen_window
+from head3d.render.config import RenderConfig
 from head3d.render.rigs import LIGHTS, LightName
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import ANGLES, named_view
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.rendering import reference_of, surface_cache
 from head3d.subject import Subject
 from head3d.trials.exposed import Exposed

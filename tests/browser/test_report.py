@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from head3d.quality.gate import GateConfig, judge_sight
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import judge_sight
 from head3d.quality.report import InputEntry, ReportContent, write_report
 from head3d.quality.sight_overlay import SightView
 from head3d.render.confidence import Shares

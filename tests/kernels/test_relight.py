@@ -11,7 +11,8 @@ from head3d.geometry.lamps import Lamps, distant_lamps, joined
 from head3d.geometry.sh import Lighting, ambient, project_directional
 from head3d.kernels.library import library
 from head3d.kernels.relight import LAMP_NUMBERS, relight_pixels
-from head3d.render.relight import Pixels, RelightConfig, relight_compiled, relight_torch
+from head3d.render.config import RelightConfig
+from head3d.render.relight import Pixels, relight_compiled, relight_torch
 from tests.unit.render.synthetic_fields import cache_of
 
 EYE = torch.tensor([0.05, 0.02, 0.8])

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from head3d.capture.types import Photo
+from head3d.field.config import FieldConfig
 from head3d.field.from_mesh import base_volume
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, pixel_grid, pixel_rays
 from head3d.geometry.mesh import Mesh

@@ -1,7 +1,7 @@
 """All ways to make a picture of a field agree, and the bench says so."""
 
 from head3d.bench_render import measure_frames, ways
-from head3d.render.volume import RenderConfig
+from head3d.render.config import RenderConfig
 from head3d.rendering import surface_cache
 from tests.stages import ball
 from tests.stages.test_field import ANGLES, photos, start

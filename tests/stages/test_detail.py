@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.deform import Deformation
 from head3d.field.detail import PhotoDetail
-from head3d.field.encodings import GridConfig
-from head3d.field.radiance import FieldConfig, field_from_state, field_state
+from head3d.field.radiance import field_from_state, field_state
 from head3d.field.volumes import Volume
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.geometry.sh import Lighting, shade_lambert

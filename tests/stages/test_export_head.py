@@ -13,10 +13,10 @@ from head3d.bench_export import draw, read_glb
 from head3d.export.atlas import charts_of, packed
 from head3d.export.glb import ARKIT, GlbOptions, arkit_morphs, head_glb
 from head3d.export.mesh import HeadMesh, head_mesh
-from head3d.field.encodings import GridConfig
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.from_mesh import base_volume, cloak_volume
 from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.mesh import face_normals
 from head3d.geometry.sh import Lighting, ambient

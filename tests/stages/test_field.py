@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from head3d.errors import TrainDiverged
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.deform import Deformation
-from head3d.field.encodings import GridConfig
-from head3d.field.radiance import FieldConfig, RadianceField, field_from_state, field_state
+from head3d.field.radiance import RadianceField, field_from_state, field_state
 from head3d.geometry.rotations import angle_between
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from head3d.train.cameras import moved_cameras, refined_cameras
-from head3d.train.loop import TrainConfig, optimise
+from head3d.train.config import CropConfig, TrainConfig
+from head3d.train.loop import optimise
 from head3d.train.prepare import field_of_mesh
-from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
+from head3d.train.rays import TrainPhoto, crop_photo
 from tests.stages import ball
 
 SMALL = FieldConfig(

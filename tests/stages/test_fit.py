@@ -7,7 +7,8 @@ import torch
 from head3d.geometry.mesh import vertex_normals
 from head3d.geometry.rotations import angle_between
 from head3d.geometry.sh import irradiance_basis
-from head3d.morphable.fit import FitConfig, fit_head
+from head3d.morphable.config import FitConfig
+from head3d.morphable.fit import fit_head
 from head3d.morphable.head_model import load_head_model
 from head3d.morphable.types import HeadFit, HeadModel
 from tests.stages.synthetic_heads import SyntheticPerson, photograph

@@ -9,19 +9,20 @@ import pytest
 import torch
 
 from head3d.errors import KernelBuildError
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.deform import Deformation
-from head3d.field.encodings import GridConfig
 from head3d.field.occupancy import ShellCache, march
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
 from head3d.geometry.cameras import pixel_grid, pixel_rays
 from head3d.imaging.color import srgb_from_linear
 from head3d.kernels.build import build
+from head3d.render.config import RenderConfig
 from head3d.render.types import RenderOutput, View
-from head3d.render.volume import RenderConfig, render_view, render_view_torch
-from head3d.train.loop import TrainConfig
+from head3d.render.volume import render_view, render_view_torch
+from head3d.train.config import CropConfig, TrainConfig
 from head3d.train.prepare import field_of_mesh
-from head3d.train.rays import CropConfig, TrainPhoto, crop_photo
+from head3d.train.rays import TrainPhoto, crop_photo
 from tests.stages import ball
 
 ANGLES = [(-40.0, 0.0), (0.0, 15.0), (35.0, -10.0)]

@@ -13,7 +13,8 @@ from head3d.config import Config
 from head3d.export.signing import SigningConfig
 from head3d.finish.apply import Headshot
 from head3d.looks import Look
-from head3d.quality.gate import GateConfig, Level, SightVerdict
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import Level, SightVerdict
 from head3d.quality.picture_gate import PictureGate, PictureVerdict
 from head3d.render.confidence import Confidence, Shares
 

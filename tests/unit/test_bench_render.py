@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from head3d.bench_render import Way, measure_frames, ways
+from head3d.render.config import RenderConfig
 from head3d.render.types import RenderOutput
-from head3d.render.volume import RenderConfig
 
 
 class TestRender:

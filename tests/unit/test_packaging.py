@@ -5,6 +5,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import head3d
 
 ROOT = Path(__file__).parents[2]
@@ -33,3 +35,18 @@ def test_public_names_are_what_they_say_whatever_was_imported():
     assert done.stdout.startswith("True True Config(")
     modules = {one.stem for one in (ROOT / "head3d").iterdir()}
     assert not modules & set(head3d.__all__)
+
+
+@pytest.mark.parametrize("module", ["head3d.config", "head3d.pipeline", "head3d.batch.run", "head3d.serve.run"])
+def test_who_only_tells_others_what_to_do_needs_no_torch(module: str):
+    """Whoever reads options, and whoever supervises work, is not to wait seconds for what only the work needs."""
+    heavy = "{'torch', 'scipy', 'cv2', 'PIL', 'jaxtyping'}"
+    check = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_whole_configuration_is_checked_without_torch():
+    check = "import sys; from head3d import load_config; load_config('test'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -8,7 +8,7 @@ from PIL import Image
 
 from head3d.errors import ConfigError
 from head3d.pictures import PictureOptions, check_picture, options_from, render_arguments
-from head3d.render.lights import LightOptions
+from head3d.render.config import LightOptions
 
 
 @pytest.mark.parametrize(

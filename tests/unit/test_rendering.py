@@ -9,10 +9,12 @@ import torch
 from head3d.errors import ConfigError
 from head3d.export.exr import write_exr
 from head3d.export.provenance import write_with_provenance
-from head3d.finish.apply import FinishConfig, finish_headshot
+from head3d.finish.apply import finish_headshot
+from head3d.finish.config import FinishConfig
 from head3d.geometry.sh import Lighting
 from head3d.parts_views import read_view, write_view
-from head3d.render.lights import LightOptions, choose_light
+from head3d.render.config import LightOptions
+from head3d.render.lights import choose_light
 from head3d.render.types import RenderOutput
 from head3d.rendering import finish_under, make_views
 

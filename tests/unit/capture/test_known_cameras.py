@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from head3d.capture.config import CaptureConfig
 from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
-from head3d.capture.photos import CaptureConfig, gather
+from head3d.capture.photos import gather
 from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo
 from head3d.errors import InputError, PhotoUnusable

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from head3d.capture.photos import CaptureConfig, gather
+from head3d.capture.config import CaptureConfig
+from head3d.capture.photos import gather
 from head3d.errors import InputError
 
 RED = (200, 40, 30)

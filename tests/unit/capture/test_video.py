@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from head3d.capture.config import VideoConfig
 from head3d.capture.photos import gather
-from head3d.capture.video import VideoConfig, sharp_frames
+from head3d.capture.video import sharp_frames
 
 
 @pytest.fixture

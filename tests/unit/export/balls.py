@@ -2,8 +2,8 @@
 
 import torch
 
-from head3d.field.encodings import GridConfig
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.config import FieldConfig, GridConfig
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
 from head3d.geometry.mesh import Mesh
 

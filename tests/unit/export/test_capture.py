@@ -13,9 +13,10 @@ from head3d.bench_truth import load_truth
 from head3d.errors import ConfigError
 from head3d.export.nerfstudio import CaptureFrame, ring_angles, scattered, write_capture
 from head3d.geometry.cameras import project
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
 from head3d.render.views import named_view
-from head3d.render.volume import RenderConfig, render_view_torch
+from head3d.render.volume import render_view_torch
 from head3d.rendering import surface_cache
 from tests.unit.export.balls import RADIUS_M, ball, ball_field
 

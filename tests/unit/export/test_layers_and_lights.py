@@ -12,8 +12,9 @@ from head3d.export.light import light_map, write_light
 from head3d.geometry.cameras import Cameras, intrinsics
 from head3d.geometry.lamps import distant_lamps
 from head3d.geometry.sh import Lighting, ambient, harmonics_of, irradiance_basis
+from head3d.render.config import LightOptions
 from head3d.render.environment import project_map
-from head3d.render.lights import LightOptions, choose_light
+from head3d.render.lights import choose_light
 from head3d.render.types import RenderOutput, View
 
 

@@ -12,8 +12,9 @@ from head3d.export.splat_files import write_splat_ply, write_spz
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import srgb_from_linear
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig, render_view_torch
+from head3d.render.volume import render_view_torch
 from head3d.rendering import surface_cache
 from tests.reference.splats import Loaded, draw, read_ply, read_spz
 from tests.unit.export.balls import RADIUS_M, ball, ball_field

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from head3d.field.config import GridConfig
 from head3d.field.deform import Deformation, expression_volume
-from head3d.field.encodings import GridConfig, make_encoding
+from head3d.field.encodings import make_encoding
 from head3d.field.from_mesh import base_volume, cloak_volume
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.mesh import Mesh

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from head3d.errors import ConfigError
+from head3d.field.config import GridConfig
 from head3d.field.decoder import Decoder
-from head3d.field.encodings import GridConfig, HashEncoding, decoded
+from head3d.field.encodings import HashEncoding, decoded
 from head3d.field.tcnn import (
     TcnnDecoded,
     decoder_from_parameters,

@@ -5,7 +5,6 @@ import torch
 
 from head3d.errors import ConfigError
 from head3d.finish.apply import (
-    FinishConfig,
     backdrop_map,
     backdrop_picture,
     exposure_gain,
@@ -15,6 +14,7 @@ from head3d.finish.apply import (
     with_backdrop,
 )
 from head3d.finish.background import BACKDROPS, paint_backdrop
+from head3d.finish.config import FinishConfig
 from head3d.finish.contact_sheet import contact_sheet, sheet_pages
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting, ambient

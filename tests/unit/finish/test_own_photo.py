@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from head3d.finish.apply import FinishConfig, with_backdrop
+from head3d.finish.apply import with_backdrop
+from head3d.finish.config import FinishConfig
 from head3d.finish.own_photo import Cutout, emptied, on_backdrop
 
 HEIGHT, WIDTH = 240, 200

@@ -19,12 +19,12 @@ from head3d.doctor import diagnose
 from head3d.errors import ConfigError, WeightsMissing
 from head3d.morphable.ict_source import load_ict
 from head3d.perception import topology
+from head3d.perception.config import PerceptionConfig, SecondConfig
 from head3d.perception.landmarks import ibug68
-from head3d.perception.observe import PerceptionConfig, observe
+from head3d.perception.observe import observe
 from head3d.perception.second_detector import (
     LOOK_PX,
     PARTS,
-    SecondConfig,
     disagreement,
     load_second_detector,
     second_opinion,

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from head3d.perception.config import SubjectConfig
 from head3d.perception.landmarks import FacePoints
-from head3d.perception.subject import Candidate, SubjectConfig, choose_subject, spread_frames
+from head3d.perception.subject import Candidate, choose_subject, spread_frames
 from head3d.perception.topology import CHIN, GLABELLA
 
 ANNA, BEN = np.zeros(128, np.float32), np.full(128, 0.08, np.float32)  # 0.9 apart

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from head3d.perception.identity import SAME_PERSON_DISTANCE
+from head3d.perception.config import SAME_PERSON_DISTANCE
 from head3d.perception.nets import load_face_nets
 from head3d.quality.identity import describe_picture, identity_scores
 

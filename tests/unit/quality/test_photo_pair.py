@@ -8,7 +8,7 @@ from head3d.geometry.cameras import Cameras, intrinsics, look_at_head, project
 from head3d.quality.fit_overlay import draw_photo
 from head3d.quality.photo_pair import head_in_photo, photo_window
 from head3d.quality.sight_overlay import PAPER
-from head3d.render.volume import RenderConfig
+from head3d.render.config import RenderConfig
 from head3d.rendering import surface_cache
 from tests.unit.render.neutral_head import neutral_fit
 from tests.unit.render.synthetic_fields import RADIUS_M, ball_field

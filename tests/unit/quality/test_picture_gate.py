@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from head3d.quality import picture_gate
-from head3d.quality.gate import GateConfig, deliverable, delivery, worst
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import deliverable, delivery, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from head3d.quality.config import GateConfig
 from head3d.quality.consistency import Consistency, PairScore
-from head3d.quality.gate import GateConfig, judge_sight
+from head3d.quality.gate import judge_sight
 from head3d.quality.identity import IdentityScore
 from head3d.quality.report import InputEntry, ReportContent, StageCost, summary, write_report
 from head3d.quality.report_pictures import kind_of, state_of

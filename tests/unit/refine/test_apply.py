@@ -9,7 +9,8 @@ from torch.nn import functional
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting
 from head3d.refine import apply
-from head3d.refine.apply import PIXELS_PER_M, RefineConfig, field_factor, refine_output, refined_by
+from head3d.refine.apply import PIXELS_PER_M, field_factor, refine_output, refined_by
+from head3d.refine.config import RefineConfig
 from head3d.refine.generator import Refiner
 from head3d.refine.realesrgan import RealEsrgan
 from head3d.render.types import RenderOutput, View

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from head3d.field.encodings import GridConfig
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, box_grid
 
 RADIUS_M = 0.1

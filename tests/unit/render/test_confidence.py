@@ -5,15 +5,17 @@ import math
 import pytest
 import torch
 
-from head3d.field.encodings import GridConfig
+from head3d.field.config import FieldConfig, GridConfig
 from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import FieldConfig, RadianceField
+from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
-from head3d.quality.gate import GateConfig, deliverable, judge_sight, missing_side
+from head3d.quality.config import GateConfig
+from head3d.quality.gate import deliverable, judge_sight, missing_side
 from head3d.quality.sight_overlay import draw_sight
 from head3d.render.confidence import EXTRAPOLATED, SEEN, Shares, sight_volume, view_confidence
+from head3d.render.config import RenderConfig
 from head3d.render.types import View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from tests.stages.ball import RADIUS_M, camera, lamp, untrained
 
 PHOTO_PX = 256

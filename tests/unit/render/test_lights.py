@@ -11,8 +11,9 @@ from head3d.errors import ConfigError
 from head3d.geometry.cameras import look_at_head
 from head3d.geometry.sh import Lighting, ambient, harmonics_of
 from head3d.imaging.io import write_image
+from head3d.render.config import LightOptions
 from head3d.render.environment import map_directions
-from head3d.render.lights import FACE_LEVEL, LightOptions, choose_light, face_level, light_file
+from head3d.render.lights import FACE_LEVEL, choose_light, face_level, light_file
 from head3d.render.rigs import LIGHTS, studio_light
 
 PHOTOS = {"a.jpg": Lighting(ambient(torch.ones(3))), "b.jpg": Lighting(ambient(torch.full((3,), 0.3)))}

@@ -11,10 +11,10 @@ from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.lamps import distant_lamps
 from head3d.geometry.sh import Lighting, ambient
-from head3d.render.relight import RelightConfig
+from head3d.render.config import RelightConfig, RenderConfig
 from head3d.render.sheen import lamp_sheen, sky_sheen
 from head3d.render.types import RenderOutput, View
-from head3d.render.volume import RenderConfig, render_view
+from head3d.render.volume import render_view
 from tests.unit.render.synthetic_fields import RADIUS_M, ball_field
 
 MATTE = RelightConfig(gloss=0.0, occlusion=0.0)

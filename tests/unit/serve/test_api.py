@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from head3d.config import Config
-from head3d.finish.background import BackdropName
+from head3d.finish.config import BackdropName
 from head3d.finish.crops import crop_names
 from head3d.jobs.spec import spec_from_text
 from head3d.pictures import PictureOptions

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from head3d.field.completion_net import make_completion_net
-from head3d.field.encodings import GridConfig
-from head3d.field.radiance import FieldConfig, RadianceField, field_from_state, field_state
+from head3d.field.config import FieldConfig, GridConfig
+from head3d.field.radiance import RadianceField, field_from_state, field_state
 from head3d.field.volumes import Volume
 from head3d.imaging.color import srgb_from_linear
 from head3d.train import imagine

@@ -1,0 +1,35 @@
+"""How renders become headshots: options."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
+
+
+@dataclass(frozen=True)
+class FinishConfig:
+    """How renders become headshots."""
+
+    size: int = 1024
+    """Longer side of the headshot, px."""
+    backdrop: BackdropName = "studio-grey"
+    """What stands behind the person."""
+    backdrop_color: str = ""
+    """A plain colour of your own as #rrggbb; overrides ``backdrop``."""
+    backdrop_image: str = ""
+    """A picture behind the person (.jpg, .png; the middle of a .hdr or .exr panorama); overrides both."""
+    exposure: Literal["match", "as-lit"] = "match"
+    """``match`` brings the person to ``face_level``, with one gain for a set; ``as-lit`` leaves the light as it is."""
+    face_level: float = 0.30
+    """Luminance that ``match`` gives light skin, linear, 0 to 1."""
+    keep_skin: float = 0.5
+    """How much darker skin stays darker. 0: all are lifted to ``face_level``; 1: only the light sets the exposure."""
+    shoulder: float = 0.75
+    """Linear level above which highlights are rolled off instead of clipped, 0 to 1."""
+    match: str = ""
+    """Whose look the set takes: a portrait's (.jpg, .png), or ``backdrop`` for that of the place behind the person.
+    Hair, clothes and backdrop follow; skin stays."""
+    match_strength: float = 1.0
+    """How far, 0 to 1."""
+    clean_rim: bool = True
+    """Replace colours of thin coverage by those of the solid person next to them."""
