@@ -6,6 +6,7 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.library import call_for, library_for, require
+from head3d.kernels.ops import kernel_op
 from head3d.kernels.raster import RasterOutput
 
 STEPS = 16
@@ -129,7 +130,7 @@ def _walk(
     return answer
 
 
-@torch.library.custom_op("head3d::antialias", mutates_args=())
+@kernel_op("antialias")
 def _antialias(
     image: Tensor, triangle: Tensor, depth: Tensor, vertices: Tensor, faces: Tensor, twins: Tensor
 ) -> Tensor:
@@ -140,7 +141,7 @@ def _antialias(
     return out
 
 
-@torch.library.custom_op("head3d::antialias_backward", mutates_args=())
+@kernel_op("antialias_backward")
 def _antialias_backward(
     g_out: Tensor, image: Tensor, triangle: Tensor, depth: Tensor, vertices: Tensor, faces: Tensor, twins: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.kernels.library import call_for, library_for, require
+from head3d.kernels.ops import kernel_op
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def composite_torch(
     return weights, rows.sum(1), sums
 
 
-@torch.library.custom_op("head3d::composite", mutates_args=())
+@kernel_op("composite")
 def _composite(
     sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor, stop_below: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -96,7 +97,7 @@ def _composite(
     return weights, opacity, sums
 
 
-@torch.library.custom_op("head3d::composite_backward", mutates_args=())
+@kernel_op("composite_backward")
 def _composite_backward(
     g_weights: Tensor, g_opacity: Tensor, g_sums: Tensor, sdf: Tensor, sd: Tensor, packed: Tensor, values: Tensor,
     weights: Tensor, stop_below: float,

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.kernels.library import call_for, library_for, require
+from head3d.kernels.ops import kernel_op
 
 
 def distortion(
@@ -52,7 +53,7 @@ def distortion_torch(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tens
     return (2 * w * (middle * light - moment) + w.square() * length / 3).sum(1)
 
 
-@torch.library.custom_op("head3d::distortion", mutates_args=())
+@kernel_op("distortion")
 def _distortion(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor) -> Tensor:
     loss = weights.new_empty(len(packed))
     inputs = weights.contiguous(), starts.contiguous(), ends.contiguous(), packed.contiguous(), len(packed)
@@ -60,7 +61,7 @@ def _distortion(weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor) -
     return loss
 
 
-@torch.library.custom_op("head3d::distortion_backward", mutates_args=())
+@kernel_op("distortion_backward")
 def _distortion_backward(
     g_loss: Tensor, weights: Tensor, starts: Tensor, ends: Tensor, packed: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:

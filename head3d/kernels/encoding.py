@@ -12,6 +12,7 @@ from torch import Tensor
 
 from head3d.errors import ConfigError
 from head3d.kernels.library import call_for, library_for, require
+from head3d.kernels.ops import kernel_op
 
 PRIMES = (1, 2654435761, 805459861)
 
@@ -118,7 +119,7 @@ def hash_grid_torch(points: Tensor, table: Tensor, config: HashGridConfig) -> Te
     return torch.cat(encoded, 1)
 
 
-@torch.library.custom_op("head3d::hash_grid", mutates_args=())
+@kernel_op("hash_grid")
 def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool) -> Tensor:
     points, table, count, features = points.contiguous(), table.contiguous(), len(points), table.shape[1]
     out = table.new_empty(count, len(layout) * features)
@@ -127,7 +128,7 @@ def _hash_grid(points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, sm
     return out
 
 
-@torch.library.custom_op("head3d::hash_grid_backward", mutates_args=())
+@kernel_op("hash_grid_backward")
 def _hash_grid_backward(
     g_out: Tensor, points: Tensor, table: Tensor, scales: Tensor, layout: Tensor, smooth: bool, which: int
 ) -> tuple[Tensor, Tensor]:

@@ -2,13 +2,13 @@
 
 import torch
 from torch import Tensor
-from torch._library.custom_ops import CustomOpDef
 
 from head3d.kernels.build import Part
 from head3d.kernels.library import call_for
+from head3d.kernels.ops import KernelOp, kernel_op
 
 
-def lookup_op(name: str, *, sizes_from: int, part: Part = "core") -> CustomOpDef:
+def lookup_op(name: str, *, sizes_from: int, part: Part = "core") -> KernelOp:
     """Register ``head3d::NAME`` (values, points (P,3)) -> (P,C), differentiable once in both.
 
     Args:
@@ -17,14 +17,14 @@ def lookup_op(name: str, *, sizes_from: int, part: Part = "core") -> CustomOpDef
         part: Of the CPU kernels, that has them.
     """
 
-    @torch.library.custom_op(f"head3d::{name}", mutates_args=())
+    @kernel_op(f"{name}")
     def forward(values: Tensor, points: Tensor) -> Tensor:
         out = values.new_empty(len(points), values.shape[3])
         sizes = *values.shape[sizes_from:], points.contiguous(), len(points)
         call_for(values, f"{name}_fwd", values.contiguous(), *sizes, out, part=part)
         return out
 
-    @torch.library.custom_op(f"head3d::{name}_backward", mutates_args=())
+    @kernel_op(f"{name}_backward")
     def backward(g_out: Tensor, values: Tensor, points: Tensor, which: int) -> tuple[Tensor, Tensor]:
         """Bit 1 of ``which`` asks for the gradient of the points, bit 0 for that of the values; else they are empty."""
         values, points = values.contiguous(), points.contiguous()

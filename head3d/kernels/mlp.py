@@ -12,6 +12,7 @@ from head3d.kernels.encoding import HashGridConfig, hash_grid, level_layout
 from head3d.kernels.library import call_for, library, library_for, require
 from head3d.kernels.mlp_bf16 import encode_mlp_bf16, has_bf16
 from head3d.kernels.mlp_half import encode_mlp_half, fits_half
+from head3d.kernels.ops import kernel_op
 
 Activation = Literal["relu", "softplus"]
 Precision = Literal["float32", "bfloat16"]
@@ -130,14 +131,14 @@ def flat_parameters(layers: Layers, dtype: torch.dtype) -> Tensor:
     return torch.cat(parts).to(dtype)
 
 
-@torch.library.custom_op("head3d::mlp", mutates_args=())
+@kernel_op("mlp")
 def _mlp(features: Tensor, flat: Tensor, shape: list[int]) -> Tensor:
     out = features.new_empty(len(features), shape[3])
     call_for(flat, "mlp_fwd", features.contiguous(), len(features), flat, torch.tensor(shape), out)
     return out
 
 
-@torch.library.custom_op("head3d::mlp_backward", mutates_args=())
+@kernel_op("mlp_backward")
 def _mlp_backward(
     g_out: Tensor, features: Tensor, flat: Tensor, shape: list[int], need_features: bool
 ) -> tuple[Tensor, Tensor]:
@@ -148,7 +149,7 @@ def _mlp_backward(
     return g_features, g_flat if len(g_flat) == len(flat) else g_flat[: len(flat)].clone()
 
 
-@torch.library.custom_op("head3d::encode_mlp", mutates_args=())
+@kernel_op("encode_mlp")
 def _encode_mlp(
     points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool, shape: list[int],
     tape: bool,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from head3d.kernels.library import call, call_for, library
+from head3d.kernels.ops import kernel_op
 
 
 def has_bf16() -> bool:
@@ -17,7 +18,7 @@ def _groups(points: Tensor) -> int:
     return (points.shape[0] + 31) // 32 * 2
 
 
-@torch.library.custom_op("head3d::encode_mlp_bf16", mutates_args=())
+@kernel_op("encode_mlp_bf16")
 def encode_mlp_bf16(
     points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool, shape: list[int],
     tape: bool,
@@ -38,7 +39,7 @@ def _bf16_tape(points: Tensor, shape: list[int], tape: bool) -> Tensor:
     return points.new_empty(size, dtype=torch.int32)
 
 
-@torch.library.custom_op("head3d::encode_mlp_bf16_backward", mutates_args=())
+@kernel_op("encode_mlp_bf16_backward")
 def _encode_mlp_bf16_backward(
     g_out: Tensor, points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool,
     shape: list[int], tape: Tensor, which: int,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from head3d.kernels.library import Library, call, library
+from head3d.kernels.ops import kernel_op
 
 SHARED_BYTES = 64 * 1024
 """Shared memory that every GPU since sm_75 gives a block."""
@@ -33,7 +34,7 @@ def _scratch(lib: Library, shape: list[int], flat: Tensor, backward: bool) -> Te
     return flat.new_empty(count((ctypes.c_int64 * len(shape))(*shape), ctypes.c_int64(backward)))
 
 
-@torch.library.custom_op("head3d::encode_mlp_half", mutates_args=())
+@kernel_op("encode_mlp_half")
 def encode_mlp_half(
     points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool, shape: list[int]
 ) -> Tensor:
@@ -47,7 +48,7 @@ def encode_mlp_half(
     return out
 
 
-@torch.library.custom_op("head3d::encode_mlp_half_backward", mutates_args=())
+@kernel_op("encode_mlp_half_backward")
 def _encode_mlp_half_backward(
     g_out: Tensor, points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool,
     shape: list[int], which: int,

@@ -15,6 +15,7 @@ from head3d.kernels.encoding import HashGridConfig, level_layout
 from head3d.kernels.grid_sample import grid_sample3
 from head3d.kernels.library import call_for, library_for, require
 from head3d.kernels.mlp import Activation, Layers, encode_mlp, flat_parameters, network_shape
+from head3d.kernels.ops import kernel_op
 
 TapShape = Literal["none", "tetrahedron", "axes"]
 
@@ -188,7 +189,7 @@ def _surroundings(count: int, base: Tensor | None, reach: Tensor | None, nodes: 
     return count, reals[8], base, reach, torch.tensor(nodes), frames, reals[9]
 
 
-@torch.library.custom_op("head3d::sdf_taps", mutates_args=())
+@kernel_op("sdf_taps")
 def _sdf_taps(
     points: Tensor, table: Tensor, flat: Tensor, scales: Tensor, layout: Tensor, smooth: bool, shape: list[int],
     base: Tensor | None, reach: Tensor | None, nodes: list[int], reals: list[float], count: int, tape: bool,
@@ -206,7 +207,7 @@ def _sdf_taps(
     return outputs, gradient, mean, features, slope
 
 
-@torch.library.custom_op("head3d::sdf_taps_backward", mutates_args=())
+@kernel_op("sdf_taps_backward")
 def _sdf_taps_backward(
     g_outputs: Tensor, g_gradient: Tensor, g_mean: Tensor, points: Tensor, slope: Tensor, base: Tensor | None,
     reach: Tensor | None, nodes: list[int], reals: list[float], count: int, need_points: bool,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from head3d.errors import ShapeError
 from head3d.kernels.library import call_for, library_for, require
+from head3d.kernels.ops import kernel_op
 
 LAMP_M = 1e-3
 """Nearer than this a lamp is no point any more: 1 / distance^3 stays what it is there."""
@@ -115,7 +116,7 @@ def _asked(ctx, inputs: tuple[int, ...]) -> int:
     return sum(1 << bit for bit, index in enumerate(inputs) if ctx.needs_input_grad[index])
 
 
-@torch.library.custom_op("head3d::shade_sh", mutates_args=())
+@kernel_op("shade_sh")
 def _shade_sh(albedo: Tensor, normal: Tensor, sh: Tensor, light: Tensor, darkest: float) -> Tensor:
     albedo, normal, sh, light = (t.contiguous() for t in (albedo, normal, sh, light))
     out = torch.empty_like(albedo)
@@ -123,7 +124,7 @@ def _shade_sh(albedo: Tensor, normal: Tensor, sh: Tensor, light: Tensor, darkest
     return out
 
 
-@torch.library.custom_op("head3d::shade_sh_backward", mutates_args=())
+@kernel_op("shade_sh_backward")
 def _shade_sh_backward(
     g_out: Tensor, albedo: Tensor, normal: Tensor, sh: Tensor, light: Tensor, darkest: float, which: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -160,7 +161,7 @@ def _backward_sh(ctx, g_out):
 _shade_sh.register_autograd(_backward_sh, setup_context=_save_sh)
 
 
-@torch.library.custom_op("head3d::shade_lamps", mutates_args=())
+@kernel_op("shade_lamps")
 def _shade_lamps(albedo: Tensor, normal: Tensor, points: Tensor, positions: Tensor, intensities: Tensor) -> Tensor:
     albedo, normal, points, positions, intensities = (
         t.contiguous() for t in (albedo, normal, points, positions, intensities)
@@ -172,7 +173,7 @@ def _shade_lamps(albedo: Tensor, normal: Tensor, points: Tensor, positions: Tens
     return out
 
 
-@torch.library.custom_op("head3d::shade_lamps_backward", mutates_args=())
+@kernel_op("shade_lamps_backward")
 def _shade_lamps_backward(
     g_out: Tensor, albedo: Tensor, normal: Tensor, points: Tensor, positions: Tensor, intensities: Tensor, which: int
 ) -> tuple[Tensor, Tensor, Tensor]:

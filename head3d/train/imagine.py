@@ -20,7 +20,8 @@ from head3d.field.radiance import LEAST_MIRRORED, RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
-from head3d.train.state import TrainState, adam, falling
+from head3d.train.adam import Adam, Falling
+from head3d.train.state import TrainState
 
 BATCH = 16384
 """Places a step: half of them where no photo looked, a quarter where photos looked, a quarter anywhere."""
@@ -199,8 +200,8 @@ def _learn(
     _count_everywhere(trained, cache)
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     rate = RATE * state.config.color_rate
-    optimiser = adam([{"params": learned, "lr": rate}])
-    schedule = falling(optimiser, steps=steps)
+    optimiser = Adam([{"params": learned, "lr": rate}])
+    schedule = Falling(optimiser, steps=steps)
     for _ in range(steps):
         points = torch.cat(
             [
@@ -219,7 +220,7 @@ def _learn(
         loss = (srgb_from_linear(albedo) - srgb_from_linear(wanted)).abs().mean()
         own = before.photographed(points)[:, None]
         loss = loss + (radiance - residual * own).abs().mean()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()

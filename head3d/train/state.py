@@ -1,27 +1,16 @@
 """Everything that changes while a field is trained, and how it is kept and taken up again."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.train.adam import Adam
 from head3d.train.cameras import SHIFT_M, TURN_RAD, CameraRefinement
 from head3d.train.config import TrainConfig
-
-
-def adam(groups: list[dict[str, Any]]) -> torch.optim.Adam:
-    """Adam as fields are trained with; tiny epsilon: rarely touched entries of the tables move as far as others."""
-    return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
-
-
-def falling(optimiser: torch.optim.Adam, *, steps: int) -> LambdaLR:
-    """Learning rates that fall to a twentieth in so many steps: ``step()`` it after each of the optimiser's."""
-    return LambdaLR(optimiser, lambda step: 0.05 + 0.95 * (1 - step / steps))
 
 
 class TrainState:
@@ -46,7 +35,7 @@ class TrainState:
         ]
         if self.refines:
             groups.append({"params": list(self.cameras.parameters()), "lr": config.camera_rate})
-        self.optimiser = adam(groups)
+        self.optimiser = Adam(groups)
         self.rates = [float(group["lr"]) for group in groups]
         self.cache = ShellCache(trained)
         self.sd_m = config.start_sd_m

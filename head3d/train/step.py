@@ -68,7 +68,7 @@ def train_step(state: TrainState, sampler: PixelSampler, deformation: Deformatio
         raise TrainDiverged(
             f"Training diverged at step {state.step}.", hint="Run again with a lower --train.geometry-rate."
         )
-    state.optimiser.zero_grad(set_to_none=True)
+    state.optimiser.zero_grad()
     loss.backward()
     state.optimiser.step()
     state.step += 1

@@ -16,8 +16,9 @@ from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
 from head3d.shapes import shaped
+from head3d.train.adam import Adam, Falling
 from head3d.train.choice import photo_quality, sampled
-from head3d.train.state import TrainState, adam, falling
+from head3d.train.state import TrainState
 
 BATCH = 8192
 """Points a step: half about the mirrored surface, half about the present one, in pairs."""
@@ -137,8 +138,8 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
     _let_reach(trained, mirror)
     learned = [*trained.geometry.parameters(), *trained.geometry_decoder.parameters()]
     rate = RATE * state.config.geometry_rate
-    optimiser = adam([{"params": learned, "lr": rate}])
-    schedule = falling(optimiser, steps=steps)
+    optimiser = Adam([{"params": learned, "lr": rate}])
+    schedule = Falling(optimiser, steps=steps)
     for _ in range(steps):
         index = torch.randint(len(wanted), (BATCH // 2,), generator=generator).to(wanted.device)
         held = cache.surface_points(BATCH // 4, generator=generator)
@@ -152,7 +153,7 @@ def mirror_unseen(state: TrainState, *, steps: int) -> None:
             goal = blended_sdf(before, mirror, points) / sample_values(*steep, points)[:, 0]
         off = trained.sdf(points) - goal
         turned = (off[-len(held) :] - off[BATCH // 2 : -len(held)]).abs().mean() / STEP_M
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         (off.abs().mean() / ABOUT_M + STEADY * turned).backward()
         optimiser.step()
         schedule.step()

@@ -26,11 +26,12 @@ from head3d.render.config import RenderConfig
 from head3d.render.types import View
 from head3d.render.volume import render_view, shade
 from head3d.shapes import shaped
+from head3d.train.adam import Adam, Falling
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import agreed, decided, photo_quality
 from head3d.train.losses import facing_weight
 from head3d.train.rays import FEATURES, TrainPhoto
-from head3d.train.state import TrainState, adam, falling
+from head3d.train.state import TrainState
 
 BATCH = 16384
 """Pixels per step."""
@@ -178,8 +179,8 @@ def polish_colors(state: TrainState, pixels: SurfacePixels, *, steps: int) -> No
     learned = [*trained.color.parameters(), *trained.color_decoder.parameters()]
     tints = PhotoTints(len(pixels.choice)).to(trained.paint.device)
     groups = [{"params": learned, "lr": RATE * config.color_rate}, {"params": [tints.log], "lr": TINT_RATE}]
-    optimiser = adam(groups)
-    schedule = falling(optimiser, steps=steps)
+    optimiser = Adam(groups)
+    schedule = Falling(optimiser, steps=steps)
     loss = torch.zeros(())
     for _ in range(steps):
         draws = zip(ladders, (BATCH - loose, loose), strict=True)
@@ -199,7 +200,7 @@ def polish_colors(state: TrainState, pixels: SurfacePixels, *, steps: int) -> No
         loss = config.loss.color * color + RESIDUAL * residual[:BATCH].abs().mean()
         loss = loss + TINT_PULL * tint.log().pow(2).mean()
         loss = loss + SMOOTH * config.loss.albedo_smooth * (pair[0] - pair[1]).abs().mean()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()

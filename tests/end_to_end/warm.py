@@ -27,7 +27,6 @@ IMPORTED = (
     "head3d.train.loop",
     "head3d.reporting",
     "head3d.studio",
-    "torch._dynamo",  # by the first kernel that is called
 )
 
 

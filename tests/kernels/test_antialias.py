@@ -115,7 +115,7 @@ class TestAntialias:
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         image, seen, vertices, faces = scene(12)
         inputs = image.requires_grad_(), seen.triangle, seen.depth, vertices.requires_grad_(), faces
-        torch.library.opcheck(module._antialias, (*inputs, twin_corners(faces)))
+        torch.library.opcheck(module._antialias.overload, (*inputs, twin_corners(faces)))
 
     def test_no_pixels_and_no_faces(self, path):
         vertices, faces = ball(5.0)

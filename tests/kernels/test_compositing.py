@@ -105,7 +105,7 @@ class TestComposite:
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         sdf, sd, packed, values = rays()
         inputs = sdf.float().requires_grad_(), sd.float().requires_grad_(), packed, values.float().requires_grad_()
-        torch.library.opcheck(compositing._composite, (*inputs, 0.5))
+        torch.library.opcheck(compositing._composite.overload, (*inputs, 0.5))
 
     def test_bad_shape_names_the_argument(self):
         sdf, sd, packed, values = rays()

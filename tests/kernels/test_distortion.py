@@ -82,7 +82,7 @@ class TestDistortion:
     def test_opcheck(self, monkeypatch):
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         *inputs, packed = rays()
-        torch.library.opcheck(module._distortion, (*(t.float().requires_grad_() for t in inputs), packed))
+        torch.library.opcheck(module._distortion.overload, (*(t.float().requires_grad_() for t in inputs), packed))
 
     def test_bad_shape_names_the_argument(self):
         weights, starts, ends, packed = rays()

@@ -153,7 +153,9 @@ class TestLimits:
         ]
         arguments = *tensors, *level_layout(case.config), False, network_shape(layers, 16, "relu")
         tests = ("test_schema", "test_faketensor", "test_autograd_registration")
-        emulated(lambda: None if _cpu() else torch.library.opcheck(encode_mlp_half, arguments, test_utils=tests))
+        emulated(
+            lambda: None if _cpu() else torch.library.opcheck(encode_mlp_half.overload, arguments, test_utils=tests)
+        )
 
 
 def _cpu() -> bool:

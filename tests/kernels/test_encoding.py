@@ -104,7 +104,7 @@ class TestHashGrid:
         scales, layout = level_layout(SMALL)
         at, values = points(7, dtype=torch.float32), table(SMALL, dtype=torch.float32)
         arguments = (at.requires_grad_(), values.requires_grad_(), scales, layout, False)
-        torch.library.opcheck(encoding._hash_grid, arguments)
+        torch.library.opcheck(encoding._hash_grid.overload, arguments)
 
     def test_non_contiguous_and_none(self, path):
         values = table(SMALL, dtype=torch.float32)

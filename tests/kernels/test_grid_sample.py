@@ -48,7 +48,7 @@ class TestGridSample3:
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         grid, at = inputs(3, 2, 4)
         arguments = grid.float().requires_grad_(), at.float().requires_grad_()
-        torch.library.opcheck(grid_sample._grid_sample3, arguments)
+        torch.library.opcheck(grid_sample._grid_sample3.overload, arguments)
 
     def test_non_contiguous_and_none(self, path):
         grid, at = inputs()

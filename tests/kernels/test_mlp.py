@@ -129,8 +129,8 @@ class TestEncodeMlp:
         # the tests of autograd under compilation would differentiate the tape, which nobody gets
         tests = ("test_schema", "test_faketensor", "test_autograd_registration")
         arguments = at, values, parameters, *level_layout(GRID), False, shape, True
-        torch.library.opcheck(module._encode_mlp, arguments, test_utils=tests)
-        torch.library.opcheck(module._mlp, (torch.randn(4, GRID.width), parameters, shape))
+        torch.library.opcheck(module._encode_mlp.overload, arguments, test_utils=tests)
+        torch.library.opcheck(module._mlp.overload, (torch.randn(4, GRID.width), parameters, shape))
 
     def test_bad_shape_names_the_argument(self):
         layers, values = network(GRID.width, 16, 3), table()
@@ -204,4 +204,6 @@ class TestBfloat16:
             False,
             [GRID.width, 16, 1, 3, 0],
         )
-        torch.library.opcheck(encode_mlp_bf16, (*arguments, True), test_utils=("test_schema", "test_faketensor"))
+        torch.library.opcheck(
+            encode_mlp_bf16.overload, (*arguments, True), test_utils=("test_schema", "test_faketensor")
+        )

@@ -134,7 +134,7 @@ class TestShadeSh:
     def test_opcheck(self, monkeypatch):
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         tensors = [t.float().requires_grad_() for t in (*surfaces(5), skies(5)[0])]
-        torch.library.opcheck(module._shade_sh, (*tensors, skies(5)[1], DARKEST))
+        torch.library.opcheck(module._shade_sh.overload, (*tensors, skies(5)[1], DARKEST))
 
     def test_non_contiguous_and_none(self, path):
         albedo, normal = surfaces()
@@ -237,7 +237,9 @@ class TestShadeLamps:
         monkeypatch.setenv("HEAD3D_KERNELS", "cpu")
         albedo, normal = (t.float().requires_grad_() for t in surfaces(5))
         points, positions, intensities = (t.float() for t in lamps(5).values())
-        torch.library.opcheck(module._shade_lamps, (albedo, normal, points, positions, intensities.requires_grad_()))
+        torch.library.opcheck(
+            module._shade_lamps.overload, (albedo, normal, points, positions, intensities.requires_grad_())
+        )
 
     def test_non_contiguous_and_none(self, path):
         (albedo, normal), others = surfaces(), lamps()
