@@ -26,6 +26,7 @@ from .proxy import lit_table
 from .rate_routes import add_rating
 from .render_loop import PRIORITY, jpeg_of
 from .state import Viewer, look_of, only
+from .thumbs import Busy
 from .video_routes import add_videos
 
 THUMB_PX = (48, 256)
@@ -57,6 +58,11 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.exception_handler(BodyTooLarge)
     async def too_large(request: Request, error: BodyTooLarge) -> JSONResponse:
         return JSONResponse({"error": "That is too large.", "hint": "Send a smaller file."}, status_code=413)
+
+    @app.exception_handler(Busy)
+    async def busy(request: Request, error: Busy) -> JSONResponse:
+        told = {"error": "Too many small pictures are waiting.", "hint": "Ask again in a moment."}
+        return JSONResponse(told, status_code=503, headers={"retry-after": "2"})
 
     async def apart(work: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(viewer.pool, work, *args)
@@ -127,10 +133,11 @@ def create_app(viewer: Viewer) -> FastAPI:
         return Response(jpeg_of(levels_from_linear(backdrop_picture(config, size))), media_type="image/jpeg")
 
     @app.get("/api/thumb.jpg")
-    async def thumb(look: str, size: int = 112) -> Response:
+    async def thumb(request: Request, look: str, size: int = 112) -> Response:
         text = json.dumps({**look_payload(look_of(look)), "name": "thumb"}, sort_keys=True)
-        body = await apart(viewer.thumb, text, min(max(size, THUMB_PX[0]), THUMB_PX[1]))
-        return Response(body, media_type="image/jpeg")
+        px = min(max(size, THUMB_PX[0]), THUMB_PX[1])
+        body = await viewer.thumbs.get(text, px, gone=request.is_disconnected)
+        return Response(body, media_type="image/jpeg") if body else Response(status_code=204)
 
     @app.get("/api/picks")
     async def picks() -> list[dict[str, Any]]:

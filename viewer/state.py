@@ -21,6 +21,7 @@ from .poses import PickBook
 from .proxy import baked, packed
 from .render_loop import PRIORITY, LookLoop, Turns, jpeg_of
 from .sets import SetMaker
+from .thumbs import Thumbs
 from .videos import VideoMaker
 
 THREADS = 16
@@ -45,7 +46,7 @@ class Viewer:
         """Of a link for another browser; the guard's."""
         self.loops: set[LookLoop] = set()
         self._opening = threading.Lock()
-        self.thumb = lru_cache(maxsize=400)(self._thumb)
+        self.thumbs = Thumbs(self._thumb, self.pool)
         self.proxy = lru_cache(maxsize=6)(self._proxy)
 
     def open(self) -> Studio:
@@ -68,7 +69,7 @@ class Viewer:
             if self.scene is not None:
                 self.scene.close()
                 self.scene = None
-            self.thumb.cache_clear()
+            self.thumbs.forget()
             self.proxy.cache_clear()
 
     def open_scene(self) -> Any:

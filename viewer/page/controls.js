@@ -1,7 +1,7 @@
 // The choices beside the picture, built from what the subject offers; they show the look and change it.
 
 import { mark, radios } from "/static/choices.js";
-import { ask, get, send, withLook } from "/static/server.js";
+import { ask, get, send, showThumb, withLook } from "/static/server.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
@@ -120,8 +120,7 @@ export class Controls {
     for (const b of $("angles").children) {
       const angle = this.panel.angles.find((a) => a.value === b.dataset.angle);
       const look = { yaw_deg: angle.yaw_deg, pitch_deg: angle.pitch_deg, light, light_yaw_deg, light_frame, light_exposure, backdrop, garment, garment_color, expression, units };
-      const url = withLook("/api/thumb.jpg", look, "&size=96"), image = b.querySelector("img");
-      if (image.dataset.url !== url) { image.dataset.url = url; image.src = url; }
+      showThumb(b.querySelector("img"), look, 96);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Kept pictures, and the sets made of them.
 
-import { get, send, withLook } from "/static/server.js";
+import { get, send, showThumb } from "/static/server.js";
 
 const $ = (id) => document.getElementById(id);
 const element = (tag, properties = {}, ...children) => {
@@ -64,7 +64,8 @@ export class Picks {
 
   card(pick, i) {
     const { look } = pick, name = look.name;
-    const image = element("img", { alt: "", src: withLook("/api/thumb.jpg", { ...look, name: "x" }, "&size=192"), loading: "lazy", width: 192, height: 192 });
+    const image = element("img", { alt: "", loading: "lazy", width: 192, height: 192 });
+    showThumb(image, { ...look, name: "x" }, 192);
     const show = element("button", { type: "button", className: "show", title: "Show this one" }, image);
     show.setAttribute("aria-label", `Show ${name}`); show.dataset.action = "show";
     show.onclick = () => this.show(look);

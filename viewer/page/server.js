@@ -11,6 +11,15 @@ export const get = async (path) => (await ask(path)).json();
 export const send = async (method, path, body) => (await ask(path, { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } })).json();
 export const withLook = (path, look, more = "") => `${path}?look=${encodeURIComponent(JSON.stringify(look))}${more}`;
 
+// A small picture into an image. Where the server has too much to do it is asked for again, unless another is wanted by then
+export function showThumb(image, look, size, tries = 5) {
+  const url = withLook("/api/thumb.jpg", look, `&size=${size}`);
+  if (image.dataset.url === url) return;
+  image.dataset.url = url;
+  image.onerror = () => { if (tries-- > 0) setTimeout(() => { if (image.dataset.url === url) image.src = `${url}&try=${tries}`; }, 2000); };
+  image.src = url;
+}
+
 // Binary messages: length of the header, header (json), picture
 export class Live {
   constructor({ onframe, onstate }) { this.onframe = onframe; this.onstate = onstate; this.wait = 300; this.connect(); }
