@@ -16,19 +16,15 @@ from typing import Any
 
 from head3d import store
 from head3d.capture.config import PHOTO_SUFFIXES
-from head3d.capture.photos import gather
-from head3d.capture.types import Verdict
 from head3d.config import preset_names
 from head3d.errors import ConfigError, ConsentMissing, InputError
-from head3d.imaging.warp import resize
-from head3d.subject import Subject, check_free, merge_verdicts
+from head3d.subject import Subject, check_free
 
 from .guard import private_folder
 from .hub import Hub
-from .render_loop import jpeg_of
+from .judging import chosen_of, face_under, for_run, judge
 
 MOST_PHOTOS = 20
-THUMB_PX = 160
 LOG_LINES = 400
 
 
@@ -85,18 +81,32 @@ class Capture:
                 raise InputError(f"There are {MOST_PHOTOS} photos already.", hint="Remove some first.")
             path = private_folder(self.inbox) / f"{ident}{suffix}"
             store.write_bytes(path, content)
-            verdict = self._judge(path)
-            # a photo that says nothing must not be in the run
-            shown = {"id": ident, "name": name[:80], "file": path.name, **verdict}
-            store.write_bytes(self.inbox / f"{ident}.verdict", json.dumps(shown, ensure_ascii=False).encode())
-            return shown
+            chosen = chosen_of(self.photos())
+            photo = {"id": ident, "name": name[:80], "file": path.name, **judge(path)}
+            if photo["faces"] and chosen is not None:  # who is meant was said on another photo, or on this one before
+                self._judge_crowds(chosen, photo)
+                return self._known(ident)
+            self._write(photo)
+            return photo
 
     def remove(self, ident: str) -> None:
         """Forget a photo."""
-        for one in self.photos():
-            if one["id"] == ident:
-                for path in self.inbox.glob(f"{one['id']}.*"):
-                    path.unlink()
+        with self._lock:
+            for one in self.photos():
+                if one["id"] == ident:
+                    for path in self.inbox.glob(f"{one['id']}.*"):
+                        path.unlink()
+                    if one.get("chosen"):  # whom the others show was known from it
+                        self._judge_crowds(None, *self._crowds())
+
+    def choose(self, ident: str, face: int) -> dict[str, Any]:
+        """Say who is meant on a photo of several people; on the others that show several, that person is looked for."""
+        with self._lock:
+            photo = self._known(ident)
+            if not 0 <= face < len(photo.get("faces", ())):
+                raise InputError("There is no such face on this photo.", hint="Reload the page.")
+            self._judge_crowds({**photo, "face": face}, *self._crowds())
+            return self._known(ident)
 
     def thumb(self, ident: str) -> bytes:
         """A small picture of a photo that was accepted or refused; empty if it is none."""
@@ -112,16 +122,19 @@ class Capture:
         if preset not in preset_names():
             raise ConfigError(f"There is no preset {preset!r}.", hint=f"There are {', '.join(preset_names())}.")
         check_free(self.subject.path)
-        files = [str(self.inbox / one["file"]) for one in self.photos() if one["accepted"]]
-        if not files and not self.subject.exists:
+        photos = for_run(self.photos())
+        if not photos and not self.subject.exists:
             raise InputError("No usable photo yet.", hint="Drop photos in which both eyes are visible.")
+        face = face_under(preset, photos, self.inbox)
         with self._lock:
             if self.running:
                 raise ConfigError("A head is being made already.", hint="Wait for it, or cancel it.")
             self.events, self.problem = [], ""
+            files = [str(self.inbox / one["file"]) for one in photos]
             command = [sys.executable, "-m", "head3d.cli", "run", *files, "--out", str(self.subject.path)]
             command += ["--preset", preset, "--consent-by", by.strip()[:120], "--log-json"]
             command += ["--consent-scope", scope.strip()[:400] or "headshots"]
+            command += ["--face", str(face)] if face is not None else []
             self._process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
             )
@@ -147,25 +160,20 @@ class Capture:
         self.events, self.problem = [], ""
         return [one.name for one in left]
 
-    def _judge(self, path: Path) -> dict[str, Any]:
-        from head3d.perception.observe import observe
+    def _crowds(self) -> list[dict[str, Any]]:
+        return [one for one in self.photos() if one.get("faces")]
 
-        photos, verdicts = gather([path])
-        if photos:
-            pixels = photos[0].rgb_srgb
-            self._write_thumb(path, pixels)
-            _, later = observe(photos)
-            verdicts = merge_verdicts(verdicts, {one.name: one for one in later})
-        verdict = verdicts[0] if verdicts else Verdict(path.name, False, ("it is no picture",))
-        return {"accepted": verdict.accepted, "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)}
+    def _judge_crowds(self, chosen: dict[str, Any] | None, *crowds: dict[str, Any]) -> None:
+        """Judge photos of several people again: who is meant is known from ``chosen`` now, or no longer known."""
+        first, face = (self.inbox / chosen["file"], chosen["face"]) if chosen is not None else (None, None)
+        for one in crowds:
+            own = chosen is not None and one["id"] == chosen["id"]
+            said = judge(self.inbox / one["file"], face=face, after=None if own else first)
+            self._write({**one, **said, "chosen": own})
 
-    def _write_thumb(self, path: Path, pixels: Any) -> None:
-        import torch
-
-        scale = THUMB_PX / max(pixels.shape[:2])
-        size = (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))
-        small = resize(torch.from_numpy(pixels).float() / 255, size)
-        store.write_bytes(path.with_suffix(".thumb"), jpeg_of((small * 255).round().byte().numpy(), quality=80))
+    def _write(self, photo: dict[str, Any]) -> None:
+        """Remember what was said of a photo; the run gets those that say something."""
+        store.write_bytes(self.inbox / f"{photo['id']}.verdict", json.dumps(photo, ensure_ascii=False).encode())
 
     def _known(self, ident: str) -> dict[str, Any]:
         for one in self.photos():

@@ -35,6 +35,12 @@ def add_capture(app: FastAPI, viewer: Viewer) -> None:
         await apart(capture.remove, ident)
         return {}
 
+    @app.post("/api/capture/photo/{ident}/face")
+    async def choose(ident: str, request: Request) -> dict[str, Any]:
+        asked = await request.json()
+        face = asked.get("face") if isinstance(asked, dict) else None
+        return await apart(capture.choose, ident, face if isinstance(face, int) else -1)
+
     @app.get("/api/capture/photo/{ident}.jpg")
     async def photo(ident: str) -> Response:
         return Response(await apart(capture.thumb, ident), media_type="image/jpeg")

@@ -53,6 +53,9 @@ class Verdict:
         reasons: Why it is not used.
         warnings: What is not ideal about it although it is used.
         rivals: How many people are on it, if nothing tells which of them is meant; else 0.
+        faces: Where they are if there are several, the largest first: left, top, right, bottom as fractions of the
+            photo's width and height.
+        face: Which of them is the subject; None if that is none of them, or not known.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     rivals: int = 0
+    faces: tuple[tuple[float, float, float, float], ...] = ()
+    face: int | None = None
 
 
 def refused(name: str, reason: str) -> Verdict:

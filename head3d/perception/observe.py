@@ -83,6 +83,19 @@ def _believable(
 
 
 def _verdict(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict:
+    several = len(look.faces) > 1
+    verdict = _judged(look, choice, config)
+    return replace(verdict, faces=_boxes(look), face=choice.index) if several else verdict
+
+
+def _boxes(look: _Looked) -> tuple[tuple[float, float, float, float], ...]:
+    """Where the faces are, as fractions of the photo, within it."""
+    height, width = look.photo.size
+    places = [np.clip(one.box_px / (width, height, width, height), 0, 1) for one in look.detections]
+    return tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in places)
+
+
+def _judged(look: _Looked, choice: Choice, config: PerceptionConfig) -> Verdict:
     name = look.photo.name
     if choice.index is None:
         match choice.why:

@@ -51,23 +51,23 @@ def choose_subject(
         for item in group
         if abs(np.degrees(item.face.pose[0])) < config.identity_yaw_deg
     ]
-    anchor = _anchor(groups, asked, face, config)
+    place = _pointed_at(groups, face)
+    anchor = _anchor(asked, config) if place is None else groups[place][face or 0]
     family = [item.descriptor for _, item in asked if anchor is not None and _same(item, anchor, config)]
     agreed = face is not None or (anchor is not None and _support(anchor, asked, config)[0] > 1)
-    return [_choose(group, family, agreed=agreed, config=config) for group in groups]
+    choices = [_choose(group, family, agreed=agreed, config=config) for group in groups]
+    if place is not None:  # whoever was pointed at is meant there, also if the net cannot tell the face
+        choices[place] = Choice(face, "found")
+    return choices
 
 
-def _anchor(
-    groups: Sequence[Sequence[Candidate]],
-    asked: Sequence[tuple[int, Candidate]],
-    face: int | None,
-    config: SubjectConfig,
-) -> Candidate | None:
-    """The face that stands for the subject."""
-    if face is not None:
-        crowded = [group for group in groups if len(group) > max(face, 1)]
-        if crowded:
-            return crowded[0][face]
+def _pointed_at(groups: Sequence[Sequence[Candidate]], face: int | None) -> int | None:
+    """The photo whose face the user's choice is: the first that shows several, and so many."""
+    return next((at for at, group in enumerate(groups) if face is not None and len(group) > max(face, 1)), None)
+
+
+def _anchor(asked: Sequence[tuple[int, Candidate]], config: SubjectConfig) -> Candidate | None:
+    """The face that stands for the subject, by agreement."""
     return max((item for _, item in asked), key=lambda item: _support(item, asked, config), default=None)
 
 

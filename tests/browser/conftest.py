@@ -34,6 +34,8 @@ SMALLER = (
     " document.querySelector('#window')?.style.setProperty('--tall', '%dpx'); })"
 )
 
+IMPACTS = ("serious", "critical")
+
 MADE = "['full', 'refined'].includes(head3d.shown)"
 """For :func:`until`: the picture is there; the page may have gone on to the fine one when it is asked."""
 
@@ -201,6 +203,23 @@ def until(page: Any, expression: str, *, seconds: float = SECONDS) -> Any:
             return found
         page.wait_for_timeout(40)
     raise AssertionError(f"never true: {expression}; the page says {page.inner_text('#status')!r}")
+
+
+def axe_source() -> str:
+    """axe itself; skips where it is not installed."""
+    axe = pytest.importorskip("axe_core_python")
+    return (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+def faults_of(page: Any, source: str, *, rules: tuple[str, ...] = ()) -> list[list[Any]]:
+    """What axe finds in a page or frame, without the frames in it: impact, rule, places."""
+    page.evaluate(source)
+    options = {"iframes": False, **({"runOnly": list(rules)} if rules else {})}
+    return page.evaluate(
+        "async options => (await axe.run(document, options)).violations"
+        ".map(v => [v.impact, v.id, v.nodes.map(n => n.html)])",
+        options,
+    )
 
 
 def forget_picks(page: Any) -> None:

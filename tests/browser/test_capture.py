@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import MADE, SECONDS, SMALLER, TALL_PX, Server, say, until
+from tests.browser.conftest import (
+    IMPACTS,
+    MADE,
+    SECONDS,
+    SMALLER,
+    TALL_PX,
+    Server,
+    axe_source,
+    faults_of,
+    say,
+    until,
+)
 
 PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
 
@@ -79,4 +90,48 @@ def test_files_that_are_no_photos_are_refused(empty: Server, browser: Any, tmp_p
     page.set_input_files("#files", [tmp_path / "<img src=x onerror=alert(1)>.png"])
     until(page, PICTURE.format(1))
     assert "<img src=x" in page.inner_text("#photos") and page.locator("#photos img").count() == 1
+    context.close()
+
+
+def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(
+    empty: Server, people: Path, browser: Any, tmp_path: Path
+):
+    two = [Image.open(people / person / "studio_portrait.jpg").resize((600, 600)) for person in ("P001", "P002")]
+    pair = Image.new("RGB", (1200, 600))
+    for at, one in enumerate(two):
+        pair.paste(one, (600 * at, 0))
+    pair.save(tmp_path / "the two.jpg", quality=92)
+    context = browser.new_context(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(1000 * SECONDS)
+    page = context.new_page()
+    page.goto(empty.link)
+    page.wait_for_url("**/capture")
+    page.set_input_files("#files", [tmp_path / "the two.jpg"])
+    until(page, PICTURE.format(1))
+    assert "2 people. Press the face that is meant." in page.inner_text("#photos > li")
+    assert page.get_by_role("group", name="2 people on the two.jpg: who is meant?").count() == 1
+    faces = page.get_by_role("group").get_by_role("button")
+    assert [one.get_attribute("aria-pressed") for one in faces.all()] == ["false", "false"]
+    until(page, "document.querySelector('.faces img').naturalWidth > 300")
+    boxes, picture = [one.bounding_box() for one in faces.all()], page.locator(".faces img").bounding_box()
+    middle = picture["x"] + picture["width"] / 2
+    # a frame on each half of the picture, within it
+    assert sorted(box["x"] > middle for box in boxes) == [False, True]
+    assert all(
+        picture["y"] <= box["y"] and box["y"] + box["height"] <= picture["y"] + picture["height"] for box in boxes
+    )
+    page.focus(".faces button")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#status').textContent === 'Face 1 of the two.jpg is meant.'")
+    assert [one.get_attribute("aria-pressed") for one in faces.all()] == ["false", "true"]
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Face 1 is meant"
+    assert "✓" in page.inner_text("#photos > li:not(.refused)")
+    assert [one for one in faults_of(page, axe_source()) if one[0] in IMPACTS] == []
+    # the other one, with the mouse; and it is remembered
+    faces.nth(0).click()
+    until(page, "document.querySelector('#status').textContent === 'Face 0 of the two.jpg is meant.'")
+    page.reload()
+    until(page, PICTURE.format(1))
+    assert [one.get_attribute("aria-pressed") for one in faces.all()] == ["true", "false"]
     context.close()

@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 
 from head3d.looks import read_looks
-from tests.browser.conftest import MADE, Server, forget_picks, say, until
+from tests.browser.conftest import IMPACTS, MADE, Server, axe_source, faults_of, forget_picks, say, until
 from tests.end_to_end.conftest import head3d
-
-IMPACTS = ("serious", "critical")
 
 
 def picks_of(page: Any) -> list[dict[str, Any]]:
@@ -169,23 +167,6 @@ def test_everything_can_be_done_with_the_keyboard(open_page: Callable[..., Any])
     until(page, "document.activeElement.id === 'undo'")
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#pick-list > li').length === 1")
-
-
-def axe_source() -> str:
-    """axe itself; skips where it is not installed."""
-    axe = pytest.importorskip("axe_core_python")
-    return (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-
-
-def faults_of(page: Any, source: str, *, rules: tuple[str, ...] = ()) -> list[list[Any]]:
-    """What axe finds in a page or frame, without the frames in it: impact, rule, places."""
-    page.evaluate(source)
-    options = {"iframes": False, **({"runOnly": list(rules)} if rules else {})}
-    return page.evaluate(
-        "async options => (await axe.run(document, options)).violations"
-        ".map(v => [v.impact, v.id, v.nodes.map(n => n.html)])",
-        options,
-    )
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])

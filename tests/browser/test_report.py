@@ -12,7 +12,7 @@ from head3d.quality.gate import judge_sight
 from head3d.quality.report import InputEntry, ReportContent, write_report
 from head3d.quality.sight_overlay import SightView
 from head3d.render.confidence import Shares
-from tests.browser.test_page import IMPACTS, axe_source, faults_of
+from tests.browser.conftest import IMPACTS, axe_source, faults_of
 
 DARK, BRIGHT = (np.full((64, 64, 3), level, np.uint8) for level in (30, 220))
 SHARES = {

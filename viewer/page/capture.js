@@ -11,14 +11,44 @@ function status(text, bad = false) { $("status").textContent = text; $("status")
 const attempt = async (work) => { try { await work(); } catch (error) { status(error.message, true); } };
 const make = (tag, properties = {}, ...children) => { const one = Object.assign(document.createElement(tag), properties); one.append(...children); return one; };
 
+// what is said of a photo: here one presses a face, the command line has its number
+function words(photo) {
+  if (photo.crowd) return `✗ Not used yet: ${photo.faces.length} people. Press the face that is meant.`;
+  return photo.accepted ? `✓ ${photo.warnings.join("; ") || "Good."}` : `✗ Not used: ${photo.reasons.join("; ")}`;
+}
+
+// a photo of several people: a button on each face, with the number that the report and --face give it
+function faces(photo, image) {
+  const buttons = photo.faces.map(([left, top, right, bottom], face) => {
+    const button = make("button", { type: "button" }, make("span", {}, String(face)));
+    Object.assign(button.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
+    button.setAttribute("aria-pressed", String(face === photo.face));
+    button.setAttribute("aria-label", `Face ${face}${face ? "" : ", the largest,"} is meant`);
+    button.onclick = () => attempt(() => choose(photo, face));
+    return button;
+  });
+  const box = make("div", { className: "faces" }, image, ...buttons);
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", `${photo.faces.length} people on ${photo.name}: who is meant?`);
+  return box;
+}
+
+async function choose(photo, face) {
+  status(`Looking for face ${face} of ${photo.name}…`);
+  const told = await send("POST", `/api/capture/photo/${photo.id}/face`, { face });
+  await load();
+  document.querySelectorAll(`#photos [data-id="${photo.id}"] .faces button`)[face]?.focus();
+  status(told.accepted ? `Face ${face} of ${told.name} is meant.` : `Face ${face} of ${told.name} cannot be used: ${told.reasons.join("; ")}.`, !told.accepted);
+}
+
 function card(photo) {
-  const image = make("img", { src: `/api/capture/photo/${photo.id}.jpg`, alt: "" });
-  const words = photo.accepted ? (photo.warnings.join("; ") || "Good.") : photo.reasons.join("; ");
-  const verdict = make("p", { className: photo.accepted ? "good" : "reason" }, `${photo.accepted ? "✓ " : "✗ Not used: "}${words}`);
+  const image = make("img", { src: `/api/capture/photo/${photo.id}.jpg?faces=${photo.faces?.length || 0}`, alt: "" });
+  const verdict = make("p", { className: photo.accepted ? "good" : "reason" }, words(photo));
   const remove = make("button", { type: "button" }, "Remove");
   remove.setAttribute("aria-label", `Remove ${photo.name}`);
   remove.onclick = () => attempt(async () => { await send("DELETE", `/api/capture/photo/${photo.id}`, {}); await load(); });
-  const made = make("li", { className: photo.accepted ? "" : "refused" }, image, make("div", {}, photo.name), verdict, remove);
+  const crowd = photo.faces?.length > 1;
+  const made = make("li", { className: `${photo.accepted ? "" : "refused"}${crowd ? " crowd" : ""}` }, crowd ? faces(photo, image) : image, make("div", {}, photo.name), verdict, remove);
   made.dataset.id = photo.id;
   return made;
 }
@@ -31,7 +61,8 @@ async function add(files) {
       const photo = await (await ask(`/api/capture/photo?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).json();
       document.querySelector(`#photos [data-id="${photo.id}"]`)?.remove();
       waiting.replaceWith(card(photo));
-      status(photo.accepted ? `${photo.name} is good.` : `${photo.name} cannot be used: ${photo.reasons.join("; ")}.`, !photo.accepted);
+      if (photo.crowd) status(`${photo.name} shows ${photo.faces.length} people: press the face that is meant.`);
+      else status(photo.accepted ? `${photo.name} is good.` : `${photo.name} cannot be used: ${photo.reasons.join("; ")}.`, !photo.accepted);
     });
     if (waiting.isConnected) waiting.remove();
   }

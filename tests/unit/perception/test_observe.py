@@ -8,6 +8,7 @@ import skimage.data
 from head3d.capture.decode import decode
 from head3d.capture.types import Photo
 from head3d.perception import topology
+from head3d.perception.config import PerceptionConfig
 from head3d.perception.identity import distance
 from head3d.perception.landmarks import ibug68
 from head3d.perception.observe import FaceReading, observe, read_face
@@ -110,7 +111,12 @@ class TestPeople:
     def test_two_people_are_unclear_alone_and_clear_in_company(self, people):
         both = np.concatenate([people["anna"], people["ben"]], axis=1)
         assert "2 people" in reason(both)
-        assert observe([photo(both, "both")])[1][0].rivals == 2
+        crowd = observe([photo(both, "both")])[1][0]
+        assert crowd.rivals == 2 and crowd.face is None
+        sides = [0 if right < 0.55 else 1 for _, _, right, _ in crowd.faces]
+        assert sorted(sides) == [0, 1] and all(0 <= part <= 1 for box in crowd.faces for part in box)
+        chosen = observe([photo(both, "both")], config=PerceptionConfig(face=1))[1][0]
+        assert chosen.accepted and chosen.face == 1 and chosen.faces == crowd.faces
         _, verdicts = observe([photo(both, "both"), photo(people["ben"], "ben")])
         assert all(verdict.accepted for verdict in verdicts)
         assert "face" in verdicts[0].warnings[0]

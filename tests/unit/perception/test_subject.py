@@ -10,11 +10,13 @@ from head3d.perception.topology import CHIN, GLABELLA
 ANNA, BEN = np.zeros(128, np.float32), np.full(128, 0.08, np.float32)  # 0.9 apart
 
 
-def face(person: np.ndarray, size: float = 100.0) -> Candidate:
-    """A frontal face of a person with a little noise in the descriptor."""
+def face(person: np.ndarray, size: float = 100.0, *, turned: bool = False) -> Candidate:
+    """A face of a person, frontal or turned far away, with a little noise in the descriptor."""
     points = np.zeros((468, 3))
     points[GLABELLA], points[CHIN] = (0.0, 0.0, 0.0), (0.0, size, 0.0)
     points[454], points[234] = (size / 2, size / 2, size / 3), (-size / 2, size / 2, size / 3)
+    if turned:
+        points[454], points[234] = (size / 10, size / 2, size / 2), (-size / 10, size / 2, -size / 2)
     noise = np.random.default_rng(int(size)).normal(0.0, 0.01, 128).astype(np.float32)
     return Candidate(FacePoints(points, np.ones(468), 1.0), person + noise)
 
@@ -45,6 +47,16 @@ class TestChooseSubject:
 
     def test_the_users_choice_decides(self):
         assert choose_subject([[face(ANNA), face(BEN, 90.0)]], face=1)[0].index == 1
+
+    def test_a_turned_face_that_was_chosen_is_taken_although_the_net_cannot_tell_it(self):
+        group = [face(ANNA), face(BEN, 90.0, turned=True)]
+        assert choose_subject([group], face=1)[0].index == 1
+        assert choose_subject([group, [face(BEN, 80.0)]], face=1)[0].index == 1
+
+    def test_the_choice_is_that_of_the_first_photo_that_shows_so_many(self):
+        groups = [[face(ANNA, 80.0)], [face(ANNA), face(BEN, 90.0)], [face(BEN, 110.0), face(ANNA, 70.0)]]
+        choices = choose_subject(groups, face=1)
+        assert [choice.index for choice in choices] == [None, 1, 0]
 
     def test_no_face(self):
         assert choose_subject([[]])[0].why == "nobody"

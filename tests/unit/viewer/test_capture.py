@@ -1,0 +1,111 @@
+"""Who is meant on a photo of several people: what is judged anew, and what a run is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from head3d.errors import InputError
+from head3d.subject import Subject
+from head3d.viewer import capture as module  # pyright: ignore[reportMissingImports]
+from head3d.viewer.capture import Capture  # pyright: ignore[reportMissingImports]
+from head3d.viewer.hub import Hub  # pyright: ignore[reportMissingImports]
+from head3d.viewer.judging import for_run  # pyright: ignore[reportMissingImports]
+
+BOXES = [[0.1, 0.1, 0.3, 0.4], [0.6, 0.1, 0.8, 0.4]]
+
+
+class Judge:
+    """Stands for perception: files called crowd... show two people, of whom it tells nothing by itself."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int | None, str | None]] = []
+
+    def __call__(self, path: Path, *, face: int | None = None, after: Path | None = None) -> dict[str, Any]:
+        content = path.read_text()
+        self.asked.append((content, face, after.read_text() if after else None))
+        crowd = content.startswith("crowd")
+        unclear = crowd and face is None
+        good = not unclear and content != "crowd, blurred"
+        said = {"accepted": good, "reasons": [] if good else ["not this one"], "warnings": [], "chosen": False}
+        return {**said, "faces": BOXES if crowd else [], "face": face if crowd else None, "crowd": unclear}
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    made = Judge()
+    monkeypatch.setattr(module, "judge", made)
+    return made
+
+
+@pytest.fixture
+def page(tmp_path: Path, judge: Judge) -> Capture:
+    return Capture(Subject(tmp_path / "ada"), Hub())
+
+
+def names(photos: list[dict[str, Any]]) -> list[str]:
+    return [one["name"] for one in photos]
+
+
+def test_a_crowd_waits_for_a_choice_and_then_goes_first(page: Capture, judge: Judge):
+    page.add("lone.jpg", b"lone")
+    crowd = page.add("pair.jpg", b"crowd, one")
+    assert crowd["crowd"] and not crowd["accepted"] and names(for_run(page.photos())) == ["lone.jpg"]
+    told = page.choose(crowd["id"], 1)
+    assert told["accepted"] and told["chosen"] and told["face"] == 1
+    assert names(for_run(page.photos())) == ["pair.jpg", "lone.jpg"]
+
+
+def test_on_other_crowds_the_same_person_is_looked_for(page: Capture, judge: Judge):
+    first, second = page.add("a.jpg", b"crowd, one"), page.add("b.jpg", b"crowd, two")
+    page.choose(first["id"], 0)
+    assert ("crowd, two", 0, "crowd, one") in judge.asked
+    late = page.add("c.jpg", b"crowd, late")
+    assert late["accepted"] and judge.asked[-1] == ("crowd, late", 0, "crowd, one")
+    page.choose(second["id"], 1)
+    assert [one["chosen"] for one in sorted(page.photos(), key=lambda one: one["name"])] == [False, True, False]
+    assert names(for_run(page.photos()))[0] == "b.jpg"
+
+
+def test_without_the_photo_of_the_choice_nobody_is_meant_any_more(page: Capture, judge: Judge):
+    first = page.add("a.jpg", b"crowd, one")
+    page.add("b.jpg", b"crowd, two")
+    page.choose(first["id"], 0)
+    page.remove(first["id"])
+    (left,) = page.photos()
+    assert left["crowd"] and not left["accepted"] and for_run(page.photos()) == []
+
+
+def test_a_blurred_face_still_tells_who_is_meant_where_others_are_good(page: Capture, judge: Judge):
+    blurred = page.add("a.jpg", b"crowd, blurred")
+    page.choose(blurred["id"], 1)
+    assert for_run(page.photos()) == []
+    page.add("b.jpg", b"crowd, two")
+    assert names(for_run(page.photos())) == ["a.jpg", "b.jpg"]
+
+
+def test_a_face_that_is_not_there_cannot_be_chosen(page: Capture, judge: Judge):
+    lone, crowd = page.add("a.jpg", b"lone"), page.add("b.jpg", b"crowd, one")
+    for ident, face in ((lone["id"], 0), (crowd["id"], 2), (crowd["id"], -1), ("0" * 12, 0)):
+        with pytest.raises(InputError):
+            page.choose(ident, face)
+
+
+def test_the_run_is_told_who_is_meant(page: Capture, judge: Judge, monkeypatch: pytest.MonkeyPatch):
+    heard: list[list[str]] = []
+
+    class Started:
+        def __init__(self, command: list[str], **how: Any) -> None:
+            heard.append(command)
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(module.subprocess, "Popen", Started)
+    monkeypatch.setattr(page, "_follow", lambda process: None)
+    # under that preset the two faces have changed places
+    monkeypatch.setattr(module, "face_under", lambda preset, photos, inbox: 1 - photos[0]["face"])
+    crowd = page.add("pair.jpg", b"crowd, one")
+    page.choose(crowd["id"], 1)
+    page.start(consent=True, by="Ada", scope="self", preset="cpu")
+    assert heard[0][heard[0].index("--face") + 1] == "0"
