@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from head3d import store
+from head3d.capture.files import source_files
 from head3d.config import Config
-from head3d.errors import InputError
 from head3d.events import Emit, Notice, ignore
 from head3d.stages import Job
 
@@ -19,7 +19,7 @@ def sources_sha(job: Job) -> Any:
     """Names and contents of the user's files; None to go on with the stored photos."""
     if not job.sources:
         return None
-    files = [file for source in job.sources for file in _files_of(source)]
+    files = [file for source in job.sources for file in source_files(source)]
     return [[file.name, _content(file)] for file in files]
 
 
@@ -71,15 +71,6 @@ def imagined_by(job: Job) -> list[str]:
     from head3d.networks.files import version
 
     return [version("completion"), version("lift") if job.config.train.shape == "lift" else ""]
-
-
-def _files_of(source: Path) -> list[Path]:
-    from head3d.capture.photos import capture_files
-
-    try:
-        return capture_files(source)
-    except (OSError, InputError):
-        return [source]  # capture says what is wrong with it
 
 
 def _content(file: Path) -> str:

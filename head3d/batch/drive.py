@@ -123,12 +123,18 @@ def drive(
 
 
 def open_entry(item: Item, ledger: Ledger, policy: Policy) -> Entry:
-    """What is known of a subject; "waiting" if there is something to do."""
+    """What is known of a subject; "waiting" if there is something to do.
+
+    From then on the ledger says so, too: what was told of its files holds no more, however this run ends.
+    """
     entry = ledger.read(item.name, item.key())
     if entry.state == "done" and not ledger.is_whole(item.name, entry, verify=policy.verify):
-        return replace(entry, state="waiting")
-    if entry.state == "dead" and policy.retry_dead:
-        return replace(entry, state="waiting", failures=())
+        entry = Entry(entry.key, failures=entry.failures)
+    elif entry.state == "dead" and policy.retry_dead:
+        entry = Entry(entry.key)
+    before = ledger.entry(item.name)
+    if before is not None and entry.state == "waiting" != before.state:
+        ledger.write(item.name, entry)
     return entry
 
 

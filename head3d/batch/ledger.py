@@ -127,7 +127,7 @@ class Ledger:
     def is_whole(self, name: str, entry: Entry, *, verify: bool = False) -> bool:
         """True if the files of a finished subject are there: with their sizes, or with their content if ``verify``."""
         folder = self.subject(name)
-        if any(_size(folder / file) != size for file, size in entry.sizes.items()):
+        if any(size < 0 or _size(folder / file) != size for file, size in entry.sizes.items()):
             return False
         return not verify or all(_same_content(folder / file, told) for file, told in entry.files.items())
 

@@ -22,6 +22,7 @@ import yaml
 
 from head3d import __version__, store
 from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from head3d.capture.files import source_files
 from head3d.config import arguments_from_yaml, load_config
 from head3d.errors import ConfigError, ConsentMissing, InputError
 from head3d.jobs.remote import is_url, remote_files
@@ -57,14 +58,8 @@ class Item:
         return replace(self.job, subject=str(subject.resolve()), cache=str(cache.resolve()))
 
     def files(self) -> list[Path]:
-        """The photos and videos of this machine, as capture will read them."""
-        found: list[Path] = []
-        for source in (Path(one) for one in self.job.photos if not is_url(one)):
-            if source.is_dir():
-                found += sorted(one for one in source.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
-            else:
-                found.append(source)
-        return found
+        """The photos and videos of this machine, and what tells their cameras, as capture will read them."""
+        return [file for one in self.job.photos if not is_url(one) for file in source_files(Path(one))]
 
     def key(self) -> str:
         """Changes when the photos, the options or the code do: a result under another key is made anew.
@@ -79,6 +74,7 @@ class Item:
             del what["consent"]["date"]  # that of the day the batch was started
         if self.job.preset.endswith((".yaml", ".yml")):
             what["preset"] = store.sha256_file(Path(self.job.preset))
+        what["options"] = [_word_or_content(word) for word in what["options"]]
         for picture in what["pictures"]:
             files = {key: Path(picture[key]) for key in FILES if picture[key]}
             picture |= {key: store.sha256_file(path) for key, path in files.items() if path.is_file()}
@@ -286,6 +282,12 @@ def _remote_or_missing(url: str) -> list[list[str]]:
         return [list(one) for one in remote_files(url)]
     except InputError as error:
         return [[url, error.message]]  # as below
+
+
+def _word_or_content(word: str) -> str:
+    """A word of the options; a file that it names (a light, a backdrop, a scan) by its content, as stages take it."""
+    path = Path(word)
+    return store.sha256_file(path) if path.suffix and path.is_file() else word
 
 
 def _sha_or_missing(path: Path) -> str:

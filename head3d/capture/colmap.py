@@ -12,7 +12,6 @@ from jaxtyping import Float
 from head3d.errors import InputError
 
 COLMAP_FOLDERS = frozenset({"sparse", "0", "colmap"})
-_PLACES = (".", "sparse/0", "sparse", "colmap/sparse/0")
 _MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE")
 """By COLMAP's number; others have no counterpart in OpenCV."""
 _LENGTHS = (3, 4, 4, 5, 8, 8)
@@ -37,15 +36,6 @@ class ColmapImage:
     name: str
     c2w: Float[np.ndarray, "4 4"]
     camera: ColmapCamera
-
-
-def find_colmap(folder: Path) -> Path | None:
-    """Where below a folder a model lies; None if there is none."""
-    for place in _PLACES:
-        for suffix in ("bin", "txt"):
-            if all((folder / place / f"{name}.{suffix}").is_file() for name in ("cameras", "images")):
-                return folder / place if place != "." else folder
-    return None
 
 
 def read_colmap(folder: Path) -> list[ColmapImage]:

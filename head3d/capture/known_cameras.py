@@ -10,11 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from head3d.capture.colmap import COLMAP_FOLDERS, ColmapImage, find_colmap, read_colmap
+from head3d.capture.colmap import COLMAP_FOLDERS, ColmapImage, read_colmap
 from head3d.errors import InputError
 from head3d.shapes import shaped
 
-TRANSFORMS = "transforms.json"
 MOST_FRAMES = 100_000
 MODELS = {"OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE", "PERSPECTIVE"}
 """Camera models of transforms.json that can be used; an absent one is OPENCV."""
@@ -52,17 +51,8 @@ class KnownFrame:
     camera: KnownCamera
 
 
-def find_capture(path: Path) -> Path | None:
-    """The file or folder that tells a capture's cameras, if ``path`` is a capture or one of those; else None."""
-    if path.is_file():
-        return path if path.suffix.lower() == ".json" else None
-    if (path / TRANSFORMS).is_file():
-        return path / TRANSFORMS
-    return find_colmap(path)
-
-
 def read_capture(source: Path) -> list[KnownFrame]:
-    """All frames of a capture (see :func:`find_capture`), in its order.
+    """All frames of a capture (see :func:`head3d.capture.files.find_capture`), in its order.
 
     Raises:
         InputError: It cannot be read, names a picture outside its folder, or has a camera that is none.

@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES, CaptureConfig
+from head3d.capture.config import VIDEO_SUFFIXES, CaptureConfig
 from head3d.capture.decode import decode
 from head3d.capture.duplicates import Fingerprint, fingerprint, is_near
-from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
+from head3d.capture.files import find_capture, picture_files
+from head3d.capture.known_cameras import KnownCamera, read_capture, spread
 from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo, Verdict, refused
 from head3d.capture.verdicts import tell_verdicts
@@ -135,7 +136,7 @@ def _expand(paths: Iterable[Path], config: CaptureConfig) -> list[tuple[str, _So
         try:
             known = find_capture(path) if config.cameras == "auto" else None
             if known is None:
-                sources += [_Source(file) for file in _files_of(path)]
+                sources += [_Source(file) for file in picture_files(path)]
             else:
                 sources += _of_capture(known, config)
         except PermissionError as error:
@@ -156,25 +157,3 @@ def _of_capture(known: Path, config: CaptureConfig) -> list[_Source]:
     name = known.parent.name if known.is_file() else known.name
     many = len(frames) > config.max_photos
     return [_Source(one.file, one.camera, f"capture {name}" if many else "") for one in spread(frames)]
-
-
-def capture_files(path: Path) -> list[Path]:
-    """The files a source stands for, those that tell cameras included; nothing is decoded."""
-    known = find_capture(path)
-    if known is None:
-        return _files_of(path)
-    told = [known] if known.is_file() else sorted(one for one in known.iterdir() if one.stem in ("cameras", "images"))
-    return [*(one for one in told if one.is_file()), *(frame.file for frame in read_capture(known))]
-
-
-def _files_of(path: Path) -> list[Path]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder.", hint="Check the spelling; quote names with spaces.")
-    if not path.is_dir():
-        return [path]
-    wanted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
-    return sorted(
-        file
-        for file in path.iterdir()
-        if file.suffix.lower() in wanted and not file.name.startswith(".") and file.is_file()
-    )

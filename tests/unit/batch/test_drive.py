@@ -3,16 +3,18 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from head3d.batch.drive import Policy, Summary
+from head3d.batch.drive import Policy, Summary, drive, open_entry
 from head3d.batch.ledger import Entry, Failure, Ledger
 from head3d.batch.plan import read_plan
 from head3d.batch.run import run_batch
@@ -127,6 +129,36 @@ def test_new_photos_are_new_work(tmp_path: Path):
     (source / "ok-1" / "a.jpg").write_bytes(b"another")
     batch(source, out)
     assert tries(out, "ok-1") == 2
+
+
+def test_what_is_made_anew_is_no_longer_called_done(tmp_path: Path):
+    """Stopped in the middle of the new work, the manifest would tell checksums of files that are being replaced."""
+    source, out = photos(tmp_path / "in", ["ok-1", "ok-2"]), tmp_path / "out"
+    batch(source, out)
+    (source / "ok-1" / "a.jpg").write_bytes(b"another")
+    shutil.rmtree(out / "subjects" / "ok-2")
+
+    def stopped(*arguments: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(source, out, overrides={"consent": CONSENT}, slots=SLOTS, command=stopped, mode="quiet")
+    states = {name: one["state"] for name, one in json.loads((out / "manifest.json").read_text())["subjects"].items()}
+    assert states == {"ok-1": "waiting", "ok-2": "done"}  # the second was not looked at yet
+    with pytest.raises(KeyboardInterrupt):
+        items = [item for item in read_plan(source, overrides={"consent": CONSENT}) if item.name == "ok-2"]
+        drive(items, Ledger(out), slots=SLOTS, command=stopped)
+    entry = Ledger(out).entry("ok-2")
+    assert entry is not None and entry.state == "waiting" and entry.files == {}
+    assert batch(source, out).done == ("ok-1", "ok-2")
+
+
+def test_the_dead_that_are_taken_up_again_stay_so_after_a_kill(tmp_path: Path):
+    source, out = photos(tmp_path / "in", ["flaky-1"]), tmp_path / "out"
+    assert batch(source, out, policy=Policy(retries=0)).dead == ("flaky-1",)
+    (item,) = read_plan(source, overrides={"consent": CONSENT})
+    assert open_entry(item, Ledger(out), Policy(retry_dead=True)).state == "waiting"
+    assert batch(source, out).done == ("flaky-1",)  # as was asked before the kill
 
 
 def test_stops_starting_after_too_many_failures(tmp_path: Path):

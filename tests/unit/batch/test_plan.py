@@ -1,8 +1,10 @@
 """From a yaml or folders to subjects: what is taken, what is refused, and when work counts as the same."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -110,6 +112,40 @@ def test_the_key_follows_contents_and_options_not_places(folder: Path, tmp_path_
     assert plan(moved, text)[0].key() == key
     (moved / "ada" / "1.jpg").write_bytes(b"another")
     assert plan(moved, text)[0].key() != key
+
+
+def test_the_key_follows_files_that_options_name(folder: Path):
+    wall = folder / "wall.png"
+    Image.new("RGB", (8, 8)).save(wall)
+    options = f"options: {{finish: {{backdrop_image: {wall}}}, views: {{names: [front]}}}}"
+    text = f"consent: {{by: A, scope: s}}\n{options}\nsubjects: [{{name: a, photos: [ada]}}]"
+    key = plan(folder, text)[0].key()
+    Image.new("RGB", (8, 9)).save(wall)
+    assert plan(folder, text)[0].key() != key
+
+
+def test_the_key_follows_the_pictures_and_cameras_of_a_capture(folder: Path):
+    capture = folder / "scan"
+    (capture / "images").mkdir(parents=True)
+    (capture / "images" / "0.png").write_bytes(b"a picture")
+    frame = {"file_path": "images/0.png", "transform_matrix": np.eye(4).tolist()}
+    told = {"fl_x": 100.0, "w": 64, "h": 64, "frames": [frame]}
+    (capture / "transforms.json").write_text(json.dumps(told))
+    text = "consent: {by: A, scope: s}\nsubjects: [{name: a, photos: [scan]}]"
+    (item,) = plan(folder, text)
+    assert [one.name for one in item.files()] == ["transforms.json", "0.png"]
+    key = item.key()
+    (capture / "images" / "0.png").write_bytes(b"another")
+    other = plan(folder, text)[0].key()
+    (capture / "transforms.json").write_text(json.dumps({**told, "fl_x": 120.0}))
+    assert len({key, other, plan(folder, text)[0].key()}) == 3
+
+
+def test_what_capture_passes_over_is_no_part_of_the_key(folder: Path):
+    text = "consent: {by: A, scope: s}\nsubjects: [{name: a, photos: [ada]}]"
+    key = plan(folder, text)[0].key()
+    (folder / "ada" / "._1.jpg").write_bytes(b"what macOS leaves beside a file")
+    assert plan(folder, text)[0].key() == key
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

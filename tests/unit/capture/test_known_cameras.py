@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from head3d.capture.config import CaptureConfig
-from head3d.capture.known_cameras import KnownCamera, find_capture, read_capture, spread
+from head3d.capture.files import find_capture
+from head3d.capture.known_cameras import KnownCamera, read_capture, spread
 from head3d.capture.photos import gather
 from head3d.capture.rectify import rectified
 from head3d.capture.types import Photo
