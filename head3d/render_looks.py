@@ -15,16 +15,20 @@ from head3d.export.certificate import Identity
 from head3d.export.provenance import write_with_provenance
 from head3d.export.signing import identity_of
 from head3d.finish.apply import Headshot
-from head3d.finish.crops import CropPreset, known_crop
+from head3d.finish.crops import UNFRAMED, CropPreset, known_crop
 from head3d.finish.passport import Check, checks_path, write_checks
 from head3d.finish.passport_facts import PassportFacts
-from head3d.looks import Look, file_stem
+from head3d.garments.catalogue import choose_outfit
+from head3d.garments.names import OWN
+from head3d.looks import Look, file_stem, look_payload
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import Level, SightVerdict
 from head3d.quality.picture_gate import PictureGate
 from head3d.render.confidence import Confidence
 from head3d.rendering import gate_of, refused_path
-from head3d.studio import Studio, Turn
+from head3d.set_numbers import Clock
+from head3d.set_record import RecordOptions, SetRecord
+from head3d.studio import Picture, Studio, Turn
 from head3d.subject import Subject
 
 METER_PX = 128
@@ -39,6 +43,10 @@ class Shot:
     headshot: Headshot
     confidence: Confidence
     verdict: SightVerdict
+    picture: Picture
+    """What it was made of."""
+    gain: float
+    """Its exposure, which is its session's."""
     office: tuple[list[Check], PassportFacts] | None = None
     """What a passport office says; None where the frame is of no office."""
     eye_contact_deg: float | None = None
@@ -83,8 +91,11 @@ def shoot(
     gate: PictureGate,
     turn: Turn = nullcontext,
     tell: Callable[[int, str], None] = lambda step, name: None,
+    clock: Clock | None = None,
 ) -> Iterator[Shot]:
     """Make looks one after the other; those under the same light share one exposure, as in one session.
+
+    Looks that follow each other and differ by what stands behind are rendered once.
 
     Args:
         studio: The subject.
@@ -93,23 +104,38 @@ def shoot(
         gate: Sees every picture; its verdicts are due when all are made, since pictures of a set tell on each other.
         turn: See :class:`Studio`.
         tell: Hears the number of looks begun, and the name.
+        clock: Counts what pictures take.
     """
+    clock = clock or Clock()
     lights: dict[tuple[object, ...], list[Look]] = {}
     for look in looks:
         lights.setdefault(_session(look), []).append(look)
     gains = {}
-    for session, ones in lights.items():
-        gains[session] = studio.gain([studio.picture(one, METER_PX, turn=turn) for one in ones])
+    with clock.spent_on("exposure"):
+        for session, ones in lights.items():
+            # a face is as bright in every frame and whatever is worn
+            bare = [replace(one, crop=UNFRAMED, garment=OWN, garment_color="") for one in ones]
+            seen = {_rendered_as(one): one for one in bare}.values()
+            gains[session] = studio.gain([studio.picture(one, METER_PX, turn=turn) for one in seen])
+    before: tuple[object, ...] = ()
+    picture = refined = belief = None
     for step, look in enumerate(looks):
         tell(step, look.name)
-        picture = studio.picture(look, height_for(look, size), turn=turn)
-        belief = studio.confidence(picture)
-        refined = studio.refined(picture)
-        shot = studio.finish(refined, size=size, gain=gains[_session(look)])
-        among = (_session(look), look.expression, tuple(sorted(look.units.items())))
-        gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
-        checks, contact = studio.checks(picture, shot), studio.eye_contact_deg(picture)
-        yield Shot(look, shot, belief, studio.verdict(picture, belief), checks, contact)
+        wanted = (_rendered_as(look), height_for(look, size))
+        with clock.spent_on("render"):
+            if wanted != before:
+                picture = studio.picture(look, wanted[1], turn=turn)
+                belief, refined, before = studio.confidence(picture), studio.refined(picture), wanted
+            assert picture is not None and refined is not None and belief is not None, "the first look is rendered"
+            picture, refined = studio.shown_as(picture, look), studio.shown_as(refined, look)
+        with clock.spent_on("finish"):
+            gain = gains[_session(look)]
+            shot = studio.finish(refined, size=size, gain=gain)
+        with clock.spent_on("judge"):
+            among = (_session(look), look.expression, tuple(sorted(look.units.items())))
+            gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
+            checks, contact = studio.checks(picture, shot), studio.eye_contact_deg(picture)
+        yield Shot(look, shot, belief, studio.verdict(picture, belief), refined, gain, checks, contact)
 
 
 def render_looks(
@@ -118,6 +144,7 @@ def render_looks(
     *,
     size: int = 1024,
     confidence: bool = False,
+    record: RecordOptions = RecordOptions(),
     out: Path | None = None,
     emit: Emit = ignore,
 ) -> list[Path]:
@@ -128,32 +155,44 @@ def render_looks(
         looks: Which pictures.
         size: Longer side, px.
         confidence: Write ``NAME_confidence.png`` beside each picture.
+        record: What is written about all of them.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
 
     Returns:
         The paths of the pictures, in the order of ``looks``; without those that the gate refused, which lie in
-        ``refused`` beside them.
+        ``refused`` beside them. Then those of the contact sheets.
     """
-    started = time.monotonic()
-    studio = Studio(subject)
-    gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
+    started, clock = time.monotonic(), Clock()
+    with clock.spent_on("subject"):
+        studio = Studio(subject)
+        gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
+    beside = SetRecord(looks, record)
     place = store.make_folder(out or subject.path / "exports" / "renders")
     emit(StageStart("render", len(looks)))
     written: list[ShotFile] = []
-    for step, (shot, stem) in enumerate(zip(shoot(studio, looks, size=size, gate=gate), stems(looks), strict=True)):
-        written.append(write_shot(place / f"{stem}_{size}.png", shot, signer))
-        if confidence:
-            store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
+    shots = shoot(studio, looks, size=size, gate=gate, clock=clock)
+    for step, (shot, stem) in enumerate(zip(shots, stems(looks), strict=True)):
+        with clock.spent_on("files"):
+            written.append(write_shot(place / f"{stem}_{size}.png", shot, signer))
+            if confidence:
+                store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
+        with clock.spent_on("record"):
+            beside.see(shot.picture, shot.headshot, gain=shot.gain, shoulder=studio.config.finish.shoulder)
         if shot.verdict.sentence:
             emit(Notice(shot.verdict.sentence, "warning"))
         emit(Progress("render", step + 1, len(looks), shot.look.name))
-    delivered, aside = [], []
-    for file, verdict in zip(written, gate.verdicts(), strict=True):
-        refused = refused_path(verdict, file.path, emit)
-        if verdict is not None:
-            file.judged(verdict.level, refused or file.path, signer)
-        (aside if refused else delivered).append(refused or file.path)
+    with clock.spent_on("judge"):
+        verdicts = gate.verdicts()
+    delivered, aside, files = [], [], []
+    with clock.spent_on("files"):
+        for file, verdict in zip(written, verdicts, strict=True):
+            refused = refused_path(verdict, file.path, emit)
+            files.append(refused or file.path)
+            if verdict is not None:
+                file.judged(verdict.level, files[-1], signer)
+            (aside if refused else delivered).append(files[-1])
+    delivered += beside.write(place, files, verdicts, clock, signer)
     subject.record_deliveries([*delivered, *aside])
     emit(StageDone("render", time.monotonic() - started))
     return delivered
@@ -165,6 +204,8 @@ def write_shot(path: Path, shot: Shot, signer: Identity | None) -> ShotFile:
     facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
     if crop is not None:
         facts["crop"] = crop.name
+    if (outfit := choose_outfit(shot.look.garment, shot.look.garment_color)) is not None:
+        facts["garment"] = outfit.words
     if shot.eye_contact_deg is not None:
         facts["eye_contact"] = f"{shot.eye_contact_deg:.1f}"
     file = ShotFile(path, facts, crop, shot.office)
@@ -192,6 +233,13 @@ def height_for(look: Look, size: int) -> int:
     """Height (px) of a look whose longer side is ``size``."""
     crop = known_crop(look.crop)
     return size if crop is None else crop.resized(size).size_px[1]
+
+
+def _rendered_as(look: Look) -> tuple[object, ...]:
+    """The same for looks that differ by what stands behind alone."""
+    behind = look.backdrop if look.light == "backdrop" else ""
+    payload = {**look_payload(look), "name": "", "backdrop": behind, "units": tuple(sorted(look.units.items()))}
+    return tuple(payload.values())
 
 
 def _session(look: Look) -> tuple[object, ...]:

@@ -41,7 +41,7 @@ from head3d.render.config import LightOptions
 from head3d.render.lights import ChosenLight, choose_light
 from head3d.render.posed import PosedHead
 from head3d.render.types import View
-from head3d.render.views import ANGLES, named_view
+from head3d.render.views import ANGLES, OWN_ANGLE, named_view
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
 
@@ -52,9 +52,6 @@ SURFACE_POINTS = 40_000
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
-
-OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
-"""Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
 
 
 def make_views(

@@ -206,6 +206,10 @@ class Studio:
             output = wearer.dress(output, view, turn=turn)
         return Picture(look, view, output, volume)
 
+    def shown_as(self, picture: Picture, look: Look) -> Picture:
+        """A picture under the name and before the backdrop of a look that is otherwise its own."""
+        return replace(picture, look=look, view=replace(picture.view, name=look.name))
+
     def confidence(self, picture: Picture) -> Confidence:
         """What photos saw of a picture."""
         return view_confidence(self.sight, picture.output, picture.view, displacement=picture.displacement)

@@ -4,7 +4,7 @@ Three outcomes: delivered, delivered with a warning, refused with the reason and
 saw of a view is judged beside this (see ``gate.py``); the worse of both counts.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -66,6 +66,7 @@ class PictureVerdict:
         broken: Log odds of its likeliest fault.
         identity: Mean descriptor distance to the photos, or None.
         sentence: For the user; empty for a good picture.
+        nearest: Descriptor distance to the nearest photo, or None.
     """
 
     view: str
@@ -74,6 +75,7 @@ class PictureVerdict:
     broken: float
     identity: float | None
     sentence: str = ""
+    nearest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -188,11 +190,13 @@ class PictureGate:
         signs = {}
         for place, one in pictures.items():
             if one.signs is not None:
-                others = [other.window for other in pictures.values() if other is not one]
-                signs[place] = beside(one.signs, one.window, others)
+                signs[place] = beside(one.signs, one.window, _elsewhere(one, pictures.values()))
         limits, known = load_thresholds(), self._reference.descriptors
         return {
-            place: judge_picture(pictures[place].view, finding, own.identity(known), limits=limits)
+            place: replace(
+                judge_picture(pictures[place].view, finding, own.identity(known), limits=limits),
+                nearest=own.nearest(known),
+            )
             for (place, own), finding in zip(signs.items(), find_faults(self._net, list(signs.values())), strict=True)
         }
 
@@ -205,6 +209,19 @@ class _Seen:
     window: SeenPhoto
     signs: Signs | None
     among: Hashable
+
+
+def _elsewhere(one: _Seen, pictures: Iterable[_Seen]) -> list[SeenPhoto]:
+    """Pictures of a set that were taken from other places, one each: the same head before another backdrop agrees with
+    itself, broken or not."""
+    found = {_stand(other.view): other.window for other in reversed(list(pictures))}
+    found.pop(_stand(one.view), None)
+    return list(reversed(found.values()))
+
+
+def _stand(view: View) -> tuple[int, ...]:
+    """Where a camera stands, whole millimetres."""
+    return tuple(round(1000 * float(part)) for part in view.camera.centre[0])
 
 
 def inspect_pictures(

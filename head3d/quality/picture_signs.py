@@ -85,6 +85,12 @@ class Signs:
             return None
         return float(np.mean([distance(self.descriptor, one) for one in references]))
 
+    def nearest(self, references: Sequence[Float32[np.ndarray, "128"]]) -> float | None:
+        """Distance to the nearest of the photos' faces; None without a face or photos."""
+        if self.descriptor is None or not len(references):
+            return None
+        return float(min(distance(self.descriptor, one) for one in references))
+
 
 def landmarks_in(camera: Cameras, vertices: Float[Tensor, "V 3"], model: HeadModel) -> Float[np.ndarray, "468 2"]:
     """Where a head's mesh points fall in a picture of a camera, px."""
@@ -195,8 +201,21 @@ def _sharpness(face: UInt8[np.ndarray, "S S 3"]) -> dict[str, float]:
     return {name: value - whole for name, value in octaves.items()}
 
 
-def _outline(output: RenderOutput, head: Crop) -> dict[str, float]:
-    """Coverage that is neither there nor not there, pieces apart from the head, holes, jumps of depth."""
+def outline_of(output: RenderOutput, camera: Cameras) -> dict[str, float]:
+    """How clean a render's coverage is about the head, all 0 at best.
+
+    Returns:
+        ``haze``: half-covered pixels outside the head for each of its rim; ``soft_rim``: pixels that are neither there
+        nor not, for each of its rim; ``stray``: coverage apart from the head, part of its area; ``pieces`` of it;
+        ``gaps``: holes in the head, part of its area.
+    """
+    return _coverage(output, _window(camera, HEAD_WINDOW))[0]
+
+
+def _coverage(
+    output: RenderOutput, head: Crop
+) -> tuple[dict[str, float], Bool[np.ndarray, "S S"], Float32[np.ndarray, "S S"], float]:
+    """See :func:`outline_of`; with the inside of the head, the coverage, and the head's area in the window."""
     alpha = head.cut(output.alpha.detach().float().cpu().numpy(), WINDOW_PX).clip(0, 1)
     solid = alpha > 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.12).astype(np.uint8), connectivity=4)
@@ -208,17 +227,30 @@ def _outline(output: RenderOutput, head: Crop) -> dict[str, float]:
     thin = (alpha > 0.05) & (alpha < 0.95)
     area = max(float(solid.sum()), 1.0)
     rim = max(float((solid ^ (cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)).sum()), 1.0)
+    found = {
+        "haze": float((4 * alpha * (1 - alpha))[~inside].sum()) / rim,
+        "soft_rim": float(thin.sum()) / rim,
+        "stray": float(alpha[apart].sum()) / area,
+        "pieces": float(max(pieces, 0)),
+        "gaps": float((1 - alpha)[inside].sum()) / area,
+    }
+    return found, inside, alpha, area
+
+
+def _outline(output: RenderOutput, head: Crop) -> dict[str, float]:
+    """Coverage that is neither there nor not there, pieces apart from the head, holes, jumps of depth."""
+    found, inside, alpha, area = _coverage(output, head)
     depth = head.cut(output.depth_m.detach().float().cpu().numpy(), WINDOW_PX)
     smooth = cv2.medianBlur(depth.astype(np.float32), 5)
     steps = (np.abs(depth - smooth) > 0.004) & inside & (alpha > 0.9)
     normal = head.cut(output.normal.detach().float().cpu().numpy(), WINDOW_PX)
     mean = np.linalg.norm(cv2.blur(normal, (5, 5)), axis=-1)
     return {
-        "haze": math.log(float((4 * alpha * (1 - alpha))[~inside].sum()) / rim + 0.02),
-        "soft_rim": math.log(float(thin.sum()) / rim + 0.02),
-        "stray": math.log(float(alpha[apart].sum()) / area + 1e-4),
-        "pieces": math.log1p(max(pieces, 0)),
-        "gaps": math.log(float((1 - alpha)[inside].sum()) / area + 1e-4),
+        "haze": math.log(found["haze"] + 0.02),
+        "soft_rim": math.log(found["soft_rim"] + 0.02),
+        "stray": math.log(found["stray"] + 1e-4),
+        "pieces": math.log1p(found["pieces"]),
+        "gaps": math.log(found["gaps"] + 1e-4),
         "steps": math.log(float(steps.sum()) / area + 1e-4),
         "rough": float((1 - mean)[inside].mean()) if inside.any() else 0.0,
         "turned_away": float((mean < 0.6)[inside].mean()) if inside.any() else 0.0,

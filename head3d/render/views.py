@@ -1,5 +1,7 @@
 """Named angles and framing: what a picture of the head shows when nobody says more."""
 
+import re
+
 import torch
 
 from head3d.errors import ConfigError
@@ -23,6 +25,9 @@ ANGLES: dict[str, tuple[float, float]] = {
 }
 """Yaw and pitch (degrees) of the head by name; yaw > 0 turns the face to its own left, a camera above sees it pitched
 down."""
+
+OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
+"""Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
 
 HEAD_HEIGHT_M = 0.235
 """Chin to crown of an adult, with a little hair."""

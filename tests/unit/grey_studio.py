@@ -38,6 +38,9 @@ class GreyStudio:
     def picture(self, look: Look, height_px: int, **how: Any) -> Any:
         return SimpleNamespace(look=look, view=SimpleNamespace(name=look.name), output=OUTPUT)
 
+    def shown_as(self, picture: Any, look: Look) -> Any:
+        return SimpleNamespace(look=look, view=SimpleNamespace(name=look.name), output=OUTPUT)
+
     def confidence(self, picture: Any) -> Confidence:
         return Confidence(torch.ones(8, 8), SHARES)
 

@@ -10,9 +10,10 @@ from head3d import render_looks as module
 from head3d.events import Event, Notice
 from head3d.export.provenance import read_provenance
 from head3d.export.signing import verify
+from head3d.look_sets import looks_of
 from head3d.looks import Look
 from head3d.quality.gate import Level
-from head3d.render_looks import render_looks, shoot
+from head3d.render_looks import METER_PX, render_looks, shoot
 from tests.unit.grey_studio import GreyStudio, ToldGate, names_in, told
 
 LOOKS = [Look(name="good"), Look(name="torn"), Look(name="soft"), Look(name="small")]
@@ -75,3 +76,33 @@ def test_only_looks_of_one_light_and_expression_are_one_set():
     gate = ToldGate({})
     assert len(list(shoot(GreyStudio(None), looks, size=64, gate=gate))) == 5  # type: ignore[arg-type]
     assert gate.sets[0] == gate.sets[1] and len(set(gate.sets)) == 4
+
+
+class CountingStudio(GreyStudio):
+    """Remembers what was rendered."""
+
+    def __init__(self, subject: object) -> None:
+        super().__init__(subject)
+        self.rendered: list[tuple[str, str, int]] = []
+
+    def picture(self, look: Look, height_px: int, **how: object):
+        self.rendered.append((look.garment, look.crop, height_px))
+        return super().picture(look, height_px, **how)
+
+
+def test_backdrops_share_a_render_and_everything_shares_the_exposure_of_the_bare_head():
+    looks = looks_of(
+        {"views": ["front"], "garment": ["own", "suit"], "crop": "linkedin", "backdrop": ["white", "warm", "blue"]},
+        where="set",
+    )
+    studio = CountingStudio(None)
+    shots = list(shoot(studio, looks, size=64, gate=ToldGate({})))  # type: ignore[arg-type]
+    assert studio.rendered == [("own", "as-rendered", METER_PX), ("own", "linkedin", 64), ("suit", "linkedin", 64)]
+    assert [shot.headshot.view for shot in shots] == [look.name for look in looks], "each has its own name"
+
+
+def test_light_from_the_backdrop_is_rendered_for_each():
+    looks = looks_of({"views": ["front"], "light": "backdrop", "backdrop": ["white", "warm"]}, where="set")
+    studio = CountingStudio(None)
+    list(shoot(studio, looks, size=64, gate=ToldGate({})))  # type: ignore[arg-type]
+    assert [height for _, _, height in studio.rendered if height == 64] == [64, 64]
