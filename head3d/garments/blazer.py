@@ -36,6 +36,12 @@ BELLY = ((0.1175, -0.1925), (0.1130, -0.235), (0.1010, -0.300), (0.0720, -0.390)
 """x and y of the lapel's outer edge."""
 UNDER_M = 0.010
 """How far the lapel reaches under the collar."""
+PRESSED_M = (-0.012, 0.002)
+"""From the roll line in: where what is worn under the jacket begins to lie flat, and where it does."""
+ON_SHIRT_M = 0.0125
+"""What turns in lies this far off the form at least: on the shirt's collar, not in it."""
+INNER_ENDS = (0.5, 0.8)
+"""Part of the way from the back to the gorge where the collar's inner side ends: further on it hung as a dark leaf."""
 COLLAR_STAND_M, COLLAR_FALL_M = 0.020, (0.020, 0.030)
 """Height of the collar's fold behind, and its edge behind and at the sides, below the neckline."""
 
@@ -65,12 +71,18 @@ def pad(places: Array) -> Array:
 def tucked(under: Cloth, torso: Torso) -> Cloth:
     """What is worn under the jacket, pressed flat where lapels and collar lie on it."""
     x, y, z = under.vertices.T
-    covered = (z > -0.02) & (y < -0.112) & (np.abs(x) > roll_line(y) - 0.006)
-    azimuth, way, off = torso.locate(under.vertices[covered])
-    how_far = smooth_rise(np.abs(x) - roll_line(y), -0.006, 0.004) * smooth_rise(-y, 0.112, 0.130)
-    down = np.maximum(off - (OFF_M - 0.0020), 0) * how_far[covered]
+    # so gently that cloth which rises by a centimetre bends and does not break
+    how_far = smooth_rise(np.abs(x) - roll_line(y), *PRESSED_M) * smooth_rise(-y, 0.106, 0.136)
+    how_far *= smooth_rise(z, -0.03, 0.0)
+    covered = how_far > 0
+    x, y = x[covered], y[covered]
+    # by the chest's own depth: between neck and chest the nearest place of the form jumps
+    chest = torso.drape(x, y)
+    ahead = torso.drape(x, y, off_m=1.0) - chest
+    over = (z[covered] - chest[:, 2]) * ahead[:, 2] - (OFF_M - 0.0020)
+    down = (over + np.hypot(over, 0.001)) / 2 * how_far[covered]
     pressed = under.vertices.copy()
-    pressed[covered] = torso.at(azimuth, way, off_m=off - down)
+    pressed[covered] -= ahead * down[:, None]
     return replace(under, vertices=pressed)
 
 
@@ -176,10 +188,11 @@ def _collar(torso: Torso) -> Cloth:
     points = points + outward * (0.0035 * np.sin(np.pi * np.clip(u / 0.7, 0, 1)) * (1 - u))[None, :, None]
     points = torso.lifted(points, OFF_M + 0.0014)
     points[0, :, 0] = 0.0  # both halves meet in the middle of the back
-    # the fold turns in to the shirt's collar
+    # the fold turns in to the shirt's collar, and lies on it; towards the gorge it comes to its end
     ways = ((0.007, -0.016), (0.0055, -0.006), (0.0035, -0.0012), (0.0013, 0.0))
-    inner = [points[:, :1] - outward[:, :1] * a + np.array([0, b, 0]) for a, b in ways]
-    points = np.concatenate([*inner, points], axis=1)
+    deep = 1 - smooth_rise(np.linspace(0, 1, count), *INNER_ENDS)[:, None, None]
+    inner = [points[:, :1] - (outward[:, :1] * a - np.array([0, b, 0])) * deep for a, b in ways]
+    points = np.concatenate([torso.lifted(np.concatenate(inner, axis=1), ON_SHIRT_M), points], axis=1)
     points[0, :, 0] = 0.0
     steps = lengths(points, 1)
     outer = steps[:, -1:] - steps

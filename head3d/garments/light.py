@@ -82,6 +82,16 @@ def seen_from(
     return visible
 
 
+def as_one(visible: Float[Tensor, "V D"], piece: Int[Tensor, "V"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "V D"]:
+    """The same with what each piece of ``faces`` sees from any of its vertices: a button is smaller than a picture's
+    pixels, whose steps would dot its rim."""
+    found = visible.clone()
+    for number in piece[faces.reshape(-1)].unique():
+        own = piece == number
+        found[own] = visible[own].amax(0)
+    return found
+
+
 def mean_about(faces: Int[Tensor, "F 3"], count: int) -> sparse.csr_array:
     """(V, V) that takes the mean over the vertices about each."""
     corners = faces.numpy()

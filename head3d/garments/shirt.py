@@ -37,8 +37,10 @@ class Collar:
 
 
 SHUT = Collar((0.037, 0.027), (0.007, 0.013), 8.0, (0.043, -0.193))
-OPEN = Collar((0.034, 0.012), (0.007, 0.015), 34.0, (0.062, -0.193), ((0.027, -0.147), (0.0125, -0.190), (0.0, -0.232)))
-UNDER = Collar((0.037, 0.014), (0.007, 0.014), 31.0, (0.054, -0.196), OPEN.opening)
+OPENING = ((0.0285, -0.141), (0.0265, -0.148), (0.0125, -0.190), (0.0, -0.232))
+"""Begins above the neckline, so that no light falls between the front and the collar's stand."""
+OPEN = Collar((0.034, 0.012), (0.007, 0.015), 34.0, (0.062, -0.193), OPENING)
+UNDER = Collar((0.037, 0.014), (0.007, 0.014), 31.0, (0.054, -0.196), OPENING)
 """Open under a jacket, whose lapels hold the points."""
 
 

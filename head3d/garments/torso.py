@@ -31,6 +31,8 @@ ARM_FROM_M, ARM_ROOM_M = 0.165, 0.062
 """Arms of the mean stand off; hanging, what is this far out comes in towards ARM_FROM_M + ARM_ROOM_M."""
 NECKLINE = ((0.0, -0.150), (35.0, -0.146), (65.0, -0.133), (90.0, -0.125), (130.0, -0.119), (180.0, -0.117))
 """Azimuth (degrees) and height (m) of the natural neckline: the pit of the throat, the neck's foot, the nape."""
+LOCATE_STEPS = 3
+"""Newton's steps from a node of the form to a place's own foot: it is within half a node already."""
 DRAPE_STEPS = (7.0, 8.0)
 """Cloth spans hollows of this many azimuths (degrees) and steps down."""
 REACH_M = 0.028
@@ -85,9 +87,27 @@ class Torso:
         _, nearest = spatial.KDTree(grid.reshape(-1, 3)).query(flat)
         row, column = np.divmod(nearest, grid.shape[1])
         azimuth, way = row * 2 / AZIMUTHS * 2 * np.pi - np.pi, UP_M + column * STEP_M
+        for _ in range(LOCATE_STEPS):  # from the nearest node to the foot of the perpendicular
+            azimuth, way = self._nearer(flat, azimuth, way)
         off = ((flat - self.at(azimuth, way)) * self.normal(azimuth, way)).sum(-1)
         shape = points.shape[:-1]
         return azimuth.reshape(shape), way.reshape(shape), off.reshape(shape)
+
+    def _nearer(self, flat: Array, azimuth: Array, way: Array) -> tuple[Array, Array]:
+        """One Newton step of azimuth and way (m) towards where the form is nearest to places (P, 3)."""
+        turn, step = 4 * np.pi / AZIMUTHS, 2 * STEP_M
+        gap = flat - self.at(azimuth, way)
+        gap -= (gap * (normal := self.normal(azimuth, way))).sum(-1, keepdims=True) * normal
+        around = (self.at(azimuth + turn, way) - self.at(azimuth - turn, way)) / (2 * turn)
+        down = (self.at(azimuth, way + step) - self.at(azimuth, way - step)) / (2 * step)
+        a, b, c = ((p * q).sum(-1) for p, q in ((around, around), (around, down), (down, down)))
+        e, f = (gap * around).sum(-1), (gap * down).sum(-1)
+        whole = np.maximum(a * c - b * b, 1e-9)
+        # no further than the node's own neighbours: far off the form its curvature would mislead
+        return (
+            azimuth + np.clip((c * e - b * f) / whole, -turn, turn),
+            np.clip(way + np.clip((a * f - b * e) / whole, -step, step), UP_M, DOWN_M - STEP_M),
+        )
 
     def lifted(self, points: Array, least_m: Array | float) -> Array:
         """Places (..., 3) that lie at least so far off the form."""

@@ -4,11 +4,13 @@ import torch
 
 from head3d.errors import ConfigError
 from head3d.garments.bare import LINES_M, own_neckline
+from head3d.garments.blazer import OFF_M, roll_line, tucked
 from head3d.garments.catalogue import choose_outfit, cut
 from head3d.garments.draw import Lit, composed
-from head3d.garments.light import mean_about, seen_from
+from head3d.garments.light import as_one, mean_about, seen_from
 from head3d.garments.names import COLORS, PARTS
 from head3d.garments.sheets import Fabric, coons, sheet
+from head3d.garments.shirt import UNDER, leaf
 from head3d.garments.torso import Torso, body_vertices, carried, hung, make_torso, neckline
 from head3d.morphable.head_model import load_head_model
 from head3d.render.types import RenderOutput
@@ -143,3 +145,37 @@ def test_own_neckline_lies_between_skin_and_cloth():
     line = own_neckline(azimuth, way, np.where(way > 0.02, 2.0, -2.0))
     assert line(np.zeros(1)) == pytest.approx(0.02, abs=0.011)
     assert LINES_M[0] <= own_neckline(azimuth, way, np.zeros(len(way)))(np.zeros(1)) <= 0.003
+
+
+class TestFinishOfCloth:
+    def test_locate_finds_the_foot_of_the_perpendicular_not_the_nearest_node(self, torso):
+        azimuth, way = np.radians([10.3, 99.4, -150.7]), np.array([0.0213, 0.0807, 0.0491])
+        place = torso.at(azimuth, way, off_m=np.full(3, 0.004))
+        found = torso.locate(place)
+        assert np.allclose(torso.at(found[0], found[1], off_m=found[2]), place, atol=1e-4)
+        assert np.allclose(found, [azimuth, way, np.full(3, 0.004)], atol=[[2e-3], [3e-4], [1e-4]])
+
+    def test_a_collar_under_a_jacket_bends_and_does_not_break(self, torso):
+        flat, pressed = leaf(torso, UNDER)[0], tucked(leaf(torso, UNDER)[0], torso)
+        x, y, z = pressed.vertices.T
+        hidden = (np.abs(x) > roll_line(y) + 0.002) & (y < -0.15) & (z > 0)
+        assert torso.locate(pressed.vertices[hidden])[2].max() < OFF_M, "it lies under the lapel"
+        assert np.linalg.norm(pressed.vertices - flat.vertices, axis=1).max() > 0.003, "it was pressed"
+        grid = pressed.vertices.reshape(130, 30, 3)  # as leaf() makes it
+        bends = np.linalg.norm(np.diff(grid, n=2, axis=0), axis=-1)
+        assert bends.max() < 0.001, "neighbours move alike: 8 mm when places went to nodes of the form"
+
+    def test_the_jackets_collar_does_not_reach_into_the_shirt(self, torso):
+        outfit = choose_outfit("blazer")
+        assert outfit is not None
+        cloth = cut(outfit, torso)
+        wool = np.unique(cloth.faces[cloth.fabric == Fabric.WOOL])
+        azimuth, way, off = torso.locate(cloth.vertices[wool])
+        beside = (np.abs(azimuth) > np.radians(60)) & (way < 0.02)
+        assert off[beside].min() > 0.008
+
+    def test_a_button_is_lit_as_one(self):
+        visible = torch.tensor([[0.0, 1.0], [0.4, 0.0], [0.2, 0.3], [0.1, 0.1]])
+        piece = torch.tensor([7, 7, 7, 3])
+        found = as_one(visible, piece, torch.tensor([[0, 1, 2]]))
+        assert found.tolist() == [pytest.approx([0.4, 1.0])] * 3 + [pytest.approx([0.1, 0.1])]
