@@ -17,20 +17,21 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from head3d import bench_export, bench_kernels, bench_people, bench_person, bench_quality, bench_render
+from head3d import bench_export, bench_kernels, bench_people, bench_person, bench_quality, bench_render, bench_studio
 from head3d.bench_run import BenchReport, as_plain, bench_subject
 from head3d.bench_truth import check_same_world, load_truth, pick_inputs, thinned
 from head3d.config import load_config
 from head3d.console import listen
 from head3d.errors import ConfigError
 
-HELP = """usage: head3d bench subject|person|truth|kernels|render|export|sets|harmony [OPTIONS]
+HELP = """usage: head3d bench subject|person|truth|kernels|render|studio|export|sets|harmony [OPTIONS]
 
   subject TRUTH    how good a head is: pose, shape and pictures against truth
   person FOLDER    whether a head is still the person of a photo it was made without
   truth PERSON DIR such truth, photographed from a textured mesh or a synthetic person
   kernels          how fast every op is, against plain torch and against what the machine can do
   render SUBJECT   how fast pictures of a finished subject are, fused and not, and how much they differ
+  studio SUBJECT.. whole sets: skin, outline, identity and time of every picture, contact sheets
   export SUBJECT   how near a .glb's turntable is to the field's
   sets DIR DIR     how far a set of pictures is from another: Fréchet and kernel distance with intervals
   harmony          one look for a set against naive colour transfer
@@ -92,6 +93,8 @@ def main(words: Sequence[str]) -> int:
             return bench_kernels.main(words[1:])
         case ["render"]:
             return bench_render.main(words[1:])
+        case ["studio"]:
+            return bench_studio.main(words[1:])
         case ["export"]:
             return bench_export.main(words[1:])
         case ["sets"]:

@@ -91,7 +91,7 @@ class SetRecord:
         order = [number for row in rows for number in row]
         tiles = [_blank(tile) if out else tile for tile, out in zip(self._tiles, refused, strict=True)]
         labels = [f"{look.name}: refused" if out else look.name for look, out in zip(self.looks, refused, strict=True)]
-        columns = len(rows[0]) if even and len(rows) > 1 else 0
+        columns = len(rows[0]) if even and len(rows) > 1 and len(rows[0]) > 1 else 0
         sheet = contact_sheet([tiles[n] for n in order], columns=columns, labels=[labels[n] for n in order])
         path, printed = place / "contact_sheet.jpg", place / "contact_sheet.pdf"
         with store.disk_errors(path):

@@ -60,10 +60,12 @@ class Bare:
     Attributes:
         field: Theirs.
         hangs: How far hair hangs over the neckline, 0 to 1, at evenly spaced azimuths from -180 degrees.
+        painted: How far places have a painted colour instead of the photos', 0 to 1.
     """
 
     field: RadianceField
     hangs: Float[np.ndarray, "72"]
+    painted: Volume
 
 
 def bare_field(
@@ -99,9 +101,9 @@ def bare_field(
     with torch.no_grad():
         _shape(made, mesh, zones)
         neck = (beyond[body] < FADE_M[0]) & (beyond[body] > STRAY_M) & (bare > cloth)
-        _paint(made, zones, tone=_skin_tones(trained, mesh, fit.model.groups["face"], body, azimuth, neck))
+        painted = _paint(made, zones, tone=_skin_tones(trained, mesh, fit.model.groups["face"], body, azimuth, neck))
     low = (way > HANGS_M) & (way < 0.06)
-    return Bare(made, _by_azimuth(azimuth[low], hairy[body][low]))
+    return Bare(made, _by_azimuth(azimuth[low], hairy[body][low]), painted)
 
 
 def _by_azimuth(azimuth: Array, values: Array) -> Array:
@@ -187,8 +189,8 @@ def _shape(made: RadianceField, mesh: Mesh, zones: Volume) -> None:
     made.traits[1] = made.traits[1] + (1.0 - made.traits[1]) * share
 
 
-def _paint(made: RadianceField, zones: Volume, *, tone: Tone) -> None:
-    """The skin's colour where clothes were, and where their colour strayed onto the neck."""
+def _paint(made: RadianceField, zones: Volume, *, tone: Tone) -> Volume:
+    """The skin's colour where clothes were, and where their colour strayed onto the neck; how far, 0 to 1."""
     paint = Volume(made.paint, made.paint_origin, made.cells["paint"])
     nodes = paint.nodes()
     beyond, _, skin = _read(zones, nodes)
@@ -200,6 +202,7 @@ def _paint(made: RadianceField, zones: Volume, *, tone: Tone) -> None:
     made.paint[:3] = made.paint[:3] + (logits - made.paint[:3]) * share
     made.paint[3] = made.paint[3] * (1 - share)
     made.glimpsed *= 1 - share  # nor is there any of a shirt's weave
+    return Volume(share[None], made.paint_origin, made.cells["paint"])
 
 
 def _stray(

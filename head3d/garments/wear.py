@@ -16,8 +16,9 @@ from head3d.field.radiance import RadianceField
 from head3d.garments.bare import bare_field
 from head3d.garments.catalogue import Outfit, cut, keep_below
 from head3d.garments.draw import Dressing, composed, drawn, lit
-from head3d.garments.light import arriving, mean_about, seen_from
-from head3d.garments.sheets import Cloth
+from head3d.garments.light import arriving, as_one, mean_about, seen_from
+from head3d.garments.pores import add_pores
+from head3d.garments.sheets import Cloth, Fabric
 from head3d.garments.torso import Array, Torso, carried, make_torso, snug
 from head3d.geometry.mesh import face_normals, vertex_normals
 from head3d.geometry.reproject import backproject
@@ -44,6 +45,7 @@ class Wearer:
         bare = bare_field(here, fit, photos, torso, keep_m=keep_below(outfit))
         self._bare, self.hangs = bare.field, torch.from_numpy(bare.hangs).float()
         self.shade = _cache_of(self._bare)  # cloth is cut, drawn and lit on the CPU, wherever the field is
+        add_pores(self._bare, bare.painted, self.shade, photos)
         if device.type == "cpu":
             self.field, self.cache = self._bare, self.shade
         else:
@@ -59,7 +61,8 @@ class Wearer:
         one = self.dressing
         centre = torch.tensor([0.0, -0.25, -0.02])
         about = mean_about(one.faces, len(one.vertices))
-        self.visible = seen_from(one.vertices, one.faces, about, centre=centre)
+        seen = seen_from(one.vertices, one.faces, about, centre=centre)
+        self.visible = as_one(seen, one.piece, one.faces[one.fabric == int(Fabric.BUTTON)])
         self.rim = spatial.KDTree(one.vertices.numpy())
 
     def dyed(self, outfit: Outfit) -> "Wearer":

@@ -77,7 +77,7 @@ def encode_picture(
         options["dpi"] = (dpi, dpi)
     if kind == "png":
         options["pnginfo"] = png_chunks(text or {})
-        options["compress_level"] = 6
+        options["compress_level"] = 4  # 6 takes 2.5 times as long for 3 % less
     else:
         options["icc_profile"] = srgb_profile()
         options["quality"] = quality

@@ -1,6 +1,6 @@
 """What no photo saw gets grain like what photos saw: pores on a nape, stubble or single hairs on the back of a head.
 
-Cameras about the head look where no photo has the word. What they see is covered (train/quilt.py) with pieces of the
+Cameras about the head look where no photo has the word. What they see is covered (imaging/quilt.py) with pieces of the
 photos' own detail (train/detail.py), and for hair of its locks, from places of the same kind and like colour.
 """
 
@@ -20,10 +20,10 @@ from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import lab_from_linear
+from head3d.imaging.quilt import Palette
 from head3d.perception.types import Region
 from head3d.render.types import RenderOutput, View
 from head3d.render.volume import render_view
-from head3d.train.quilt import Palette
 from head3d.train.texture import edges, mean_about
 
 PIXEL_M = 0.0005

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
+from head3d.imaging.quilt import Palette, lattice, lattice_place
 from head3d.perception.types import Region
 from head3d.render.types import RenderOutput
 from head3d.train.grain import PIXEL_M, features, shown_kinds, swatch
-from head3d.train.quilt import Palette, lattice, lattice_place
 
 SIZE, SPACING = 200, 16
 
