@@ -207,6 +207,13 @@ def composed(
         bare: How far a pixel shows the body below the chin, 0 to 1.
     """
     height, width = output.alpha.shape
+    first = int(cloth.pixel.min()) // width if len(cloth.pixel) else height
+    if first > 0:  # rows above all cloth stay as they are: half of a portrait
+        below = replace(cloth, pixel=cloth.pixel - first * width)
+        rest = _below(output, first)
+        if rest is None:
+            return output
+        return _joined(output, composed(rest, below, hair=hair[first:], bare=bare[first:]), first)
     depth = output.depth_m.reshape(-1)
     behind = torch.where(depth > 0, depth, torch.inf)
     head = behind - HAIR_OVER_M * hair.reshape(-1) + SKIN_UNDER_M * bare.reshape(-1)
@@ -238,3 +245,22 @@ def composed(
         alpha=whole[:, 0].clamp(0, 1).reshape(height, width),
         depth_m=deep.reshape(height, width),
     )
+
+
+PICTURED = ("rgb_linear", "albedo", "normal", "alpha", "depth_m", "sharp")
+
+
+def _below(output: RenderOutput, row: int) -> RenderOutput | None:
+    """The rows of a picture from one on; None if there are none."""
+    if row >= len(output.alpha):
+        return None
+    return replace(output, **{name: value[row:] for name in PICTURED if (value := getattr(output, name)) is not None})
+
+
+def _joined(output: RenderOutput, lower: RenderOutput, row: int) -> RenderOutput:
+    """A picture with other rows from one on."""
+    parts = {}
+    for name in PICTURED:
+        if (upper := getattr(output, name)) is not None:
+            parts[name] = torch.cat([upper[:row], getattr(lower, name)])
+    return replace(output, **parts)

@@ -179,3 +179,19 @@ class TestFinishOfCloth:
         piece = torch.tensor([7, 7, 7, 3])
         found = as_one(visible, piece, torch.tensor([[0, 1, 2]]))
         assert found.tolist() == [pytest.approx([0.4, 1.0])] * 3 + [pytest.approx([0.1, 0.1])]
+
+
+def test_rows_above_all_cloth_stay_as_they_are():
+    size = 6
+    normal = torch.tensor([0.0, 0.0, 1.0]).expand(size, size, 3)
+    rgb = torch.rand(size, size, 3, generator=torch.Generator().manual_seed(0))
+    head = RenderOutput(rgb, rgb, normal, torch.ones(size, size), torch.ones(size, size))
+    values = torch.tensor([[0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.0, 0.0, 1.0]])
+    cloth = Lit(torch.tensor([4 * size + 2]), torch.ones(1), torch.tensor([0.5]), values)
+    nothing = torch.zeros(size, size)
+    made = composed(head, cloth, hair=nothing, bare=nothing)
+    assert torch.equal(made.rgb_linear[:4], rgb[:4]) and made.alpha.shape == (size, size)
+    assert torch.allclose(made.rgb_linear[4, 2], values[0, :3]) and made.depth_m[4, 2] == 0.5
+    assert torch.allclose(made.rgb_linear[5], rgb[5], atol=1e-6)
+    none = Lit(cloth.pixel[:0], cloth.share[:0], cloth.depth[:0], cloth.values[:0])
+    assert composed(head, none, hair=nothing, bare=nothing) is head
