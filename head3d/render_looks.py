@@ -127,7 +127,8 @@ def shoot(
                 picture = studio.picture(look, wanted[1], turn=turn)
                 belief, refined, before = studio.confidence(picture), studio.refined(picture), wanted
             assert picture is not None and refined is not None and belief is not None, "the first look is rendered"
-            picture, refined = studio.shown_as(picture, look), studio.shown_as(refined, look)
+            with turn():  # one that was rendered before can be stopped, too
+                picture, refined = studio.shown_as(picture, look), studio.shown_as(refined, look)
         with clock.spent_on("finish"):
             gain = gains[_session(look)]
             shot = studio.finish(refined, size=size, gain=gain)

@@ -16,7 +16,7 @@ from head3d.viewer import sets  # pyright: ignore[reportMissingImports, reportAt
 from head3d.viewer.render_loop import Stopped, Turns  # pyright: ignore[reportMissingImports]
 from tests.unit.grey_studio import GreyStudio, names_in, told
 
-LOOKS = [Look(name="good"), Look(name="torn"), Look(name="soft")]
+LOOKS = [Look(name="good"), Look(name="torn", yaw_deg=20.0), Look(name="soft", yaw_deg=-20.0)]
 LEVELS: Mapping[str, Level] = {"good": "good", "torn": "refused", "soft": "warned"}
 
 
