@@ -13,7 +13,7 @@ from head3d.errors import ConfigError, KernelBuildError
 from head3d.kernels.build import CPU_LEVELS, build_for_wheel, cpu_flags
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 1_500_000
+MOST_BYTES = 1_600_000
 """The wheel without libraries and trained weights must stay below: code of everything, viewer and server included."""
 MOST_WEIGHTS = 40_000_000
 """Each file of trained weights must."""

@@ -23,7 +23,7 @@ class TestVolumeUNet:
 
     def test_cubes_lie_as_the_stem_took_them(self):
         net = small()
-        net.head = Corners()
+        net.head = Corners()  # pyright: ignore[reportAttributeAccessIssue]
         out = net(torch.zeros(1, 3, 4, 8, 8))[0, 1]
         z, y, x = torch.meshgrid(*(torch.arange(n) % 2 for n in out.shape), indexing="ij")
         assert torch.equal(out, (4 * z + 2 * y + x).float())
