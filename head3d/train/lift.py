@@ -9,7 +9,7 @@ EG3D's three planes would see such a place through sums along its axes, which mi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -38,6 +38,9 @@ UNIT_M = 0.05
 """Distances are told in this unit, and no farther than one of it."""
 SAME = 0.9
 """A distance beyond the unit stays as it is if the network leaves this part of a unit, on the same side."""
+NOISE_M = (0.005, 0.012)
+"""The network errs by some millimetres where outlines and symmetry are exact: a change of less than the first is taken
+for none, one of more than the second is believed altogether."""
 SLACK_M = 0.006
 """Fits and outlines err: what lies less far outside them is not ruled out."""
 LEAST_SLOPE = 0.25
@@ -156,6 +159,12 @@ class Lifted:
         exact = about_distance(volume / slope, cell_m=shape.cell_m)
         return Volume(torch.where(changed.reshape(volume.shape), exact, volume), shape.origin, shape.cell_m)
 
+    def hairless(self) -> "Lifted":
+        """The same of a person who has no hair."""
+        kinds = self.kinds.values.clone()
+        kinds[KINDS.index("hair")] = -1e4
+        return replace(self, kinds=Volume(kinds, *where_lifted()))
+
     def likely(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P K"]:
         """How likely the surface near places is of each of ``KINDS``."""
         return sampled(self.kinds, points_m).softmax(-1)
@@ -169,9 +178,10 @@ class Lifted:
         return Volume(values, traits.origin, traits.cell_m)
 
     def beyond_m(self, mesh: Mesh) -> float:
-        """How far (m) beyond a mesh's box there is something."""
+        """How far (m) beyond a mesh's box there is something, but for what is below it: no picture shows that."""
         inside = lift_nodes()[self.start.reshape(-1) + self.change.values.reshape(-1) < CELL_M]
         low, high = mesh.vertices.amin(0) - inside.amin(0), inside.amax(0) - mesh.vertices.amax(0)
+        low[1] = 0.0
         return float(torch.cat([low, high]).amax())
 
 
@@ -222,6 +232,7 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     one, other = net(both).cpu()
     out = (one + other.flip(-1)) / 2
     out = smooth(out)
+    out[:1] *= ((out[:1].abs() * UNIT_M - NOISE_M[0]) / (NOISE_M[1] - NOISE_M[0])).clamp(0, 1)
     start = seen[2 * PARTS] * UNIT_M
     ruled_out = -SLACK_M - UNIT_M * seen[2:4].amin(0, keepdim=True)
     ruled, change, kinds = (Volume(part, *where_lifted()) for part in (ruled_out, out[:1] * UNIT_M, out[1:]))

@@ -108,6 +108,9 @@ def prepare(
     grown = bald(mesh) if start == "mesh" else grow(mesh, fit.model, photos)
     net = lift_net() if start == "lift" else None
     whole = None if net is None else lifted(net, evidence(mesh, grown, photos))
+    regions = vertex_regions(fit, mesh, grown.thick, photos)
+    if whole is not None and not (regions == 1).any():
+        whole = whole.hairless()
     ready = field_of_mesh(
         mesh,
         photos,
@@ -115,7 +118,7 @@ def prepare(
         cloak=grown.cloak,
         curtain=grown.curtain,
         whole=whole,
-        regions=vertex_regions(fit, mesh, grown.thick, photos),
+        regions=regions,
         field=field,
         light_ridge=light_ridge,
         prefer=prefer,

@@ -107,6 +107,10 @@ class TestLifted:
         wanted = nodes[skin].norm(dim=-1) - BALL_M - 0.02
         assert float((made[skin] - wanted).abs().quantile(0.98)) < 2e-3
 
+    def test_small_changes_are_noise(self):
+        assert float(told(0.004).change.values.abs().amax()) == 0
+        torch.testing.assert_close(told(-0.02).change.values, torch.full((1, *GRID), -0.02))
+
     def test_a_blend_keeps_the_slope_of_a_distance(self):
         grid, origin = box_grid(torch.full((3,), -0.13), torch.full((3,), 0.13), 0.005)
         nodes = grid_nodes(grid, origin, 0.005)
@@ -128,6 +132,7 @@ class TestLifted:
 
     def test_knows_kinds_and_how_far_it_reaches(self):
         assert told(0.0).likely(torch.zeros(2, 3)).argmax(-1).tolist() == [1, 1]
+        assert told(0.0).hairless().likely(torch.zeros(2, 3)).argmax(-1).tolist() == [0, 0]
         assert told(-0.02).beyond_m(ball()) == pytest.approx(0.02, abs=2 * CELL_M)
 
     def test_answers_for_both_sides_alike(self):
