@@ -41,8 +41,8 @@ SAME = 0.9
 NOISE_M = (0.005, 0.012)
 """The network errs by some millimetres where outlines and symmetry are exact: a change of less than the first is taken
 for none, one of more than the second is believed altogether."""
-SLACK_M = 0.006
-"""Fits and outlines err: what lies less far outside them is not ruled out."""
+OUTLINE_M = 0.015
+"""What lies less far within an outline of the photos has its shape from it."""
 LEAST_SLOPE = 0.25
 """Slopes less than this are taken for this."""
 PARTS = 12
@@ -127,13 +127,13 @@ class Lifted:
 
     Attributes:
         start: Signed distance (m, at most a unit) of the head as it stands.
-        ruled_out: How far (m) places lie outside an outline of the photos, less some slack; negative within all.
+        hidden: 0 outside and near the outlines that photos show, which know better, 1 well within all of them.
         change: To be added to the signed distance of the head as it stands, metres.
         kinds: Logits of ``KINDS``.
     """
 
     start: Float[Tensor, "D H W"]
-    ruled_out: Volume
+    hidden: Volume
     change: Volume
     kinds: Volume
 
@@ -149,9 +149,8 @@ class Lifted:
             part = slice(start, start + chunk)
             told = own[part].clamp(-UNIT_M, UNIT_M)
             wish = told + sampled(self.change, nodes[part])[:, 0]
-            wish = torch.maximum(wish, sampled(self.ruled_out, nodes[part])[:, 0])
             beyond = (own[part].abs() > UNIT_M) & (wish / told > SAME)
-            share = sampled(blind, nodes[part])[:, 0]
+            share = (sampled(blind, nodes[part]) * sampled(self.hidden, nodes[part]))[:, 0]
             made[part] = torch.lerp(own[part], torch.where(beyond, own[part], wish), share)
             changed[part] = share > 0
         volume = made.reshape(shape.values.shape)
@@ -234,6 +233,6 @@ def lifted(net: VolumeUNet, seen: Float[Tensor, "C D H W"]) -> Lifted:
     out = smooth(out)
     out[:1] *= ((out[:1].abs() * UNIT_M - NOISE_M[0]) / (NOISE_M[1] - NOISE_M[0])).clamp(0, 1)
     start = seen[2 * PARTS] * UNIT_M
-    ruled_out = -SLACK_M - UNIT_M * seen[2:4].amin(0, keepdim=True)
-    ruled, change, kinds = (Volume(part, *where_lifted()) for part in (ruled_out, out[:1] * UNIT_M, out[1:]))
-    return Lifted(start, ruled, change, kinds)
+    hidden = (UNIT_M / OUTLINE_M * seen[2:4].amin(0, keepdim=True)).clamp(0, 1)
+    parts = (Volume(part, *where_lifted()) for part in (hidden, out[:1] * UNIT_M, out[1:]))
+    return Lifted(start, *parts)
