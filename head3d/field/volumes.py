@@ -35,6 +35,10 @@ class Volume:
         """Positions of all nodes, x fastest."""
         return grid_nodes(self.shape, self.origin, self.cell_m)
 
+    def at(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
+        """Trilinear values at points; outside the grid the border's value."""
+        return sample_values(self.values, self.origin, self.cell_m, points_m)
+
 
 def grid_nodes(shape: tuple[int, int, int], origin: Float[Tensor, "3"], cell_m: float) -> Float[Tensor, "P 3"]:
     """Positions (m) of the nodes of a grid with (z, y, x) nodes, x fastest."""

@@ -21,10 +21,19 @@ def region_votes(
     photos: Iterable[LabelledView], mesh: Mesh, kinds: Sequence[Sequence[Region]]
 ) -> list[Float[np.ndarray, "V"]]:
     """How many photos show each vertex as one of the regions of each kind."""
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    counts = [np.zeros(len(mesh.vertices)) for _ in kinds]
+    return point_votes(photos, mesh.vertices, vertex_normals(mesh.vertices, mesh.faces), kinds)
+
+
+def point_votes(
+    photos: Iterable[LabelledView],
+    points_m: Float[Tensor, "P 3"],
+    normals: Float[Tensor, "P 3"],
+    kinds: Sequence[Sequence[Region]],
+) -> list[Float[np.ndarray, "P"]]:
+    """The same of points of a surface."""
+    counts = [np.zeros(len(points_m)) for _ in kinds]
     for labels, camera in photos:
-        shown, at = in_sight(mesh.vertices, normals, camera, labels.shape)
+        shown, at = in_sight(points_m, normals, camera, labels.shape)
         label = labels[at]
         for count, regions in zip(counts, kinds, strict=True):
             count += shown & np.isin(label, regions)

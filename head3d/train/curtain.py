@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
-from head3d.field.volumes import Volume, box_grid, grid_nodes, sample_values
+from head3d.field.volumes import Volume, box_grid, grid_nodes
 from head3d.geometry.cameras import Cameras, pixel_rays, project
 from head3d.geometry.conventions import other_side
 from head3d.geometry.draw import draw_mesh
@@ -152,9 +152,7 @@ def distance_to(curtain: Volume, points_m: Float[Tensor, "P 3"]) -> Float[Tensor
     """Signed distance (m) to a curtain, also outside its volume (there at least)."""
     size = torch.tensor([n - 1 for n in reversed(curtain.shape)]) * curtain.cell_m
     inside = torch.minimum(torch.maximum(points_m, curtain.origin), curtain.origin + size)
-    return sample_values(curtain.values, curtain.origin, curtain.cell_m, inside)[:, 0] + (points_m - inside).norm(
-        dim=-1
-    )
+    return curtain.at(inside)[:, 0] + (points_m - inside).norm(dim=-1)
 
 
 def _room(mesh: Mesh, model: HeadModel) -> Room:

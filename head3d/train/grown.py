@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from head3d.field.from_mesh import ShellConfig, base_volume, cloak_volume
-from head3d.field.volumes import Volume, sample_values
+from head3d.field.volumes import Volume
 from head3d.geometry.mesh import Mesh
 from head3d.morphable.types import HeadModel
 from head3d.train.curtain import CELL_M, curtain_volume, distance_to
@@ -43,9 +43,7 @@ class Grown:
     def bald_distance(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
         """Signed distance (m) to the mesh alone."""
         own = distance_to(self.shell, points_m)
-        if self.cloak is None:
-            return own
-        return own + sample_values(self.cloak.values, self.cloak.origin, self.cloak.cell_m, points_m)[:, 0]
+        return own if self.cloak is None else own + self.cloak.at(points_m)[:, 0]
 
 
 def grow(mesh: Mesh, model: HeadModel, photos: Sequence[TrainPhoto]) -> Grown:

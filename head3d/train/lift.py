@@ -18,7 +18,7 @@ from jaxtyping import Float
 from scipy import ndimage
 from torch import Tensor
 
-from head3d.field.volumes import Volume, grid_nodes, sample_values
+from head3d.field.volumes import Volume, grid_nodes
 from head3d.geometry.cameras import project
 from head3d.geometry.draw import draw_mesh
 from head3d.geometry.mesh import Mesh
@@ -148,9 +148,9 @@ class Lifted:
         for start in range(0, len(nodes), chunk):
             part = slice(start, start + chunk)
             told = own[part].clamp(-UNIT_M, UNIT_M)
-            wish = told + sampled(self.change, nodes[part])[:, 0]
+            wish = told + self.change.at(nodes[part])[:, 0]
             beyond = (own[part].abs() > UNIT_M) & (wish / told > SAME)
-            share = (sampled(blind, nodes[part]) * sampled(self.hidden, nodes[part]))[:, 0]
+            share = (blind.at(nodes[part]) * self.hidden.at(nodes[part]))[:, 0]
             made[part] = torch.lerp(own[part], torch.where(beyond, own[part], wish), share)
             changed[part] = share > 0
         volume = made.reshape(shape.values.shape)
@@ -166,12 +166,12 @@ class Lifted:
 
     def likely(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P K"]:
         """How likely the surface near places is of each of ``KINDS``."""
-        return sampled(self.kinds, points_m).softmax(-1)
+        return self.kinds.at(points_m).softmax(-1)
 
     def softened(self, traits: Volume, blind: Volume) -> Volume:
         """Traits (see ``train.prepare``) as soft as hair is where no photo looks at what is taken for hair."""
         nodes = traits.nodes()
-        share = sampled(blind, nodes)[:, 0] * self.likely(nodes)[:, KINDS.index("hair")]
+        share = blind.at(nodes)[:, 0] * self.likely(nodes)[:, KINDS.index("hair")]
         soft = 1.0 + (HAIR_SOFTNESS - 1.0) * share
         values = torch.stack([traits.values[0], torch.maximum(traits.values[1], soft.reshape(traits.shape))])
         return Volume(values, traits.origin, traits.cell_m)
@@ -216,11 +216,6 @@ def about_distance(values: Float[Tensor, "1 D H W"], *, cell_m: float) -> Float[
     most = torch.nn.functional.pad(most, (0, beyond[2], 0, beyond[1], 0, beyond[0]), mode="replicate")[0]
     least = (most - 2 * cell_m).clamp_min(0.0)
     return values.sign() * torch.minimum(torch.maximum(values.abs(), least), most.clamp_min(cell_m))
-
-
-def sampled(volume: Volume, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
-    """Values of a volume at places; outside it the border's."""
-    return sample_values(volume.values, volume.origin, volume.cell_m, points_m)
 
 
 @torch.no_grad()

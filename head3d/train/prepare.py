@@ -25,7 +25,7 @@ from head3d.train.config import CropConfig, StartShape
 from head3d.train.curtain import distance_to, hung
 from head3d.train.grown import HAIR_SOFTNESS, bald, grow
 from head3d.train.hair import BARE, votes
-from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lifted, sampled, where_lifted
+from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lifted, where_lifted
 from head3d.train.preference import prefer_best
 from head3d.train.rays import TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
@@ -197,7 +197,7 @@ def field_of_mesh(
     if curtain is not None:
         node_region[close[distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M]] = 1
     if whole is not None and blind is not None:
-        unseen = close[sampled(blind, nodes[close])[:, 0] > 0.5]
+        unseen = close[blind.at(nodes[close])[:, 0] > 0.5]
         node_region[unseen] = whole.likely(nodes[unseen]).argmax(-1)
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)

@@ -92,7 +92,7 @@ def crop_photo(
     color, alpha, chance = weigh_pixels(labels, matte, pixel_m=1 / (scale * px_per_m))
     color = color * trust
     if not body:
-        _, below = _row_of_height(cut, chin_y_m - 0.02)
+        _, below = row_of_height(cut, chin_y_m - 0.02)
         low = np.zeros(size, dtype=bool)
         low[below:] = True
         loose = (labels == Region.CLOTH) | (low & (labels == Region.BACKGROUND))
@@ -106,7 +106,7 @@ def crop_photo(
     )
 
 
-def _row_of_height(camera: Cameras, y_m: float) -> tuple[float, int]:
+def row_of_height(camera: Cameras, y_m: float) -> tuple[float, int]:
     """Row (px) at which a point of the head's axis at height y shows, clipped to the picture."""
     place, _ = project(torch.tensor([[0.0, y_m, 0.05]]), camera.c2w[0], camera.K[0])
     row = float(place[0, 1])

@@ -6,7 +6,7 @@ people are photographed, perceived and fitted by the pipeline itself, once each.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from head3d.kernels.signed_distance import signed_distance_grid
 from head3d.morphable.config import FitConfig
 from head3d.morphable.fit import fit_head
 from head3d.morphable.head_model import load_head_model
-from head3d.morphable.region_votes import in_sight
+from head3d.morphable.region_votes import LabelledView, point_votes
 from head3d.morphable.shell import outer_shell
 from head3d.morphable.types import HeadModel
 from head3d.networks.files import version
@@ -43,7 +43,7 @@ from head3d.prior.synthetic import make_person, truth_studio
 from head3d.train.grown import grow
 from head3d.train.hair import BARE
 from head3d.train.lift import CELL_M, GRID, KINDS, ORIGIN_M, UNIT_M, evidence, lift_nodes
-from head3d.train.rays import TrainPhoto
+from head3d.train.rays import TrainPhoto, row_of_height
 
 PHOTOS = (1, 1, 1, 2, 3, 3, 4, 5)
 """How many a lesson may have."""
@@ -59,7 +59,7 @@ NEAR_UNITS = 0.3
 """Nodes so near to the surface are given a kind."""
 OPENING_M = 0.008
 CHIN_M = -0.085
-"""Artists' people are clothed below this height, about."""
+"""Height of a chin, about."""
 NEAR_M, LIKE = 0.05, 0.25
 """Places and (logarithms of) colours so far apart are as unlike."""
 TURN_RAD, IDENTITY_SD, BEND_PX = 0.012, 0.2, 1.6
@@ -145,7 +145,7 @@ def lesson(known: Known, model: HeadModel, chosen: Sequence[int], generator: tor
     still = bool(torch.rand((), generator=generator) < STILL_SHARE)
     body = min(chosen, key=lambda number: abs(float(known.yaw_deg[number])))
     photos = [
-        _headless_body(turned, mesh, still or number == body)
+        _without_body(turned, still or number == body)
         for number, turned in ((n, _turned(known.photos[n], generator)) for n in chosen)
     ]
     grown = grow(mesh, model, photos)
@@ -186,17 +186,13 @@ def drawn_kinds(person: Sitter) -> Int[Tensor, "F"]:
     return torch.where(label == int(Region.HAIR), 1, torch.where(label == int(Region.CLOTH), 2, 0))
 
 
-def voted_kinds(person: Sitter, mesh: Mesh, photos: Sequence[TrainPhoto]) -> Int[Tensor, "F"]:
+def voted_kinds(person: Sitter, mesh: Mesh, views: Sequence[LabelledView]) -> Int[Tensor, "F"]:
     """Kinds of an artist's triangles: wigs are hair; painted hair and clothes are what photos show as such, and what
     is near and of like colour."""
     scene, faces = person.scene, mesh.faces
     middle, normal = mesh.vertices[faces].mean(1), face_normals(mesh.vertices, faces)
     normal = torch.nn.functional.normalize(normal, dim=-1, eps=1e-20)
-    counts = np.zeros((len(faces), len(KINDS)))
-    for photo in photos:
-        shown, at = in_sight(middle, normal, photo.camera, photo.labels.shape)
-        for kind, regions in enumerate((BARE, (Region.HAIR,), (Region.CLOTH,))):
-            counts[:, kind] += shown & np.isin(photo.labels[at], regions)
+    counts = np.stack(point_votes(views, middle, normal, (BARE, (Region.HAIR,), (Region.CLOTH,))), axis=1)
     albedo, _ = person.colors(scene.paint[faces].mean(1), scene.material, scene.label)
     place = torch.cat([middle / NEAR_M, albedo.clamp_min(0.01).log() / LIKE], dim=1).numpy()
     sure = counts.max(1) >= 2
@@ -247,11 +243,8 @@ def _perceived(path: Path, data: Path) -> dict[str, Tensor]:
     placed = [_moved(cameras[int(name)], move) for name in of]
     scene, (scale, rotation, shift) = person.scene, move
     mesh = Mesh(scale * scene.vertices @ rotation.T + shift, scene.faces)
-    labelled = [
-        _photo(one.parsing.labels, one.parsing.matte > 0.5, camera)
-        for one, camera in zip(of.values(), placed, strict=True)
-    ]
-    distance, kinds = truth_of(person, voted_kinds(person, mesh, labelled), vertices_m=mesh.vertices)
+    views = [(one.parsing.labels, camera) for one, camera in zip(of.values(), placed, strict=True)]
+    distance, kinds = truth_of(person, voted_kinds(person, mesh, views), vertices_m=mesh.vertices)
     return {
         "vertices": fit.vertices().detach().float(),
         "labels": torch.stack([torch.from_numpy(one.parsing.labels.copy()) for one in of.values()]),
@@ -324,22 +317,19 @@ def _turned(photo: TrainPhoto, generator: torch.Generator) -> TrainPhoto:
     c2w = photo.camera.c2w.clone()
     c2w[0, :3, :3], c2w[0, :3, 3] = turn @ c2w[0, :3, :3], turn @ c2w[0, :3, 3]
     camera = Cameras(c2w, photo.camera.K, photo.camera.size)
-    return TrainPhoto(**{**vars(photo), "camera": camera})
+    return replace(photo, camera=camera)
 
 
-def _headless_body(photo: TrainPhoto, mesh: Mesh, shows_body: bool) -> TrainPhoto:
+def _without_body(photo: TrainPhoto, shows_body: bool) -> TrainPhoto:
     """A photo that says nothing of the body, unless it shows it where the others do."""
     if shows_body:
         return photo
-    camera = photo.camera
-    chin = torch.tensor([[0.0, CHIN_M - 0.02, 0.05]])
-    local = (chin - camera.c2w[0, :3, 3]) @ camera.c2w[0, :3, :3]
-    row = int(local[0, 1] / local[0, 2] * camera.K[0, 1, 1] + camera.K[0, 1, 2])
+    _, below = row_of_height(photo.camera, CHIN_M - 0.02)
     low = np.zeros(photo.labels.shape, bool)
-    low[max(row, 0) :] = True
+    low[below:] = True
     out = (photo.labels == Region.CLOTH) | (low & (photo.labels == Region.BACKGROUND))
     kept = np.where(out, 0, 255).astype(np.uint8)
-    return TrainPhoto(**{**vars(photo), "color_weight": kept, "alpha_weight": kept})
+    return replace(photo, color_weight=kept, alpha_weight=kept)
 
 
 def _bent(labels: UInt8[np.ndarray, "H W"], generator: torch.Generator) -> UInt8[np.ndarray, "H W"]:
