@@ -185,7 +185,9 @@ def signed_distance_case(resolution: int = 64) -> Case:
     """The whole grid of a head."""
 
     def ours(mesh: tuple[Tensor, Tensor]) -> Tensor:
-        return signed_distance_grid(*mesh, resolution=resolution, half_size=FIELD_HALF_SIZE_M)
+        cell = 2 * FIELD_HALF_SIZE_M / (resolution - 1)
+        low = (-FIELD_HALF_SIZE_M,) * 3
+        return signed_distance_grid(*mesh, nodes=(resolution,) * 3, low=low, cell=cell)
 
     work = Work("distance of a node out", 4)
     params = {"resolution": resolution}

@@ -35,6 +35,7 @@ def base_volume(
     mesh: Mesh,
     *,
     cloak: Volume | None = None,
+    box: tuple[Float[Tensor, "3"], Float[Tensor, "3"]] | None = None,
     config: ShellConfig = ShellConfig(),
 ) -> Volume:
     """Signed distance (m, negative inside) to the closed outer shell of a mesh.
@@ -42,22 +43,24 @@ def base_volume(
     Args:
         mesh: Head frame.
         cloak: How far hair and clothes stand off the mesh, metres: the shell is moved out by it.
+        box: Lowest and highest place (m) to be covered beside the mesh and its cloak with their room.
         config: Grid.
 
     Returns:
         One channel.
     """
     vertices = mesh.vertices.detach().float()
-    room = config.margin_m + (0.0 if cloak is None else float(cloak.values.max()))
-    low, high = vertices.amin(0) - room, vertices.amax(0) + room
+    thick = torch.zeros(len(vertices)) if cloak is None else cloak.at(vertices)[:, 0]
+    room = config.margin_m + thick[:, None].clamp_min(0.0)
+    low, high = (vertices - room).amin(0), (vertices + room).amax(0)
+    if box is not None:
+        low, high = torch.minimum(low, box[0]), torch.maximum(high, box[1])
     (depth, height, width), origin = box_grid(low, high, config.cell_m)
-    most = max(depth, height, width)
-    half = 0.5 * (most - 1) * config.cell_m
-    x, y, z = (float(value) + half for value in low)
-    cube = signed_distance_grid(
-        vertices, mesh.faces, resolution=most, half_size=half, center=(x, y, z), opening=config.opening_m
+    x, y, z = (float(value) for value in origin)
+    found = signed_distance_grid(
+        vertices, mesh.faces, nodes=(width, height, depth), low=(x, y, z), cell=config.cell_m, opening=config.opening_m
     )
-    values = cube[:width, :height, :depth].permute(2, 1, 0).contiguous()[None]
+    values = found.permute(2, 1, 0).contiguous()[None]
     if cloak is not None:
         nodes = grid_nodes((depth, height, width), origin, config.cell_m)
         values = values - sample_values(cloak.values, cloak.origin, cloak.cell_m, nodes).reshape(values.shape)

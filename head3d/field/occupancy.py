@@ -51,12 +51,12 @@ class ShellCache:
         flat = trained.shape.flatten()
         farthest = min(FARTHEST_M, float(trained.traits[0].max()) + margin_m)
         candidates = torch.nonzero(flat.abs() < farthest)[:, 0]
-        where = self._at(candidates)
+        where = self.places(candidates)
         reach = trained.reach(where) + margin_m
         self.near = candidates[flat[candidates].abs() < reach]
-        self.points = self._at(self.near)
+        self.points = self.places(self.near)
 
-    def _at(self, index: Tensor) -> Float[Tensor, "P 3"]:
+    def places(self, index: Tensor) -> Float[Tensor, "P 3"]:
         """Places of nodes, metres."""
         _, height, width = self.values.shape[1:]
         x, y, z = index % width, index // width % height, index // (width * height)
@@ -79,7 +79,7 @@ class ShellCache:
         close = self.near[self.values.view(-1)[self.near].abs() < 0.75 * self.cell_m]
         pick = torch.randint(len(close), (count,), generator=generator).to(close.device)
         jitter = torch.rand(count, 3, generator=generator).to(self.values) - 0.5
-        return self.onto_surface(self._at(close[pick]) + jitter * self.cell_m)
+        return self.onto_surface(self.places(close[pick]) + jitter * self.cell_m)
 
     def onto_surface(self, points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
         """Points near the surface moved to it along the gradient of the cached distance, metres."""

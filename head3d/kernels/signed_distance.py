@@ -20,49 +20,48 @@ def signed_distance_grid(
     vertices: Float[Tensor, "V 3"],
     faces: Int[Tensor, "F 3"],
     *,
-    resolution: int,
-    half_size: float,
-    center: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    nodes: tuple[int, int, int],
+    low: tuple[float, float, float],
+    cell: float,
     opening: float = 0.006,
-) -> Float[Tensor, "D D D"]:
+) -> Float[Tensor, "X Y Z"]:
     """Distance to the outer shell of a mesh, metres, negative inside, at ``grid[x, y, z]``.
 
-    Node i of an axis is at center - half_size + 2 half_size i / (D - 1). Exact within two nodes of the shell, first
-    order beyond. The mesh may be open (the neck's end is closed by a fan), doubled along texture seams, and hold
+    Exact within two nodes of the shell, first order beyond. The mesh may be open (the neck's end is closed by a
+    fan), doubled along texture seams, and hold
     inner surfaces (eyeballs, mouth bag): only what a ball of the width of ``opening`` can touch from outside counts.
 
     Args:
         vertices: Metres.
         faces: Corners of the triangles; their orientation does not matter.
-        resolution: Nodes along each axis, D.
-        half_size: Half the width of the box, metres.
-        center: Middle of the box, metres.
+        nodes: How many along x, y, z.
+        low: Position of node (0, 0, 0), metres.
+        cell: Distance between nodes, metres.
         opening: Openings narrower than this are sealed, metres.
     """
     require("vertices", vertices, (None, 3))
     require("faces", faces, (None, 3), integer=True)
-    if resolution < 2:
-        raise ShapeError("resolution", expected="at least 2", actual=str(resolution))
+    if min(nodes) < 2:
+        raise ShapeError("nodes", expected="at least 2 along each axis", actual=str(nodes))
     if not len(faces):
         raise ShapeError("faces", expected="at least one triangle", actual="none")
     device = vertices.device
     v, f = closed_mesh(vertices.detach().cpu().numpy().astype(np.float32), faces.cpu().numpy().astype(np.int64))
-    h = 2 * half_size / (resolution - 1)
-    low = np.asarray(center, np.float64) - half_size
+    count, corner = np.asarray(nodes, np.int64), np.asarray(low, np.float64)
     # The flood must start outside the mesh, so the grid reaches round all of it; the box is cut out at the end.
-    margin = opening + 3 * h
-    before = np.maximum(np.ceil((low - v.min(0) + margin) / h), 0).astype(np.int64)
-    after = np.maximum(np.ceil((v.max(0) + margin - low - 2 * half_size) / h), 0).astype(np.int64)
-    nodes = before + after + resolution
-    origin = low - before * h
-    grid = torch.empty(tuple(nodes.tolist()))
+    margin = opening + 3 * cell
+    before = np.maximum(np.ceil((corner - v.min(0) + margin) / cell), 0).astype(np.int64)
+    after = np.maximum(np.ceil((v.max(0) + margin - corner - (count - 1) * cell) / cell), 0).astype(np.int64)
+    whole = before + after + count
+    origin = corner - before * cell
+    grid = torch.empty(tuple(whole.tolist()))
     lib = library("cpu")
     if lib is None:
-        grid = _signed_distance_numpy(v, f, nodes, origin, h=h, opening=opening)
+        grid = _signed_distance_numpy(v, f, whole, origin, h=cell, opening=opening)
     else:
         mesh = torch.from_numpy(v), len(v), torch.from_numpy(f), len(f)
-        call(lib, "signed_distance", *mesh, torch.from_numpy(nodes), torch.from_numpy(origin), h, opening, grid)
-    x, y, z = (slice(int(start), int(start) + resolution) for start in before)
+        call(lib, "signed_distance", *mesh, torch.from_numpy(whole), torch.from_numpy(origin), cell, opening, grid)
+    x, y, z = (slice(int(start), int(start) + n) for start, n in zip(before, nodes, strict=True))
     return grid[x, y, z].contiguous().to(device)
 
 

@@ -62,6 +62,9 @@ class TrainConfig:
     """Steps of the last pass, which learns colour alone (see texture.py)."""
     mirror_steps: int = 150
     """Steps of giving a side no photo saw the shape of the other (see symmetry.py); 0 leaves it smooth."""
+    tidy: bool = True
+    """After training let the learned shape run out gently beyond what photos show, and clear the air of specks and film
+    (see ease.py and clear.py)."""
     imagine_steps: int = 250
     """Steps of writing what is imagined into places no photo saw; 0 leaves them smooth."""
     shape: StartShape = "lift"

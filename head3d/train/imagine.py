@@ -9,7 +9,7 @@ everywhere else. So every view shows the same back of the head.
 import copy
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,6 +21,7 @@ from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.train.adam import Adam, Falling
+from head3d.train.kinds import HAIR
 from head3d.train.state import TrainState
 
 BATCH = 16384
@@ -45,6 +46,7 @@ def imagine_unseen(
     steps: int,
     seen_m: Float[Tensor, "S 3"] | None = None,
     tones: Float[Tensor, "M"] | None = None,
+    kinds: Int[Tensor, "M"] | None = None,
 ) -> None:
     """Paint the unseen outside of a trained field, in place.
 
@@ -53,6 +55,7 @@ def imagine_unseen(
         steps: Of learning the imagined colours; 0 leaves the field as it is.
         seen_m: Places of the surface where photos looked, as dense as their pixels: colours stay as fine as they are.
         tones: Of each node of the paint, how far the smooth part of its colours is to be believed; all alike if None.
+        kinds: Of each node, 0 skin, 1 hair, 2 clothes: only hair is made of strands. All hair if None.
     """
     if steps < 1:
         return
@@ -65,7 +68,11 @@ def imagine_unseen(
     known = (share * hit).reshape(shape)
     given = srgb_from_linear(albedo).T.reshape(3, *shape) * hit.reshape(shape)
     made = met(fill_map(net, given, known, radius), given, known)
-    wish = Wish(made, radius)
+    strands = None
+    if kinds is not None:
+        hair = (kinds == HAIR).to(trained.paint).reshape(1, *trained.paint.shape[1:])
+        strands = Volume(hair, trained.paint_origin, trained.cells["paint"])
+    wish = Wish(made, radius, strands)
     held = points[:0] if seen_m is None else seen_m
     _learn(state, wish, twins, points[hit & (trained.photographed(points) < SURE[1])], held, steps=steps)
 
@@ -158,8 +165,12 @@ def smooth(values: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
 class Wish:
     """What is imagined for places of the surface."""
 
-    def __init__(self, made_srgb: Float[Tensor, "3 H W"], radius_m: Float[Tensor, "H W"]) -> None:
+    def __init__(
+        self, made_srgb: Float[Tensor, "3 H W"], radius_m: Float[Tensor, "H W"], strands: Volume | None = None
+    ) -> None:
+        """A map of colours, how far from the axis it lies, and where there is hair, in [0, 1]; everywhere if None."""
         self.map = torch.cat([linear_from_srgb(made_srgb), radius_m[None]])
+        self.strands = strands
 
     def imagined(
         self, points_m: Float[Tensor, "P 3"], known: Float[Tensor, "P"]
@@ -168,7 +179,8 @@ class Wish:
         found = _looked_up(self.map, points_m)
         within = found[:, 3] - (points_m - axis_foot(points_m)).norm(dim=-1)
         unseen = ((SURE[1] - known) / (SURE[1] - SURE[0])).clamp(0, 1)
-        return found[:, :3], unseen * (within < OUTERMOST_M)
+        share = unseen * (within < OUTERMOST_M)
+        return found[:, :3], share if self.strands is None else share * self.strands.at(points_m)[:, 0]
 
 
 def _looked_up(map_: Float[Tensor, "C H W"], points_m: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:

@@ -144,15 +144,17 @@ class Lifted:
         shapes. Both are divided by their slope, and far from the surface measured anew: rays step as far as told.
         """
         nodes, own = shape.nodes(), shape.values.reshape(-1)
-        made, changed = torch.empty_like(own), torch.empty_like(own, dtype=torch.bool)
+        effect = Volume(blind.values * self.hidden.values, *where_lifted())
+        made, changed = own.clone(), torch.zeros_like(own, dtype=torch.bool)
         for start in range(0, len(nodes), chunk):
-            part = slice(start, start + chunk)
+            share = effect.at(nodes[start : start + chunk])[:, 0]
+            part = torch.nonzero(share > 0)[:, 0]
+            share, part = share[part], part + start
             told = own[part].clamp(-UNIT_M, UNIT_M)
             wish = told + self.change.at(nodes[part])[:, 0]
             beyond = (own[part].abs() > UNIT_M) & (wish / told > SAME)
-            share = (blind.at(nodes[part]) * self.hidden.at(nodes[part]))[:, 0]
             made[part] = torch.lerp(own[part], torch.where(beyond, own[part], wish), share)
-            changed[part] = share > 0
+            changed[part] = True
         volume = made.reshape(shape.values.shape)
         slope = torch.stack(torch.gradient(volume[0], spacing=shape.cell_m)).norm(dim=0).clamp_min(LEAST_SLOPE)
         exact = about_distance(volume / slope, cell_m=shape.cell_m)
@@ -176,12 +178,9 @@ class Lifted:
         values = torch.stack([traits.values[0], torch.maximum(traits.values[1], soft.reshape(traits.shape))])
         return Volume(values, traits.origin, traits.cell_m)
 
-    def beyond_m(self, mesh: Mesh) -> float:
-        """How far (m) beyond a mesh's box there is something, but for what is below it: no picture shows that."""
-        inside = lift_nodes()[self.start.reshape(-1) + self.change.values.reshape(-1) < CELL_M]
-        low, high = mesh.vertices.amin(0) - inside.amin(0), inside.amax(0) - mesh.vertices.amax(0)
-        low[1] = 0.0
-        return float(torch.cat([low, high]).amax())
+    def inside(self) -> Float[Tensor, "P 3"]:
+        """Nodes (m) of the volume that are in the person, or nearly."""
+        return lift_nodes()[self.start.reshape(-1) + self.change.values.reshape(-1) < CELL_M]
 
 
 def mirrored(seen: Float[Tensor, "*B C D H W"]) -> Float[Tensor, "*B C D H W"]:

@@ -6,24 +6,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from head3d import store
 from head3d.errors import CorruptPart, TrainDiverged
 from head3d.events import Checkpoint, Emit, EvalStep, Notice, StageStart, TrainStep, ignore
 from head3d.field.deform import Deformation
+from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
+from head3d.field.volumes import Volume
 from head3d.kernels.library import choose_device, library
 from head3d.morphable.types import HeadFit
 from head3d.perception.types import Observation
+from head3d.train.clear import clear_air
 from head3d.train.completion import complete_unseen
 from head3d.train.config import TrainConfig
 from head3d.train.detail import add_details
+from head3d.train.ease import ease_unseen
 from head3d.train.imagine import imagine_unseen
+from head3d.train.kinds import learned_kinds
 from head3d.train.prepare import prepare
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.step import held_out_psnr, train_step
+from head3d.train.survey import survey
 from head3d.train.symmetry import mirror_unseen
 from head3d.train.texture import polish_colors, surface_pixels
 
@@ -147,12 +154,28 @@ def optimise(
     state.finish()
     state.cache.refresh(trained)
     mirror_unseen(state, steps=config.mirror_steps)
+    seen = survey(trained, photos, deformation, cache=state.cache)
+    if config.tidy:
+        tidy(state, seen.points)
+    if kinds is not None:
+        paint = Volume(trained.paint, trained.paint_origin, trained.cells["paint"])
+        kinds = learned_kinds(seen, paint, state.cache.sdf(paint.nodes()).cpu(), kinds)
     pixels = surface_pixels(state, photos, deformation)
     polish_colors(state, pixels, steps=config.polish_steps)
     complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
-    imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points, tones=tones)
+    imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points, tones=tones, kinds=kinds)
     if config.detail:
         add_details(state, photos, deformation, pixels.choice, kinds=kinds)
+
+
+def tidy(state: TrainState, seen_m: Float[Tensor, "P 3"]) -> None:
+    """Let the learned shape run out gently beyond what photos show, and clear the air about it; it gets a new cache."""
+    trained = state.field
+    ease_unseen(trained, state.cache, seen_m)
+    state.cache.refresh(trained)
+    clear_air(trained, state.cache)
+    state.cache = ShellCache(trained)
+    state.cache.refresh(trained)
 
 
 def stiffened(config: TrainConfig) -> TrainConfig:

@@ -9,8 +9,11 @@ from torch import Tensor
 from head3d.field.volumes import Volume
 from head3d.perception.types import Region
 from head3d.train.fill import SKIN, USUAL, spread, weighted_median
+from head3d.train.kinds import CLOTH, kind_of
 from head3d.train.survey import Survey
 
+HAIRLINE_CELLS = 2.0
+"""Blur of unseen hairlines."""
 GLIMPSE = 0.15
 """A node known less than this counts as not seen."""
 
@@ -28,10 +31,7 @@ def paint_nodes(
     points, values = seen.points[keep].numpy(), albedo[keep].log().numpy()
     facing = torch.where(seen.label == Region.HAIR, 0.7, seen.facing.clamp(min=0) ** 2)  # strands have no one normal
     trust = (seen.weight * facing)[keep].numpy()
-    kind = torch.full_like(seen.label, 0)
-    kind[seen.label == Region.HAIR] = 1
-    kind[seen.label == Region.CLOTH] = 2
-    kind = kind[keep].numpy()
+    kind = kind_of(seen.label[keep]).numpy()
     nodes = paint.nodes().numpy()
     mirrored = nodes * np.array([-1.0, 1.0, 1.0])
     near = 2.5 * paint.cell_m
@@ -66,13 +66,15 @@ def paint_nodes(
         filled = spread(first, weight, band=band & mine, kind=region, shape=paint.shape)
         sure = known[mine, None].clip(0, 1)
         result[mine] = sure * result[mine] + (1 - sure) * filled[mine]
-    # kinds of places meet in steps where nobody looked: blur those, with nothing that is not near the surface
-    amount = ndimage.gaussian_filter(band.reshape(paint.shape).astype(float), 2.0).ravel()
+    # hair thins out over skin: blurred where they meet unseen, with nothing off the surface; a collar is sharp
+    soft = band & (region != CLOTH)
+    amount = ndimage.gaussian_filter(soft.reshape(paint.shape).astype(float), HAIRLINE_CELLS).ravel()
     sums = [
-        ndimage.gaussian_filter((result[:, k] * band).reshape(paint.shape), 2.0).ravel() / np.maximum(amount, 1e-9)
+        ndimage.gaussian_filter((result[:, k] * soft).reshape(paint.shape), HAIRLINE_CELLS).ravel()
+        / np.maximum(amount, 1e-9)
         for k in range(3)
     ]
-    part = np.where(band, 1 - known.clip(0, 1), 0.0)
+    part = np.where(soft, 1 - known.clip(0, 1), 0.0)
     result += part[:, None] * (np.stack(sums, axis=-1) - result)
     linear = np.exp(result).clip(0.004, 0.985)
     logit = np.log(linear / (1 - linear))

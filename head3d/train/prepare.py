@@ -25,6 +25,7 @@ from head3d.train.config import CropConfig, StartShape
 from head3d.train.curtain import distance_to, hung
 from head3d.train.grown import HAIR_SOFTNESS, bald, grow
 from head3d.train.hair import BARE, votes
+from head3d.train.kinds import HAIR, node_kinds
 from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lifted, where_lifted
 from head3d.train.preference import prefer_best
 from head3d.train.rays import TrainPhoto, crop_photo
@@ -44,7 +45,7 @@ GLANCE_M = 0.012
 UNSEEN_REACH = 0.01
 """Part of the reach that is left where no photo looks: nothing but noise would move the surface there."""
 ROOM_M = 0.02
-"""Room of the volume beyond what the lift takes for hair."""
+"""Room of the volume beyond hair that hangs free, and what the lift takes for hair."""
 FAR_M = 0.015
 TRAITS_CELL_M = 0.01
 CELLS_M = (0.0025, 0.004)
@@ -119,6 +120,7 @@ def prepare(
         curtain=grown.curtain,
         whole=whole,
         regions=regions,
+        chin_y_m=chin,
         field=field,
         light_ridge=light_ridge,
         prefer=prefer,
@@ -139,6 +141,7 @@ def field_of_mesh(
     curtain: Volume | None = None,
     whole: Lifted | None = None,
     regions: Int[Tensor, "V"],
+    chin_y_m: float,
     field: FieldConfig,
     light_ridge: float,
     prefer: float,
@@ -155,6 +158,7 @@ def field_of_mesh(
         curtain: Signed distance (m) to hair that hangs free of the mesh.
         whole: What the lift says of all that no photo shows.
         regions: Of each vertex, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
+        chin_y_m: Height of the chin.
         field: Learned parts.
         light_ridge: Stiffness of the light; ten times it is used for one photo.
         prefer: How strongly each place is learned from the photo that shows it best (see preference.py).
@@ -162,8 +166,14 @@ def field_of_mesh(
         cells_m: Distance between the nodes of the shape and of the paint, metres.
     """
     fine = subdivide(mesh, rounds=2)  # flat faces of 2 cm show as facets
-    margin = ShellConfig.margin_m if whole is None else max(ShellConfig.margin_m, whole.beyond_m(mesh) + ROOM_M)
-    shape = base_volume(fine, cloak=cloak, config=ShellConfig(cell_m=cells_m[0], margin_m=margin))
+    solid = [mesh.vertices]
+    if curtain is not None:
+        solid.append(curtain.nodes()[curtain.values.reshape(-1) < 0])
+    if whole is not None:
+        inside = whole.inside()
+        solid.append(inside[inside[:, 1] > mesh.vertices[:, 1].min()])  # what is lower no picture shows
+    box = torch.cat(solid).amin(0) - ROOM_M, torch.cat(solid).amax(0) + ROOM_M
+    shape = base_volume(fine, cloak=cloak, box=box, config=ShellConfig(cell_m=cells_m[0]))
     if curtain is not None:
         shape = hung(shape, curtain)
     top = shape.origin + torch.tensor([n - 1 for n in reversed(shape.shape)]) * shape.cell_m
@@ -172,18 +182,15 @@ def field_of_mesh(
         traits = loose_traits(traits, curtain)
     finer, low = box_grid(shape.origin, top, cells_m[1])
     paint = Volume(torch.zeros(4, *finer), low, cells_m[1])
+    generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
-
-    def untrained(shape: Volume, traits: Volume) -> RadianceField:
-        generator = torch.Generator().manual_seed(seed)
-        return RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
-
-    made = untrained(shape, traits)
+    made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
     looked_at = survey(made, photos, deformation)
     blind = None
     if whole is not None:
         blind = Volume(1 - glanced(lift_nodes(), looked_at.points).reshape(1, *GRID), *where_lifted())
-        made = untrained(whole.moved(shape, blind), whole.softened(traits, blind))
+        made.shape.copy_(whole.moved(shape, blind).values)
+        made.traits.copy_(whole.softened(traits, blind).values)
     with torch.no_grad():
         nodes = Volume(made.traits, made.traits_origin, made.cells["traits"]).nodes()
         part = UNSEEN_REACH + (1 - UNSEEN_REACH) * glanced(nodes, looked_at.points)
@@ -193,12 +200,13 @@ def field_of_mesh(
     away = made.base_sdf(nodes)
     close = torch.nonzero(away.abs() < FAR_M)[:, 0]
     _, nearest = spatial.KDTree(mesh.vertices.numpy()).query(nodes[close].numpy())
-    node_region = torch.zeros(len(nodes), dtype=torch.long).index_put((close,), regions[torch.from_numpy(nearest)])
-    if curtain is not None:
-        node_region[close[distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M]] = 1
+    usual = torch.nn.functional.one_hot(regions[torch.from_numpy(nearest)], 3).float()
     if whole is not None and blind is not None:
-        unseen = close[blind.at(nodes[close])[:, 0] > 0.5]
-        node_region[unseen] = whole.likely(nodes[unseen]).argmax(-1)
+        usual = torch.lerp(usual, whole.likely(nodes[close]), blind.at(nodes[close]))
+    if curtain is not None:
+        hangs = distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M
+        usual[hangs] = torch.eye(3)[HAIR]
+    node_region = node_kinds(looked_at, paint, close, usual, chin_y_m=chin_y_m)
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
     light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
     with torch.no_grad():

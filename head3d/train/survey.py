@@ -1,4 +1,4 @@
-"""What the photos see of the base shell before training."""
+"""What the photos see of the surface: of the base shell before training, of what became of it after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SURVEY_PX = 224
 @shaped
 @dataclass(frozen=True)
 class Survey:
-    """What the photos see of the base shell, one row per pixel.
+    """What the photos see of the surface, one row per pixel.
 
     Attributes:
         points: Neutral head frame, metres.
@@ -45,24 +45,30 @@ class Survey:
 
 @torch.no_grad()
 def survey(
-    trained: RadianceField, photos: Sequence[TrainPhoto], deformation: Deformation, *, long_side_px: int = SURVEY_PX
+    trained: RadianceField,
+    photos: Sequence[TrainPhoto],
+    deformation: Deformation,
+    *,
+    cache: ShellCache | None = None,
+    long_side_px: int = SURVEY_PX,
 ) -> Survey:
-    """Look at the base shell from every photo."""
-    cache = ShellCache(trained)
+    """Look at a field from every photo: at its base shell, or at the surface that ``cache`` holds. Rows on the CPU."""
+    cache = ShellCache(trained) if cache is None else cache
+    device = cache.values.device
     rows: list[list[Tensor]] = []
     for number, photo in enumerate(photos):
         height, width = photo.camera.size
         times = min(1.0, long_side_px / max(height, width))
         small = photo.camera.resized((max(int(height * times), 8), max(int(width * times), 8)))
         pixels = pixel_grid(*small.size)
-        origins, directions = pixel_rays(pixels, small.c2w[0], small.K[0])
-
-        own = torch.full((len(origins),), number)
+        origins, directions = (part.to(device) for part in pixel_rays(pixels, small.c2w[0], small.K[0]))
+        own = torch.full((len(origins),), number, device=device)
         t, hit = trace(cache, origins, directions, deformation=deformation, photo=own)
         index = torch.nonzero(hit)[:, 0]
         points = deformation.to_canonical(origins[index] + directions[index] * t[index, None], own[index])
         normals = torch.nn.functional.normalize(trained.surface(points, step_m=2.5e-3).gradient, dim=-1, eps=1e-9)
         facing = -(normals * directions[index]).sum(-1)
+        points, normals, facing, index = points.cpu(), normals.cpu(), facing.cpu(), index.cpu()
         place = (pixels[index] / times).long()
         x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
         colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)

@@ -21,7 +21,6 @@ from head3d.geometry.conventions import FIELD_HALF_SIZE_M
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting
 from head3d.imaging.color import srgb_from_linear
-from head3d.perception.types import Region
 from head3d.render.config import RenderConfig
 from head3d.render.types import View
 from head3d.render.volume import render_view, shade
@@ -29,6 +28,7 @@ from head3d.shapes import shaped
 from head3d.train.adam import Adam, Falling
 from head3d.train.cameras import refined_cameras
 from head3d.train.choice import agreed, decided, photo_quality
+from head3d.train.kinds import kind_of
 from head3d.train.losses import facing_weight
 from head3d.train.rays import FEATURES, TrainPhoto
 from head3d.train.state import TrainState
@@ -133,11 +133,6 @@ def surface_pixels(state: TrainState, photos: Sequence[TrainPhoto], deformation:
     usable = says * agreed(volume, points, photo, kind).float()
     chance = usable * decided(volume, points, photo)
     return SurfacePixels(points, right, down, normals, photo, rgb_srgb, usable, chance, volume)
-
-
-def kind_of(label: Int[Tensor, "P"]) -> Int[Tensor, "P"]:
-    """0 skin, 1 hair, 2 cloth."""
-    return (label == Region.HAIR).long() + 2 * (label == Region.CLOTH).long()
 
 
 class PhotoTints(torch.nn.Module):

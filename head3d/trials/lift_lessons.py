@@ -166,10 +166,10 @@ def truth_of(
     faces = person.scene.faces
     vertices = person.scene.vertices if vertices_m is None else vertices_m
     depth, height, width = GRID
-    half = 0.5 * (width - 1) * CELL_M
-    x, y, z = (low + half for low in ORIGIN_M)
-    cube = signed_distance_grid(vertices, faces, resolution=width, half_size=half, center=(x, y, z), opening=OPENING_M)
-    distance = np.asarray(cube[:width, :height, :depth].permute(2, 1, 0))
+    found = signed_distance_grid(
+        vertices, faces, nodes=(width, height, depth), low=ORIGIN_M, cell=CELL_M, opening=OPENING_M
+    )
+    distance = np.asarray(found.permute(2, 1, 0))
     # hair and clothes are open sheets: inside, what closes them would count; the outside is what is asked for
     inner = np.asarray(ndimage.distance_transform_edt(distance < 0)) * CELL_M - CELL_M
     distance = torch.from_numpy(np.where(distance < 0, np.minimum(distance, -inner), distance) / UNIT_M)

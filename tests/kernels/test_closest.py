@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -99,10 +101,23 @@ class TestClosestPoint:
             closest_point(torch.zeros(4, 3), vertices, faces[:0])
 
 
+def cube(count: int, half_size: float, *, y: float = 0.0) -> dict[str, Any]:
+    """Nodes of a cube about (0, y, 0)."""
+    low = (-half_size, y - half_size, -half_size)
+    return {"nodes": (count, count, count), "low": low, "cell": 2 * half_size / (count - 1)}
+
+
 class TestSignedDistanceGrid:
+    def test_a_box_is_a_part_of_the_cube(self, path):
+        vertices, faces = sphere(0.1, steps=16)
+        whole = signed_distance_grid(vertices, faces, **cube(33, 0.128))
+        part = signed_distance_grid(vertices, faces, nodes=(21, 33, 7), low=(-0.04, -0.128, 0.08), cell=0.008)
+        near = part.abs() < 0.016
+        assert near.any() and torch.allclose(part[near], whole[11:32, :, 26:][near], atol=1e-6)
+
     def test_of_a_ball_is_radius_minus_distance(self, path):
         vertices, faces = sphere(0.1, steps=24)
-        grid = signed_distance_grid(vertices, faces, resolution=28, half_size=0.16)
+        grid = signed_distance_grid(vertices, faces, **cube(28, 0.16))
         truth = nodes(28, 0.16).norm(dim=-1) - 0.1
         near = truth.abs() < 0.02
         assert (grid - truth)[near].abs().max() < 1e-3  # the polyhedron is 0.9 mm inside the ball at most
@@ -111,9 +126,9 @@ class TestSignedDistanceGrid:
     def test_an_inner_surface_has_no_say(self, path):
         outer, faces = sphere(0.1, steps=24)
         inner, inner_faces = sphere(0.085, steps=24)
-        plain = signed_distance_grid(outer, faces, resolution=48, half_size=0.13)
+        plain = signed_distance_grid(outer, faces, **cube(48, 0.13))
         both = signed_distance_grid(
-            torch.cat([outer, inner]), torch.cat([faces, inner_faces + len(outer)]), resolution=48, half_size=0.13
+            torch.cat([outer, inner]), torch.cat([faces, inner_faces + len(outer)]), **cube(48, 0.13)
         )
         near = plain.abs() < 2 * 0.26 / 47
         assert torch.allclose(both[near], plain[near], atol=1e-6)
@@ -124,7 +139,7 @@ class TestSignedDistanceGrid:
         middle = vertices[faces].mean(1)
         open_ = faces[(middle[:, 1] > -0.07) & ((middle - torch.tensor([0, 0, 0.1])).norm(dim=1) > 0.012)]
         doubled, apart = vertices[open_].reshape(-1, 3), torch.arange(open_.numel()).view(-1, 3)
-        grid = signed_distance_grid(doubled, apart, resolution=24, half_size=0.13)
+        grid = signed_distance_grid(doubled, apart, **cube(24, 0.13))
         at = nodes(24, 0.13)
         truth = at.norm(dim=-1) - 0.1
         kept = at[..., 1] > -0.05
@@ -154,20 +169,20 @@ class TestSignedDistanceGrid:
             torch.stack([(n + 1) % 32, (n + 1) % 32 + start, n + start], 1),
         )
         corners = torch.cat([mesh[0][1], mesh[1][1] + start, *tunnel])
-        grid = signed_distance_grid(vertices, corners, resolution=34, half_size=0.12, opening=0.02)
+        grid = signed_distance_grid(vertices, corners, **cube(34, 0.12), opening=0.02)
         assert bool(grid[17, 17, 17] < 0) == sealed
 
     def test_both_paths_agree_near_the_shell(self, both):
         vertices, faces = sphere(0.1, steps=16)
         vertices = vertices * torch.tensor([1.0, 1.3, 0.8])
-        compiled, plain = both(lambda: signed_distance_grid(vertices, faces, resolution=30, half_size=0.15))
+        compiled, plain = both(lambda: signed_distance_grid(vertices, faces, **cube(30, 0.15)))
         near = plain.abs() < 2 * 0.3 / 29
         assert torch.allclose(compiled[near], plain[near], atol=1e-6)
         assert (torch.sign(compiled) == torch.sign(plain)).all()
 
     def test_a_mesh_that_leaves_the_box_keeps_its_inside(self, path):
         vertices, faces = sphere(0.2, steps=16)
-        grid = signed_distance_grid(vertices, faces, resolution=12, half_size=0.05, center=(0.0, -0.17, 0.0))
+        grid = signed_distance_grid(vertices, faces, **cube(12, 0.05, y=-0.17))
         assert (grid[:, -1] < 0).all() and (grid[6, 0, 6] > 0).all()
 
     def test_closing_leaves_no_border(self):

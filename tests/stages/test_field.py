@@ -46,7 +46,7 @@ def start(pictures: list[TrainPhoto], *, radius_m: float) -> RadianceField:
     mesh = ball.ball(radius_m)
     count = len(mesh.vertices)
     return field_of_mesh(
-        mesh, pictures, NOTHING, regions=torch.zeros(count, dtype=torch.long),
+        mesh, pictures, NOTHING, regions=torch.zeros(count, dtype=torch.long), chin_y_m=0.0,
         field=SMALL, light_ridge=1e-3, prefer=0.0, seed=0, cells_m=(0.004, 0.008),
     ).field  # fmt: skip
 

@@ -45,7 +45,7 @@ def trained() -> RadianceField:
     mesh = ball.ball(ball.RADIUS_M - 0.002)
     count = len(mesh.vertices)
     made = field_of_mesh(
-        mesh, photos(config), NOTHING, regions=torch.zeros(count, dtype=torch.long),
+        mesh, photos(config), NOTHING, regions=torch.zeros(count, dtype=torch.long), chin_y_m=0.0,
         field=GRIDS, light_ridge=1e-3, prefer=0.0, seed=0, cells_m=(0.004, 0.008),
     ).field  # fmt: skip
     generator = torch.Generator().manual_seed(0)

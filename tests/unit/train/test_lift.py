@@ -133,7 +133,8 @@ class TestLifted:
     def test_knows_kinds_and_how_far_it_reaches(self):
         assert told(0.0).likely(torch.zeros(2, 3)).argmax(-1).tolist() == [1, 1]
         assert told(0.0).hairless().likely(torch.zeros(2, 3)).argmax(-1).tolist() == [0, 0]
-        assert told(-0.02).beyond_m(ball()) == pytest.approx(0.02, abs=2 * CELL_M)
+        reached = told(-0.02).inside().norm(dim=-1)
+        assert float(reached.amax()) == pytest.approx(BALL_M + 0.02, abs=2 * CELL_M)
 
     def test_answers_for_both_sides_alike(self):
         torch.manual_seed(0)

@@ -3,7 +3,8 @@
 import torch
 
 from head3d.perception.types import Region
-from head3d.train.texture import PhotoTints, kind_of
+from head3d.train.kinds import kind_of
+from head3d.train.texture import PhotoTints
 
 
 def test_kinds_are_skin_hair_and_cloth():
