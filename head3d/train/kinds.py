@@ -21,7 +21,7 @@ NEAR_CELLS = 2.0
 """Pixels this near to a node say what it is."""
 MOVED, COLLAR_M = 0.2, 0.08
 """Word of a pixel whose colour counts for nothing (it shows a body that moved, or a border), and how far below the chin
-it has one: collars move with the neck, arms do not."""
+it has one: collars move with the neck, arms do not. Hair always has."""
 LOWEST, LOWER_M = 0.02, 0.005
 """Hair that no photo shows hangs at most so far below all but this part of that which one shows."""
 BEARD_M = (0.06, 0.02)
@@ -54,7 +54,8 @@ def node_kinds(
     """
     told = torch.isin(seen.label, torch.tensor([int(one) for one in (*BARE, Region.HAIR, Region.CLOTH)]))
     points, kind = seen.points[told].numpy(), kind_of(seen.label[told]).numpy()
-    moved = torch.where(seen.points[:, 1] > chin_y_m - COLLAR_M, MOVED, 0.0)
+    collar = (seen.points[:, 1] > chin_y_m - COLLAR_M) | (seen.label == Region.HAIR)
+    moved = torch.where(collar, MOVED, 0.0)
     word = torch.where(seen.weight > 0, 1.0, moved) * seen.facing.clamp(GRAZED, 1.0)
     word = word[told].numpy()
     nodes = paint.nodes()[near.to(paint.values.device)].cpu().numpy()

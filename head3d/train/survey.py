@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from head3d.field.deform import Deformation
 from head3d.field.occupancy import ShellCache, trace
 from head3d.field.radiance import RadianceField
-from head3d.geometry.cameras import pixel_grid, pixel_rays
+from head3d.geometry.cameras import Cameras, pixel_grid, pixel_rays
 from head3d.imaging.color import linear_from_srgb
 from head3d.shapes import shaped
 from head3d.train.rays import TrainPhoto
 
 SURVEY_PX = 224
 """Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
+
+
+EDGE_M, STEP_M = 0.015, 0.03
+"""What lies farther off by the second than something that is seen so near to it may be hidden in the photo: a beard and
+curls stand off the shell."""
 
 
 @shaped
@@ -64,7 +69,7 @@ def survey(
         origins, directions = (part.to(device) for part in pixel_rays(pixels, small.c2w[0], small.K[0]))
         own = torch.full((len(origins),), number, device=device)
         t, hit = trace(cache, origins, directions, deformation=deformation, photo=own)
-        index = torch.nonzero(hit)[:, 0]
+        index = torch.nonzero(hit & ~_behind_edges(t, hit, small))[:, 0]
         points = deformation.to_canonical(origins[index] + directions[index] * t[index, None], own[index])
         normals = torch.nn.functional.normalize(trained.surface(points, step_m=2.5e-3).gradient, dim=-1, eps=1e-9)
         facing = -(normals * directions[index]).sum(-1)
@@ -77,3 +82,11 @@ def survey(
         label = torch.from_numpy(photo.labels[y, x]).long()
         rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
     return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
+
+
+def _behind_edges(t: Float[Tensor, "P"], hit: Bool[Tensor, "P"], camera: Cameras) -> Bool[Tensor, "P"]:
+    """Pixels of a camera that show what lies right beside, and well behind, something nearer."""
+    reach = max(round(EDGE_M * float(camera.K[0, 0, 0]) / float(camera.centre[0].norm())), 1)
+    near = torch.where(hit, -t, -torch.inf).reshape(1, 1, *camera.size)
+    nearest = -torch.nn.functional.max_pool2d(near, 2 * reach + 1, stride=1, padding=reach).reshape(-1)
+    return t - nearest > STEP_M
