@@ -39,6 +39,7 @@ class Beliefs:
         white_slope: Lids shade it and cast their colour on it: how far its brightness follows the skin's.
         white_spread: Of its brightness between people and photos.
         white_balance_spread: Of its red and blue.
+        grey_spread: Of red and blue of what looks grey in a photo (a wall, a white shirt) about those of its light.
     """
 
     level: float = -0.14
@@ -51,6 +52,7 @@ class Beliefs:
     white_slope: float = 0.30
     white_spread: float = 0.25
     white_balance_spread: float = 0.08
+    grey_spread: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class SkinTone:
 def anchor_skin(
     skins: Sequence[Float[Tensor, "3"]],
     whites: Sequence[Float[Tensor, "3"] | None],
+    greys: Sequence[Float[Tensor, "3"] | None] = (),
     *,
     beliefs: Beliefs = Beliefs(),
 ) -> SkinTone:
@@ -79,27 +82,36 @@ def anchor_skin(
     Args:
         skins: Median linear RGB of bare skin that faces the camera, one of each photo.
         whites: Linear RGB of the brightest part of the whites of the eyes, None where a photo shows too little of them.
+        greys: Linear RGB of what looks grey in each photo, None where nothing does; none at all if not given.
         beliefs: What is known beforehand.
     """
     log_skin = torch.stack([skin.double().clamp_min(1e-4).log() for skin in skins])
+    cast, unsure = torch.zeros_like(log_skin), torch.full((len(skins), 1), beliefs.balance_spread, dtype=torch.float64)
+    for i, grey in enumerate(greys):
+        if grey is not None:
+            log_grey = grey.double().clamp_min(1e-4).log()
+            cast[i], unsure[i] = log_grey - log_grey.mean(), beliefs.grey_spread
+    log_skin = log_skin - cast
     albedo, prior = _table()
     shown = (albedo + beliefs.gloss).log() + torch.tensor(beliefs.bias, dtype=torch.float64)
     light = log_skin[:, None] - shown  # (N, G, 3)
     level, balance = _split(light)
     cost = ((level - beliefs.level) / beliefs.level_spread).square()
-    cost = cost + (balance / math.hypot(beliefs.balance_spread, beliefs.skin_spread)).square().sum(-1)
+    cost = cost + balance.square().sum(-1) / (unsure.square() + beliefs.skin_spread**2)
     known = [i for i, white in enumerate(whites) if white is not None]
     if known:
         log_white = torch.stack([white.double().clamp_min(1e-4).log() for white in whites if white is not None])
+        log_white = log_white - cast[known]
         paper = torch.tensor(beliefs.white, dtype=torch.float64) + beliefs.white_slope * shown.mean(-1, keepdim=True)
         level, balance = _split(log_white[:, None] - light[known] - paper)
         spread = math.hypot(beliefs.white_balance_spread, beliefs.skin_spread)
         cost[known] = cost[known] + (level / beliefs.white_spread).square() + (balance / spread).square().sum(-1)
     chance = torch.softmax(prior - 0.5 * min(1.0, TOGETHER / len(log_skin)) * cost.sum(0), dim=0)
     # what pigments cannot give is partly the light's colour and partly the skin's own
-    own = beliefs.skin_spread**2 / (beliefs.skin_spread**2 + beliefs.balance_spread**2)
-    rest = (log_skin - chance @ shown).median(0).values
-    rest = torch.tensor(beliefs.bias, dtype=torch.float64) + own * (rest - rest.mean())
+    own = beliefs.skin_spread**2 / (beliefs.skin_spread**2 + unsure.square())
+    rest = log_skin - chance @ shown
+    rest = (own * (rest - rest.mean(-1, keepdim=True)))[unsure[:, 0] == unsure.min()].median(0).values
+    rest = torch.tensor(beliefs.bias, dtype=torch.float64) + rest
     found = ((chance @ albedo.log()) + rest - rest.mean()).exp().float()
     angles = typology_angle_deg(albedo.float()).double()
     spread_deg = (chance @ (angles - chance @ angles).square()).sqrt()

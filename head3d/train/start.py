@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -32,6 +33,11 @@ PULL = 0.1
 """How strongly a photo's lamps are those of all photos (see ``fit_lamps``)."""
 WHITE_PART = (0.75, 0.95)
 """The white of an eye is what lies between these quantiles of its brightness: no iris, no highlight."""
+WALL_MATTE, GREY_PART, EVEN, MOST_TINT = 13, 0.03, 12.0, 0.045
+"""Matte (of 255) and part of a picture of what may tell the light's tint, how uneven it is (levels), and how far its
+channels may lie apart, as a part of the highest: what looks grey to so little is grey."""
+BRIGHT = {Region.BACKGROUND: 50, Region.CLOTH: 170}
+"""Darker walls and clothes (levels) show more of what they mirror than of their light."""
 FEWEST_PX = 60
 """Eyes of fewer pixels tell nothing about their white."""
 
@@ -112,6 +118,20 @@ def eye_white(photo: TrainPhoto) -> Float[Tensor, "3"] | None:
     return eyes[(bright >= low) & (bright <= high)].median(0).values
 
 
+def grey_part(photo: TrainPhoto) -> Float[Tensor, "3"] | None:
+    """Linear RGB of an even wall, else of bright clothes, that look grey in a photo; None without either."""
+    for region, sure in ((Region.BACKGROUND, photo.matte < WALL_MATTE), (Region.CLOTH, photo.matte > 255 - WALL_MATTE)):
+        pixels = photo.rgb_srgb[(photo.labels == region) & sure].astype(np.float32)
+        if len(pixels) < GREY_PART * photo.matte.size:
+            continue
+        middle = np.median(pixels, axis=0)
+        even = np.median(np.abs(pixels - middle).mean(-1)) < (EVEN if region == Region.BACKGROUND else 2 * EVEN)
+        bright = middle.max() > BRIGHT[region]
+        if even and bright and middle.max() - middle.min() < MOST_TINT * middle.max():
+            return linear_from_levels(middle[None].round().astype(np.uint8))[0]
+    return None
+
+
 def keep_positive(sh: Float[Tensor, "9 3"], *, least: float = 0.5) -> Float[Tensor, "9 3"]:
     """Damp what is not ambient until no direction receives less than a part of the ambient irradiance."""
     i = torch.arange(200) + 0.5
@@ -155,7 +175,8 @@ def start_light_and_paint(
     tones = [seen.colors[frontal & (seen.photo == number)] for number in range(count)]
     skins = {number: tone.median(0).values for number, tone in enumerate(tones) if len(tone) > 20}
     whites = [eye_white(photos[number]) for number in skins]
-    level = anchor_skin(list(skins.values()), whites).albedo if skins else torch.full((3,), 0.3)
+    greys = [grey_part(photos[number]) for number in skins]
+    level = anchor_skin(list(skins.values()), whites, greys).albedo if skins else torch.full((3,), 0.3)
     albedo = level.expand(len(seen.points), 3)
     sh = torch.zeros(count, 9, 3)
     paint = Volume(trained.paint.clone(), trained.paint_origin, trained.cells["paint"])

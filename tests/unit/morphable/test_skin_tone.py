@@ -61,3 +61,27 @@ def test_photos_vote_together():
     found = anchor_skin([skin for _, skin, _ in shots], [white for *_, white in shots])
     assert abs(found.angle_deg - angle(shots[0][0])) < 8
     assert bool((found.albedo > 0).all()) and bool((found.albedo < 1).all())
+
+
+def test_a_grey_wall_tells_the_colour_of_the_lamp():
+    lights = [torch.tensor([0.87, 0.87, 0.87]), torch.tensor([1.0, 0.85, 0.68])]
+
+    def warmth(greys):
+        shots = [photo(0.05, light) for light in lights]
+        found = [
+            anchor_skin([skin], [white], [grey]).albedo for (_, skin, white), grey in zip(shots, greys, strict=True)
+        ]
+        return abs(float((found[1][0] / found[1][2] * found[0][2] / found[0][0]).log()))
+
+    assert warmth([0.4 * light for light in lights]) < 0.4 * warmth([None, None])
+
+
+def test_skin_that_no_pigments_give_keeps_its_colour_before_a_grey_wall():
+    _, skin, white = photo(0.05, 0.87)
+    rosy = skin * torch.tensor([1.15, 1.0, 1.0])
+
+    def redder(grey):
+        plain, red = (anchor_skin([one], [white], [grey]).albedo for one in (skin, rosy))
+        return float((red[0] / red[1] * plain[1] / plain[0]).log()) / float(torch.tensor(1.15).log())
+
+    assert redder(None) < redder(torch.full((3,), 0.3)) < 1.1

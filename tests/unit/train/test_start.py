@@ -2,12 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from head3d.geometry.cameras import Cameras, intrinsics
 from head3d.geometry.sh import irradiance_basis
+from head3d.imaging.color import srgb_from_linear
+from head3d.perception.types import Region
 from head3d.train.lamp_fit import fit_lamps, lamp_directions, lamp_harmonics, lamp_shading
-from head3d.train.start import solve_light
+from head3d.train.rays import TrainPhoto
+from head3d.train.start import grey_part, solve_light
 from head3d.train.survey import Survey
 
 SKIN = torch.tensor([0.45, 0.27, 0.19])
@@ -116,3 +121,33 @@ class TestLamps:
         by_lamps = lamp_shading(normals).float() @ power
         by_harmonics = irradiance_basis(normals) @ (power @ lamp_harmonics())
         assert float((by_lamps - by_harmonics).abs().max()) < 0.13
+
+
+def wall_photo(wall, cloth) -> TrainPhoto:
+    """A wall above a shirt, with some noise."""
+    height, width = 80, 80
+    labels = np.full((height, width), int(Region.BACKGROUND), np.uint8)
+    labels[40:] = int(Region.CLOTH)
+    matte = np.where(labels == Region.CLOTH, 255, 0).astype(np.uint8)
+    rgb = np.where((labels == Region.CLOTH)[..., None], np.array(cloth), np.array(wall))
+    rgb = (rgb + np.random.default_rng(0).normal(0, 3, rgb.shape)).clip(0, 255).astype(np.uint8)
+    camera = Cameras(torch.eye(4)[None], intrinsics(100.0, (height, width))[None], (height, width))
+    full = np.full((height, width), 255, np.uint8)
+    return TrainPhoto("wall", rgb, matte, labels, full, full, full, np.zeros_like(labels), camera)
+
+
+@pytest.mark.parametrize(
+    ("wall", "cloth", "found"),
+    [
+        ((140, 140, 138), (40, 60, 90), (140, 140, 138)),  # a studio's wall
+        ((180, 160, 130), (228, 228, 232), (228, 228, 232)),  # a white shirt before a painted one
+        ((180, 160, 130), (40, 60, 90), None),
+        ((20, 20, 20), (60, 60, 61), None),  # the dark
+    ],
+)
+def test_what_looks_grey_tells_the_light(wall, cloth, found):
+    grey = grey_part(wall_photo(wall, cloth))
+    if found is None:
+        assert grey is None
+    else:
+        torch.testing.assert_close(srgb_from_linear(grey) * 255, torch.tensor(found).float(), atol=2.5, rtol=0)
