@@ -30,7 +30,7 @@ from head3d.train.lift import GRID, Lifted, evidence, lift_net, lift_nodes, lift
 from head3d.train.preference import prefer_best
 from head3d.train.rays import TrainPhoto, crop_photo
 from head3d.train.start import start_light_and_paint
-from head3d.train.survey import survey
+from head3d.train.survey import EDGE_M, HAIR_EDGE_M, survey
 from head3d.train.symmetry import sight_of
 
 REACH_M = 0.006
@@ -185,7 +185,7 @@ def field_of_mesh(
     generator = torch.Generator().manual_seed(seed)
     nothing = torch.zeros(len(photos), 9, 3)
     made = RadianceField(field, shape=shape, traits=traits, paint=paint, sh=nothing, generator=generator)
-    looked_at = survey(made, photos, deformation)
+    looked_at = survey(made, photos, deformation, hair_edge_m=EDGE_M if curtain is None else HAIR_EDGE_M)
     blind = None
     if whole is not None:
         blind = Volume(1 - glanced(lift_nodes(), looked_at.points).reshape(1, *GRID), *where_lifted())

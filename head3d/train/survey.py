@@ -12,6 +12,7 @@ from head3d.field.occupancy import ShellCache, trace
 from head3d.field.radiance import RadianceField
 from head3d.geometry.cameras import Cameras, pixel_grid, pixel_rays
 from head3d.imaging.color import linear_from_srgb
+from head3d.perception.types import Region
 from head3d.shapes import shaped
 from head3d.train.rays import TrainPhoto
 
@@ -19,9 +20,10 @@ SURVEY_PX = 224
 """Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
 
 
-EDGE_M, STEP_M = 0.015, 0.03
-"""What lies farther off by the second than something that is seen so near to it may be hidden in the photo: a beard and
-curls stand off the shell."""
+EDGE_M, HAIR_EDGE_M, STEP_M = 0.015, 0.006, 0.03
+"""Face or hair that a photo seems to show on what lies farther off by the third, so near to the edge of something
+nearer, belongs to that: beards and cheeks stand off the shell."""
+OF_THE_FACE = (Region.SKIN, Region.BROWS, Region.EYES, Region.LIPS, Region.MOUTH, Region.EARS, Region.GLASSES)
 
 
 @shaped
@@ -55,9 +57,20 @@ def survey(
     deformation: Deformation,
     *,
     cache: ShellCache | None = None,
+    hair_edge_m: float = HAIR_EDGE_M,
     long_side_px: int = SURVEY_PX,
 ) -> Survey:
-    """Look at a field from every photo: at its base shell, or at the surface that ``cache`` holds. Rows on the CPU."""
+    """Look at a field from every photo; rows on the CPU.
+
+    Args:
+        trained: The field.
+        photos: Cropped.
+        deformation: Their expressions.
+        cache: Of the surface to look at; the base shell if None.
+        hair_edge_m: So near to an edge of what is nearer, hair may be that one's (a beard, curls); where hair hangs
+            behind a jaw, little.
+        long_side_px: Of the pictures.
+    """
     cache = ShellCache(trained) if cache is None else cache
     device = cache.values.device
     rows: list[list[Tensor]] = []
@@ -69,24 +82,29 @@ def survey(
         origins, directions = (part.to(device) for part in pixel_rays(pixels, small.c2w[0], small.K[0]))
         own = torch.full((len(origins),), number, device=device)
         t, hit = trace(cache, origins, directions, deformation=deformation, photo=own)
-        index = torch.nonzero(hit & ~_behind_edges(t, hit, small))[:, 0]
+        place = (pixels / times).long()
+        x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
+        label = torch.from_numpy(photo.labels[y, x]).long()
+        doubted = _behind_edges(t, hit, small, edge_m=EDGE_M) & torch.isin(label, torch.tensor(OF_THE_FACE)).to(device)
+        doubted |= _behind_edges(t, hit, small, edge_m=hair_edge_m) & (label == Region.HAIR).to(device)
+        index = torch.nonzero(hit & ~doubted)[:, 0]
         points = deformation.to_canonical(origins[index] + directions[index] * t[index, None], own[index])
         normals = torch.nn.functional.normalize(trained.surface(points, step_m=2.5e-3).gradient, dim=-1, eps=1e-9)
         facing = -(normals * directions[index]).sum(-1)
         points, normals, facing, index = points.cpu(), normals.cpu(), facing.cpu(), index.cpu()
-        place = (pixels[index] / times).long()
-        x, y = place[:, 0].clamp(max=width - 1).numpy(), place[:, 1].clamp(max=height - 1).numpy()
+        label, x, y = label[index], x[index.numpy()], y[index.numpy()]
         colors = linear_from_srgb(torch.from_numpy(photo.rgb_srgb[y, x]).float() / 255)
         weight = torch.from_numpy(photo.color_weight[y, x]).float() / 255 * (torch.from_numpy(photo.matte[y, x]) > 230)
         weight = weight * (torch.from_numpy(photo.held_out[y, x]) == 0)
-        label = torch.from_numpy(photo.labels[y, x]).long()
         rows.append([points, normals, colors, facing, label, torch.full_like(label, number), weight])
     return Survey(*(torch.cat(column) for column in zip(*rows, strict=True)))
 
 
-def _behind_edges(t: Float[Tensor, "P"], hit: Bool[Tensor, "P"], camera: Cameras) -> Bool[Tensor, "P"]:
+def _behind_edges(
+    t: Float[Tensor, "P"], hit: Bool[Tensor, "P"], camera: Cameras, *, edge_m: float
+) -> Bool[Tensor, "P"]:
     """Pixels of a camera that show what lies right beside, and well behind, something nearer."""
-    reach = max(round(EDGE_M * float(camera.K[0, 0, 0]) / float(camera.centre[0].norm())), 1)
+    reach = max(round(edge_m * float(camera.K[0, 0, 0]) / float(camera.centre[0].norm())), 1)
     near = torch.where(hit, -t, -torch.inf).reshape(1, 1, *camera.size)
     nearest = -torch.nn.functional.max_pool2d(near, 2 * reach + 1, stride=1, padding=reach).reshape(-1)
     return t - nearest > STEP_M
