@@ -4,6 +4,8 @@ Photos' labels say it where one looks, or at the mirrored place; from there it i
 collar goes on round the neck, and fades into what is usual: the head model's groups, or the word of the lift.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from head3d.field.volumes import Volume
 from head3d.perception.types import Region
+from head3d.shapes import shaped
 from head3d.train.fill import SMOOTH, spread
 from head3d.train.hair import BARE
 from head3d.train.survey import Survey
@@ -40,10 +43,24 @@ def kind_of(label: Int[Tensor, "P"]) -> Int[Tensor, "P"]:
     return (label == Region.HAIR).long() + 2 * (label == Region.CLOTH).long()
 
 
+@shaped
+@dataclass(frozen=True)
+class NodeKinds:
+    """Kinds of a volume's nodes.
+
+    Attributes:
+        kind: 0 skin, 1 hair, 2 clothes; off the surface that of what is nearest.
+        clothed: How surely it is clothes, in [-1, 1]: 0 at the border of clothes, between nodes.
+    """
+
+    kind: Int[Tensor, "M"]
+    clothed: Float[Tensor, "M"]
+
+
 def node_kinds(
     seen: Survey, paint: Volume, near: Int[Tensor, "N"], usual: Float[Tensor, "N K"], *, chin_y_m: float
-) -> Int[Tensor, "M"]:
-    """Kind of every node of a volume; off the surface it is that of what is nearest.
+) -> NodeKinds:
+    """Kind of every node of a volume.
 
     Args:
         seen: What photos show of the surface.
@@ -84,7 +101,10 @@ def node_kinds(
     share = spread(start, known, band=band, kind=alike, shape=paint.shape)
     nearest = ndimage.distance_transform_edt(~band.reshape(paint.shape), return_distances=False, return_indices=True)
     found = np.where(band, share.argmax(1), SKIN).reshape(paint.shape)
-    return torch.from_numpy(found[tuple(np.asarray(nearest))].reshape(-1))
+    clothed = share[:, CLOTH] - np.delete(share, CLOTH, axis=1).max(1)
+    return NodeKinds(
+        torch.from_numpy(found[tuple(np.asarray(nearest))].reshape(-1)), torch.from_numpy(np.float32(clothed * band))
+    )
 
 
 def learned_kinds(
@@ -100,4 +120,4 @@ def learned_kinds(
     """
     near = torch.nonzero(distance_m.abs() < BAND_CELLS * paint.cell_m)[:, 0]
     usual = torch.nn.functional.one_hot(before[near], 3).float()
-    return node_kinds(seen, paint, near, usual, chin_y_m=torch.inf)
+    return node_kinds(seen, paint, near, usual, chin_y_m=torch.inf).kind

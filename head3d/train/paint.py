@@ -2,14 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import ndimage, spatial
 from torch import Tensor
 
 from head3d.field.volumes import Volume
 from head3d.perception.types import Region
 from head3d.train.fill import SKIN, USUAL, spread, weighted_median
-from head3d.train.kinds import CLOTH, kind_of
+from head3d.train.kinds import CLOTH, NodeKinds, kind_of
 from head3d.train.survey import Survey
 
 HAIRLINE_CELLS = 2.0
@@ -23,7 +23,7 @@ def paint_nodes(
     seen: Survey,
     albedo: Float[Tensor, "P 3"],
     *,
-    node_region: Int[Tensor, "M"],
+    kinds: NodeKinds,
     near_surface: np.ndarray,
 ) -> Volume:
     """Albedo at the nodes of a volume: from the photos, else from the mirrored place, else spread from around."""
@@ -36,7 +36,7 @@ def paint_nodes(
     mirrored = nodes * np.array([-1.0, 1.0, 1.0])
     near = 2.5 * paint.cell_m
     known, result = _gather(spatial.KDTree(points), nodes, values, trust, near, ask=near_surface)
-    region = node_region.numpy()
+    region = kinds.kind.numpy()
     band = ndimage.binary_dilation(near_surface.reshape(paint.shape), iterations=2).ravel()
     for which in (0, 1, 2):
         mine, same = region == which, kind == which
@@ -68,18 +68,35 @@ def paint_nodes(
         result[mine] = sure * result[mine] + (1 - sure) * filled[mine]
     # hair thins out over skin: blurred where they meet unseen, with nothing off the surface; a collar is sharp
     soft = band & (region != CLOTH)
-    amount = ndimage.gaussian_filter(soft.reshape(paint.shape).astype(float), HAIRLINE_CELLS).ravel()
-    sums = [
-        ndimage.gaussian_filter((result[:, k] * soft).reshape(paint.shape), HAIRLINE_CELLS).ravel()
-        / np.maximum(amount, 1e-9)
-        for k in range(3)
-    ]
-    part = np.where(soft, 1 - known.clip(0, 1), 0.0)
-    result += part[:, None] * (np.stack(sums, axis=-1) - result)
+    unseen = 1 - known.clip(0, 1)
+    blurred = _mean_within(result, soft, paint.shape, cells=HAIRLINE_CELLS)
+    result += np.where(soft, unseen, 0.0)[:, None] * (blurred - result)
+    # nodes are too coarse for a straight border: the two beside it take some of the other's colour
+    clothed = _crossing(kinds.clothed.numpy().reshape(paint.shape)).ravel()
+    part = np.where(region == CLOTH, 1 - clothed, clothed)
+    other = np.where(
+        (region == CLOTH)[:, None],
+        _mean_within(result, soft, paint.shape, cells=1.0),
+        _mean_within(result, band & (region == CLOTH), paint.shape, cells=1.0),
+    )
+    result += np.where(band, part * unseen, 0.0)[:, None] * (other - result)
     linear = np.exp(result).clip(0.004, 0.985)
     logit = np.log(linear / (1 - linear))
     values_out = np.concatenate([logit, known[:, None].clip(0, 1)], axis=1).T.reshape(4, *paint.shape)
     return Volume(torch.from_numpy(values_out).float(), paint.origin, paint.cell_m)
+
+
+def _mean_within(values: np.ndarray, mask: np.ndarray, shape: tuple[int, int, int], *, cells: float) -> np.ndarray:
+    """Gaussian means of columns over the nodes of a mask; the values themselves where there are none about."""
+    amount = ndimage.gaussian_filter(mask.reshape(shape).astype(float), cells).ravel()
+    sums = [ndimage.gaussian_filter((column * mask).reshape(shape), cells).ravel() for column in values.T]
+    return np.where(amount[:, None] > 1e-3, np.stack(sums, axis=-1) / np.maximum(amount, 1e-3)[:, None], values)
+
+
+def _crossing(value: np.ndarray) -> np.ndarray:
+    """How much of each node's cell lies on the positive side of a value's zero, in [0, 1]."""
+    slope = np.sqrt(sum(part**2 for part in np.gradient(value)))
+    return (value / np.maximum(slope, 1e-3) + 0.5).clip(0, 1)
 
 
 def _gather(

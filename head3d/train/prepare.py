@@ -206,15 +206,15 @@ def field_of_mesh(
     if curtain is not None:
         hangs = distance_to(curtain, nodes[close]) < away[close].clamp(min=0.0) + HAIR_M
         usual[hangs] = torch.eye(3)[HAIR]
-    node_region = node_kinds(looked_at, paint, close, usual, chin_y_m=chin_y_m)
+    kinds = node_kinds(looked_at, paint, close, usual, chin_y_m=chin_y_m)
     ridge = light_ridge * (10.0 if len(photos) == 1 else 1.0)
-    light, paint = start_light_and_paint(made, seen, photos, node_region=node_region, ridge=ridge)
+    light, paint = start_light_and_paint(made, seen, photos, kinds=kinds, ridge=ridge)
     with torch.no_grad():
         made.sh.copy_(light)
         made.paint.copy_(paint.values)
         sight = sight_of(looked_at.points, looked_at.photo, looked_at.facing, looked_at.weight, nodes_m=nodes)
         made.glimpsed.copy_(made.paint[3:] * sight.word.reshape(paint.shape))
-    return Prepared(made, photos, deformation, node_region, sight.tone)
+    return Prepared(made, photos, deformation, kinds.kind, sight.tone)
 
 
 def hair_traits(cloak: Volume) -> Volume:

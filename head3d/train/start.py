@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from head3d.field.radiance import RadianceField
@@ -13,6 +13,7 @@ from head3d.geometry.sh import ambient, irradiance_basis
 from head3d.imaging.color import linear_from_levels, luminance
 from head3d.morphable.skin_tone import anchor_skin
 from head3d.perception.types import Region
+from head3d.train.kinds import NodeKinds
 from head3d.train.lamp_fit import fit_lamps, lamp_harmonics, lamp_shading
 from head3d.train.paint import paint_nodes
 from head3d.train.rays import TrainPhoto
@@ -149,7 +150,7 @@ def start_light_and_paint(
     seen: Survey,
     photos: Sequence[TrainPhoto],
     *,
-    node_region: Int[Tensor, "M"],
+    kinds: NodeKinds,
     ridge: float,
     rounds: int = 2,
 ) -> tuple[Float[Tensor, "N 9 3"], Volume]:
@@ -159,7 +160,7 @@ def start_light_and_paint(
         trained: Whose paint volume gives the nodes.
         seen: Survey of the base.
         photos: Whose whites of the eyes tell how bright their light was.
-        node_region: Per node of the paint, 0 skin, 1 hair, 2 clothes: unseen places take the colour of their own kind.
+        kinds: Of the nodes of the paint: unseen places take the colour of their own kind.
         ridge: Stiffness of the light.
         rounds: Alternations.
 
@@ -188,6 +189,6 @@ def start_light_and_paint(
         delit = (seen.colors / torch.maximum(light, floor)).clamp(0.005, 0.98)
         gauge = level / delit[frontal].median(0).values  # the product is seen, the split is not: keep the skin's tone
         delit, sh = (delit * gauge).clamp(0.005, 0.98), sh / gauge
-        paint = paint_nodes(paint, seen, delit, node_region=node_region, near_surface=near_surface)
+        paint = paint_nodes(paint, seen, delit, kinds=kinds, near_surface=near_surface)
         albedo = torch.sigmoid(sample_values(paint.values[:3], paint.origin, paint.cell_m, seen.points))
     return sh, paint

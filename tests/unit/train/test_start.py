@@ -150,4 +150,5 @@ def test_what_looks_grey_tells_the_light(wall, cloth, found):
     if found is None:
         assert grey is None
     else:
+        assert grey is not None
         torch.testing.assert_close(srgb_from_linear(grey) * 255, torch.tensor(found).float(), atol=2.5, rtol=0)
