@@ -273,7 +273,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("fit", 1, ("capture", "perception"), lambda c: (c.fit, c.hold_out_from), fit, extra=shape_content),
     Stage(
         "field",
-        8,
+        9,
         ("capture", "perception", "fit"),
         lambda c: c.train,
         field,
