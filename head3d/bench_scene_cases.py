@@ -186,8 +186,8 @@ def signed_distance_case(resolution: int = 64) -> Case:
 
     def ours(mesh: tuple[Tensor, Tensor]) -> Tensor:
         cell = 2 * FIELD_HALF_SIZE_M / (resolution - 1)
-        low = (-FIELD_HALF_SIZE_M,) * 3
-        return signed_distance_grid(*mesh, nodes=(resolution,) * 3, low=low, cell=cell)
+        low = (-FIELD_HALF_SIZE_M, -FIELD_HALF_SIZE_M, -FIELD_HALF_SIZE_M)
+        return signed_distance_grid(*mesh, nodes=(resolution, resolution, resolution), low=low, cell=cell)
 
     work = Work("distance of a node out", 4)
     params = {"resolution": resolution}
