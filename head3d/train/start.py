@@ -37,6 +37,8 @@ WHITE_PART = (0.75, 0.95)
 WALL_MATTE, GREY_PART, EVEN, MOST_TINT = 13, 0.03, 12.0, 0.045
 """Matte (of 255) and part of a picture of what may tell the light's tint, how uneven it is (levels), and how far its
 channels may lie apart, as a part of the highest: what looks grey to so little is grey."""
+FLAT = 0.5
+"""A wall of which more than this part is one colour, to the level, was never lit: it was put behind a cut-out."""
 BRIGHT = {Region.BACKGROUND: 50, Region.CLOTH: 170}
 """Darker walls and clothes (levels) show more of what they mirror than of their light."""
 FEWEST_PX = 60
@@ -126,6 +128,8 @@ def grey_part(photo: TrainPhoto) -> Float[Tensor, "3"] | None:
         if len(pixels) < GREY_PART * photo.matte.size:
             continue
         middle = np.median(pixels, axis=0)
+        if (pixels == middle).all(-1).mean() > FLAT:
+            continue
         even = np.median(np.abs(pixels - middle).mean(-1)) < (EVEN if region == Region.BACKGROUND else 2 * EVEN)
         bright = middle.max() > BRIGHT[region]
         if even and bright and middle.max() - middle.min() < MOST_TINT * middle.max():

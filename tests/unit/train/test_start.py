@@ -152,3 +152,9 @@ def test_what_looks_grey_tells_the_light(wall, cloth, found):
     else:
         assert grey is not None
         torch.testing.assert_close(srgb_from_linear(grey) * 255, torch.tensor(found).float(), atol=2.5, rtol=0)
+
+
+def test_a_wall_that_was_put_there_tells_nothing():
+    photo = wall_photo((128, 128, 128), (40, 60, 90))
+    photo.rgb_srgb[photo.labels == Region.BACKGROUND] = 128
+    assert grey_part(photo) is None
