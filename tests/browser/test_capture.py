@@ -107,6 +107,8 @@ def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(
     page.goto(empty.link)
     page.wait_for_url("**/capture")
     page.set_input_files("#files", [tmp_path / "the two.jpg"])
+    until(page, "document.querySelector('#photos > li') !== null")
+    page.evaluate("head3d.load()")  # as when the line of events opens, or opens again, while a photo is looked at
     until(page, PICTURE.format(1))
     assert "2 people. Press the face that is meant." in page.inner_text("#photos > li")
     assert page.get_by_role("group", name="2 people on the two.jpg: who is meant?").count() == 1

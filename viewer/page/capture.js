@@ -96,7 +96,8 @@ function heard(event) {
 async function load() {
   const [state, about] = await Promise.all([get("/api/capture"), get("/api/state")]);
   $("subject-name").textContent = about.name;
-  $("photos").replaceChildren(...state.photos.map(card));
+  const awaited = document.querySelectorAll("#photos > li:not([data-id])"); // an upload's answer takes its place
+  $("photos").replaceChildren(...state.photos.map(card), ...awaited);
   if (!$("preset").options.length) $("preset").replaceChildren(...Object.entries(PRESETS).filter(([value]) => state.presets.includes(value)).map(([value, label]) => new Option(label, value)));
   if (state.consent_by && !$("by").value) $("by").value = state.consent_by;
   $("start").disabled = state.running; $("cancel").hidden = !state.running; $("studio").hidden = state.running || !state.made;
@@ -127,4 +128,4 @@ $("erase").onclick = () => attempt(async () => {
 const events = new EventSource("/api/events");
 events.onmessage = ({ data }) => { const event = JSON.parse(data); if (event.run || event.event === "RunEnded") heard(event); };
 events.onopen = () => load().catch((e) => status(e.message, true));
-window.head3d = { stages };
+window.head3d = { stages, load };
