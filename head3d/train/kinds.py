@@ -69,31 +69,17 @@ def node_kinds(
         usual: How likely each of these is of each kind if no photo tells.
         chin_y_m: Height of the chin, head frame.
     """
+    nodes = paint.nodes()[near.to(paint.values.device)].cpu().numpy()
     told = torch.isin(seen.label, torch.tensor([int(one) for one in (*BARE, Region.HAIR, Region.CLOTH)]))
     points, kind = seen.points[told].numpy(), kind_of(seen.label[told]).numpy()
-    collar = (seen.points[:, 1] > chin_y_m - COLLAR_M) | (seen.label == Region.HAIR)
-    moved = torch.where(collar, MOVED, 0.0)
-    word = torch.where(seen.weight > 0, 1.0, moved) * seen.facing.clamp(GRAZED, 1.0)
-    word = word[told].numpy()
-    nodes = paint.nodes()[near.to(paint.values.device)].cpu().numpy()
-    tree = spatial.KDTree(points)
-    votes = np.zeros((len(nodes), usual.shape[1]))
-    for places, worth in ((nodes, 1.0), (nodes * np.array([-1.0, 1.0, 1.0]), MIRRORED)) if len(points) else ():
-        distance, index = tree.query(places, k=8, distance_upper_bound=NEAR_CELLS * paint.cell_m)
-        found = np.isfinite(distance)
-        index = np.where(found, index, 0)
-        weight = worth * word[index] * np.where(found, np.exp(-((distance / paint.cell_m) ** 2)), 0.0)
-        for which in range(votes.shape[1]):
-            votes[:, which] += (weight * (kind[index] == which)).sum(1)
-    faint = SMOOTH * (paint.cell_m / CARRIED_M) ** 2
-    # many looks tell no more than one: else the smoothness that cleans borders of labels would count for nothing
-    votes /= np.maximum(votes.sum(1, keepdims=True), 1.0)
-    total = votes.sum(1) + faint
+    votes = _votes(nodes, points, kind, _word(seen, chin_y_m=chin_y_m)[told].numpy(), cell_m=paint.cell_m)
     usual = usual.clone()
     beard = (np.abs(points[:, 0]) < BEARD_M[0]) & (points[:, 2] > BEARD_M[1])
     hair = points[(kind == HAIR) & ~beard, 1]
     if len(hair):  # none hangs lower than photos show it
         usual[torch.from_numpy(nodes[:, 1] < np.quantile(hair, LOWEST) - LOWER_M), HAIR] = 0.0
+    faint = SMOOTH * (paint.cell_m / CARRIED_M) ** 2
+    total = votes.sum(1) + faint
     at, count = near.numpy(), int(np.prod(paint.shape))
     start, known, band = np.zeros((count, usual.shape[1])), np.zeros(count), np.zeros(count, dtype=bool)
     start[at], known[at], band[at] = (votes + faint * usual.numpy()) / total[:, None], total, True
@@ -105,6 +91,33 @@ def node_kinds(
     return NodeKinds(
         torch.from_numpy(found[tuple(np.asarray(nearest))].reshape(-1)), torch.from_numpy(np.float32(clothed * band))
     )
+
+
+def _word(seen: Survey, *, chin_y_m: float) -> Float[Tensor, "P"]:
+    """How much each pixel says about what it shows."""
+    collar = (seen.points[:, 1] > chin_y_m - COLLAR_M) | (seen.label == Region.HAIR)
+    return torch.where(seen.weight > 0, 1.0, torch.where(collar, MOVED, 0.0)) * seen.facing.clamp(GRAZED, 1.0)
+
+
+def _votes(
+    nodes: np.ndarray, points: np.ndarray, kind: np.ndarray, word: np.ndarray, *, cell_m: float
+) -> Float[np.ndarray, "N 3"]:
+    """Votes of pixels for the nodes about them, and half-heartedly for their mirrors; at most one in all.
+
+    Many looks tell no more than one: else the smoothness that cleans borders of labels would count for nothing.
+    """
+    votes = np.zeros((len(nodes), 3))
+    if not len(points):
+        return votes
+    tree = spatial.KDTree(points)
+    for places, worth in ((nodes, 1.0), (nodes * np.array([-1.0, 1.0, 1.0]), MIRRORED)):
+        distance, index = tree.query(places, k=8, distance_upper_bound=NEAR_CELLS * cell_m)
+        found = np.isfinite(distance)
+        index = np.where(found, index, 0)
+        weight = worth * word[index] * np.where(found, np.exp(-((distance / cell_m) ** 2)), 0.0)
+        for which in range(votes.shape[1]):
+            votes[:, which] += (weight * (kind[index] == which)).sum(1)
+    return votes / np.maximum(votes.sum(1, keepdims=True), 1.0)
 
 
 def learned_kinds(
