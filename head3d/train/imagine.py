@@ -21,7 +21,7 @@ from head3d.field.volumes import Volume, sample_values
 from head3d.geometry.conventions import other_side
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.train.adam import Adam, Falling
-from head3d.train.kinds import HAIR, SKIN
+from head3d.train.kinds import HAIR
 from head3d.train.state import TrainState
 
 BATCH = 16384
@@ -36,8 +36,6 @@ BAND_CELLS = 3.0
 """Nodes of the paint within this distance of the surface may count from now on."""
 SMOOTH_PX, SMOOTHINGS = 6, 3
 """Smooth is what is left of a map after so many means over squares of twice as many pixels and one."""
-BALD = 0.01
-"""Who has hair at less of the nodes has none."""
 SURE = (0.35, 0.75)
 """A place seen less than the first is imagined altogether, one seen more than the second not at all."""
 
@@ -57,7 +55,8 @@ def imagine_unseen(
         steps: Of learning the imagined colours; 0 leaves the field as it is.
         seen_m: Places of the surface where photos looked, as dense as their pixels: colours stay as fine as they are.
         tones: Of each node of the paint, how far the smooth part of its colours is to be believed; all alike if None.
-        kinds: Of each node, 0 skin, 1 hair, 2 clothes: only hair is imagined, skin on a head without. All if None.
+        kinds: Of each node, 0 skin, 1 hair, 2 clothes: only hair is made of strands (a bald scalp made
+            of what is beside it looks worse than a smooth one, LPIPS .147 against .134). All if None.
     """
     if steps < 1:
         return
@@ -72,10 +71,8 @@ def imagine_unseen(
     made = met(fill_map(net, given, known, radius), given, known)
     strands = None
     if kinds is not None:
-        hairy = kinds == HAIR
-        grown = hairy if float(hairy.float().mean()) > BALD else kinds == SKIN
-        where = grown.to(trained.paint).reshape(1, *trained.paint.shape[1:])
-        strands = Volume(where, trained.paint_origin, trained.cells["paint"])
+        hair = (kinds == HAIR).to(trained.paint).reshape(1, *trained.paint.shape[1:])
+        strands = Volume(hair, trained.paint_origin, trained.cells["paint"])
     wish = Wish(made, radius, strands)
     held = points[:0] if seen_m is None else seen_m
     _learn(state, wish, twins, points[hit & (trained.photographed(points) < SURE[1])], held, steps=steps)

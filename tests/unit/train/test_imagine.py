@@ -12,7 +12,7 @@ from head3d.field.volumes import Volume
 from head3d.imaging.color import srgb_from_linear
 from head3d.train import imagine
 from head3d.train.config import TrainConfig
-from head3d.train.kinds import CLOTH, SKIN
+from head3d.train.kinds import HAIR, SKIN
 from head3d.train.state import TrainState
 from tests.stages.ball import RADIUS_M, untrained
 
@@ -50,7 +50,7 @@ class TestImagine:
         assert float((back - colour).abs().mean()) < 0.03
         assert float((srgb_at(state.field, on_ball(0)) - front).abs().mean()) < 0.02
 
-    def test_clothes_are_not_made_of_strands_and_bald_heads_are_skin(self, state, monkeypatch):
+    def test_only_hair_is_made_of_strands(self, state, monkeypatch):
         colour = torch.tensor([0.3, 0.5, 0.7])
         monkeypatch.setattr(imagine, "completion_net", make_completion_net)
         monkeypatch.setattr(imagine, "fill_map", lambda net, given, known, radius: colour[:, None, None] + 0 * given)
@@ -58,7 +58,7 @@ class TestImagine:
         paint = Volume(state.field.paint, state.field.paint_origin, state.field.cells["paint"])
         low = paint.nodes()[:, 1] < 0
         before = srgb_at(state.field, on_ball(180, -0.4))
-        imagine.imagine_unseen(state, steps=120, kinds=torch.where(low, CLOTH, SKIN))
+        imagine.imagine_unseen(state, steps=120, kinds=torch.where(low, SKIN, HAIR))
         assert float((srgb_at(state.field, on_ball(180, 0.5)) - colour).abs().mean()) < 0.04
         assert float((srgb_at(state.field, on_ball(180, -0.4)) - before).abs().mean()) < 0.03
 
