@@ -27,9 +27,9 @@ def signed_distance_grid(
 ) -> Float[Tensor, "X Y Z"]:
     """Distance to the outer shell of a mesh, metres, negative inside, at ``grid[x, y, z]``.
 
-    Exact within two nodes of the shell, first order beyond. The mesh may be open (the neck's end is closed by a
-    fan), doubled along texture seams, and hold
-    inner surfaces (eyeballs, mouth bag): only what a ball of the width of ``opening`` can touch from outside counts.
+    Exact within two nodes of the shell, first order beyond. The mesh may be open (the neck's end is closed by a fan),
+    doubled along texture seams, and hold inner surfaces (eyeballs, mouth bag): only what a ball of the width of
+    ``opening`` can touch from outside counts.
 
     Args:
         vertices: Metres.

@@ -50,7 +50,7 @@ def ease_unseen(trained: RadianceField, cache: ShellCache, seen_m: Float[Tensor,
     at = rows.cpu().numpy()
     start[at, 0] = (moved.cpu() * (known / (known + faint))).double().numpy()
     word[at] = (known + faint).numpy()
-    carried = spread(start, word, band=band.cpu().numpy(), kind=np.zeros(len(nodes), dtype=np.int64), shape=grid.shape)
+    carried = spread(start, word, band=band.cpu().numpy(), shape=grid.shape)
     change = torch.zeros(len(nodes), device=nodes.device)
     change[rows] = (torch.from_numpy(carried[at, 0]).to(moved) - moved) * (1 - known).to(moved)
     added = Volume(change.reshape(1, *grid.shape), grid.origin, grid.cell_m)

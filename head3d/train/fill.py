@@ -18,7 +18,7 @@ def spread(
     known: Float[np.ndarray, "M"],
     *,
     band: Bool[np.ndarray, "M"],
-    kind: Int[np.ndarray, "M"],
+    kind: Int[np.ndarray, "M"] | None = None,
     shape: tuple[int, int, int],
     across: float = 0.0,
 ) -> Float[np.ndarray, "M K"]:
@@ -31,14 +31,16 @@ def spread(
         start: Values; where ``known`` is 0 only a first guess.
         known: Weight of each value, in [0, 1].
         band: Nodes to solve for.
-        kind: Of each node; neighbours of different kinds are tied by ``across`` times the usual weight.
+        kind: Of each node; neighbours of different kinds are tied by ``across`` times the usual weight. All alike if
+            None.
         shape: Nodes along z, y and x.
         across: See ``kind``.
     """
     inside = np.flatnonzero(band)
     place = np.full(len(band), -1)
     place[inside] = np.arange(len(inside))
-    grid, kinds = place.reshape(shape), kind.reshape(shape)
+    grid = place.reshape(shape)
+    kinds = np.zeros(shape, dtype=np.int64) if kind is None else kind.reshape(shape)
     a, b, tie = [], [], []
     for axis in range(3):
         low = tuple(slice(None, -1) if k == axis else slice(None) for k in range(3))

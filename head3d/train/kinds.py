@@ -13,13 +13,14 @@ from scipy import ndimage, spatial
 from torch import Tensor
 
 from head3d.field.volumes import Volume
+from head3d.geometry.conventions import other_side
 from head3d.perception.types import Region
 from head3d.shapes import shaped
-from head3d.train.fill import SMOOTH, spread
+from head3d.train.fill import SKIN, SMOOTH, spread
 from head3d.train.hair import BARE
 from head3d.train.survey import Survey
 
-SKIN, HAIR, CLOTH = range(3)
+HAIR, CLOTH = 1, 2
 NEAR_CELLS = 2.0
 """Pixels this near to a node say what it is."""
 MOVED, COLLAR_M = 0.2, 0.08
@@ -69,10 +70,11 @@ def node_kinds(
         usual: How likely each of these is of each kind if no photo tells.
         chin_y_m: Height of the chin, head frame.
     """
-    nodes = paint.nodes()[near.to(paint.values.device)].cpu().numpy()
+    places = paint.nodes()[near.to(paint.values.device)].cpu()
+    nodes = places.numpy()
     told = torch.isin(seen.label, torch.tensor([int(one) for one in (*BARE, Region.HAIR, Region.CLOTH)]))
     points, kind = seen.points[told].numpy(), kind_of(seen.label[told]).numpy()
-    votes = _votes(nodes, points, kind, _word(seen, chin_y_m=chin_y_m)[told].numpy(), cell_m=paint.cell_m)
+    votes = _votes(places, points, kind, _word(seen, chin_y_m=chin_y_m)[told].numpy(), cell_m=paint.cell_m)
     usual = usual.clone()
     beard = (np.abs(points[:, 0]) < BEARD_M[0]) & (points[:, 2] > BEARD_M[1])
     hair = points[(kind == HAIR) & ~beard, 1]
@@ -83,8 +85,7 @@ def node_kinds(
     at, count = near.numpy(), int(np.prod(paint.shape))
     start, known, band = np.zeros((count, usual.shape[1])), np.zeros(count), np.zeros(count, dtype=bool)
     start[at], known[at], band[at] = (votes + faint * usual.numpy()) / total[:, None], total, True
-    alike = np.zeros(count, dtype=np.int64)
-    share = spread(start, known, band=band, kind=alike, shape=paint.shape)
+    share = spread(start, known, band=band, shape=paint.shape)
     nearest = ndimage.distance_transform_edt(~band.reshape(paint.shape), return_distances=False, return_indices=True)
     found = np.where(band, share.argmax(1), SKIN).reshape(paint.shape)
     clothed = share[:, CLOTH] - np.delete(share, CLOTH, axis=1).max(1)
@@ -100,7 +101,7 @@ def _word(seen: Survey, *, chin_y_m: float) -> Float[Tensor, "P"]:
 
 
 def _votes(
-    nodes: np.ndarray, points: np.ndarray, kind: np.ndarray, word: np.ndarray, *, cell_m: float
+    nodes: Float[Tensor, "N 3"], points: np.ndarray, kind: np.ndarray, word: np.ndarray, *, cell_m: float
 ) -> Float[np.ndarray, "N 3"]:
     """Votes of pixels for the nodes about them, and half-heartedly for their mirrors; at most one in all.
 
@@ -110,8 +111,8 @@ def _votes(
     if not len(points):
         return votes
     tree = spatial.KDTree(points)
-    for places, worth in ((nodes, 1.0), (nodes * np.array([-1.0, 1.0, 1.0]), MIRRORED)):
-        distance, index = tree.query(places, k=8, distance_upper_bound=NEAR_CELLS * cell_m)
+    for places, worth in ((nodes, 1.0), (other_side(nodes), MIRRORED)):
+        distance, index = tree.query(places.numpy(), k=8, distance_upper_bound=NEAR_CELLS * cell_m)
         found = np.isfinite(distance)
         index = np.where(found, index, 0)
         weight = worth * word[index] * np.where(found, np.exp(-((distance / cell_m) ** 2)), 0.0)

@@ -18,8 +18,6 @@ from head3d.train.rays import TrainPhoto
 
 SURVEY_PX = 224
 """Long side of the pictures the base is surveyed with: 1 to 2 mm a pixel, as fine as the paint."""
-
-
 EDGE_M, HAIR_EDGE_M, STEP_M = 0.015, 0.006, 0.03
 """Face or hair that a photo seems to show on what lies farther off by the third, so near to the edge of something
 nearer, belongs to that: beards and cheeks stand off the shell."""

@@ -12,7 +12,8 @@ from head3d.field.volumes import Volume
 from head3d.imaging.color import srgb_from_linear
 from head3d.train import imagine
 from head3d.train.config import TrainConfig
-from head3d.train.kinds import HAIR, SKIN
+from head3d.train.fill import SKIN
+from head3d.train.kinds import HAIR
 from head3d.train.state import TrainState
 from tests.stages.ball import RADIUS_M, untrained
 

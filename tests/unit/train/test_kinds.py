@@ -4,7 +4,8 @@ import torch
 
 from head3d.field.volumes import Volume, box_grid
 from head3d.perception.types import Region
-from head3d.train.kinds import CLOTH, HAIR, SKIN, learned_kinds, node_kinds
+from head3d.train.fill import SKIN
+from head3d.train.kinds import CLOTH, HAIR, learned_kinds, node_kinds
 from head3d.train.survey import Survey
 from tests.stages.ball import RADIUS_M
 

@@ -5,7 +5,8 @@ import math
 import torch
 
 from head3d.field.volumes import Volume
-from head3d.train.kinds import CLOTH, SKIN, node_kinds
+from head3d.train.fill import SKIN
+from head3d.train.kinds import CLOTH, node_kinds
 from head3d.train.paint import paint_nodes
 from tests.stages.ball import RADIUS_M
 from tests.unit.train.test_kinds import NEAR, NODES, PAINT, front
