@@ -133,7 +133,8 @@ def shoot(
             gain = gains[_session(look)]
             shot = studio.finish(refined, size=size, gain=gain)
         with clock.spent_on("judge"):
-            among = (_session(look), look.expression, tuple(sorted(look.units.items())))
+            # clothes are another surface
+            among = (_session(look), look.expression, tuple(sorted(look.units.items())), look.garment)
             gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
             checks, contact = studio.checks(picture, shot), studio.eye_contact_deg(picture)
         yield Shot(look, shot, belief, studio.verdict(picture, belief), refined, gain, checks, contact)

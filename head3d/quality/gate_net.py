@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from head3d.errors import FormatError
 from head3d.networks.files import card, load_network, shipped
 from head3d.quality.picture_signs import NEAR, SIGNS, Signs
+from head3d.quality.set_match import LIT
 
 NAME = "gate"
 Fault = Literal["blur", "floaters", "light", "misfit"]
@@ -32,14 +33,24 @@ CONTEXT = (
     "face_seen",
     "matched",
     "match_angle",
+    "lit",
     NEAR + "matched",
     NEAR + "match_angle",
+    NEAR + "same_light",
 )
 """Signs that say where one looks from, not what is wrong."""
 FACTS = 2 * len(SIGNS)
 """Signs, and how far they are from the set's median."""
 ALIKE = 0.3
 """Difference of 1 - cos(yaw) up to which two views show about the same of a head: all of the front, not a profile."""
+GROUPS = {
+    "matched": ("match_",),
+    NEAR + "matched": (NEAR,),
+    NEAR + "same_light": tuple(NEAR + name for name in LIT),
+    "face_seen": ("face_", "points_"),
+    "lit": ("level", "shade_", "cast_", "albedo_"),
+}
+"""Signs that a picture may lack, by the sign that says whether it has them: beginnings of their names."""
 MOST = 6.0
 """Evidence of one sign, in spreads of whole pictures, counts no more."""
 
@@ -56,10 +67,10 @@ class GateNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(FAULTS)))
 
     def evidence(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N E"]:
-        """How far facts lie above, then below, what whole pictures show; at most ``MOST``."""
+        """How far facts lie above, then below, what whole pictures show; at most ``MOST``; 0 of what is not known."""
         scale = self.get_buffer("scale")
         above, below = (facts - self.get_buffer("high")) / scale, (self.get_buffer("low") - facts) / scale
-        return torch.cat([above, below], dim=1).clamp(0, MOST)
+        return torch.cat([above, below], dim=1).nan_to_num(0.0).clamp(0, MOST)
 
     def forward(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N K"]:
         """Log odds of each fault."""
@@ -69,19 +80,18 @@ class GateNet(nn.Module):
 def facts_of(
     signs: Sequence[Float32[np.ndarray, "S"]], usual: Float32[np.ndarray, "S"] | None
 ) -> Float32[np.ndarray, "N F"]:
-    """What the net looks at: signs, and their distance from what is usual in the set (none known: no distance)."""
-    values = np.stack(signs)
-    gaps = np.zeros_like(values) if usual is None else values - usual
-    # what is missing in this picture, or in the others, is no difference
-    for index, name in enumerate(SIGNS):
-        group = "matched" if name.startswith("match") else NEAR + "matched" if name.startswith(NEAR) else ""
-        group = "face_seen" if name.startswith(("face_", "points_")) else group
-        if group:
-            there = values[:, SIGNS.index(group)] > 0.5
-            if usual is None or usual[SIGNS.index(group)] < 0.5:
-                there = np.zeros_like(there)
-            gaps[~there, index] = 0
-    return np.concatenate([values, gaps], axis=1).astype(np.float32)
+    """What the net looks at: signs, and their distance from what is usual in the set; NaN where a picture lacks a sign,
+    or its set does."""
+    values = np.stack(signs).astype(np.float32)
+    gaps = np.full_like(values, np.nan) if usual is None else values - usual
+    for has, beginnings in GROUPS.items():
+        mine = np.array([name.startswith(beginnings) and name not in CONTEXT for name in SIGNS])
+        there = values[:, SIGNS.index(has)] > 0.5
+        values[np.ix_(~there, mine)] = np.nan
+        if usual is not None and usual[SIGNS.index(has)] < 0.5:
+            there = np.zeros_like(there)
+        gaps[np.ix_(~there, mine)] = np.nan
+    return np.concatenate([values, gaps], axis=1)
 
 
 def usual_signs(

@@ -27,10 +27,12 @@ from head3d.quality.picture_signs import (
     Signs,
     beside,
     face_window,
+    head_cover,
     landmarks_in,
+    own_window,
     read_signs,
-    seen_window,
 )
+from head3d.quality.set_match import SeenPicture
 from head3d.render.types import RenderOutput, View
 
 LEAST_HEAD_PX = 110
@@ -120,6 +122,7 @@ def expected_in(view: View, reference: Reference) -> Expected:
         landmarks_in(view.camera, reference.vertices, reference.model),
         draw_mesh(reference.vertices, reference.model.faces, face_window(view)).depth,
         reference.photos,
+        head_cover(reference.vertices, reference.model.faces, view),
     )
 
 
@@ -167,11 +170,10 @@ class PictureGate:
             return
         reference = self._reference if vertices is None else replace(self._reference, vertices=vertices)
         expected = expected_in(view, reference)
-        assert expected.depth_m is not None
         signs = None
         if _head_px(view, pixels.shape[0]) >= LEAST_HEAD_PX:
             signs = read_signs(pixels, output, view, expected=expected, nets=self._nets)
-        self._seen.append(_Seen(view, seen_window(pixels, view, expected.depth_m), signs, among))
+        self._seen.append(_Seen(view, own_window(pixels, output, view), signs, among))
 
     def verdicts(self) -> list[PictureVerdict | None]:
         """On all pictures, in the order they were seen; None where nothing is looked at, or the head is too small."""
@@ -206,12 +208,12 @@ class _Seen:
     """What is kept of a picture; ``signs`` is None if its head is too small to judge."""
 
     view: View
-    window: SeenPhoto
+    window: SeenPicture
     signs: Signs | None
     among: Hashable
 
 
-def _elsewhere(one: _Seen, pictures: Iterable[_Seen]) -> list[SeenPhoto]:
+def _elsewhere(one: _Seen, pictures: Iterable[_Seen]) -> list[SeenPicture]:
     """Pictures of a set that were taken from other places, one each: the same head before another backdrop agrees with
     itself, broken or not."""
     found = {_stand(other.view): other.window for other in reversed(list(pictures))}

@@ -14,16 +14,17 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
 from head3d.geometry.cameras import Cameras, project
-from head3d.geometry.reproject import backproject
-from head3d.geometry.sh import harmonics_of, irradiance_basis
-from head3d.imaging.color import linear_from_levels, luminance
+from head3d.geometry.draw import draw_mesh
+from head3d.geometry.sh import harmonics_of
 from head3d.morphable.types import HeadModel
 from head3d.perception import topology
 from head3d.perception.identity import describe_face, distance
 from head3d.perception.landmarks import FacePoints, follow_points
 from head3d.perception.nets import Crop, FaceNets
 from head3d.quality.identity import MAX_WOBBLE, MAX_YAW_DEG, MIN_SCORE
-from head3d.quality.photo_match import MATCH_SIGNS, SIDE_PX, SeenPhoto, face_camera, match_photo, small_window
+from head3d.quality.light_signs import light_signs
+from head3d.quality.photo_match import MATCH_SIGNS, SIDE_PX, SeenPhoto, cut, face_camera, match_photo, small_window
+from head3d.quality.set_match import SET_SIGNS, SeenPicture, match_set
 from head3d.render.types import RenderOutput, View
 from head3d.shapes import shaped
 
@@ -32,19 +33,19 @@ HEAD_WINDOW = ((0.0, 0.015, 0.02), 0.34)
 FACE_WINDOW = ((0.0, -0.02, 0.085), 0.17)
 """The same of the window on the face."""
 WINDOW_PX = 224
-SHADING_PX = 96
-"""Side of the head's window where light and outline are measured."""
-FACE_FRONT_M, FACE_FLOOR_M, FACE_TOP_M = 0.03, -0.11, 0.065
-"""Head frame: where the bare face is."""
-DARKEST = 0.02
-"""Luminance of the albedo below which a place is hair, a brow or a pupil: it says nothing about light."""
+SOLID = 0.9
+"""Coverage from which a pixel's depth is that of a surface."""
+UNKNOWN = 0.5
+"""Coverage of what is beyond the picture: neither a surface nor free."""
+RIM_PX = 13
+"""Of the head's window, 2 cm: what a fit may be off at outlines, twice."""
 NEAR = "near_"
 """Begins the names of what was measured against other pictures of the set."""
 SIGNS = (
     "px_per_mm", "turn", "away", "edges", "detail", "grain", "haze", "stray", "pieces", "gaps", "soft_rim", "steps",
-    "rough", "turned_away", "level", "shade_spread", "shade_match", "shade_x", "shade_y", "shade_z", "cast_red",
+    "rough", "turned_away", "lit", "level", "shade_spread", "shade_match", "shade_x", "shade_y", "shade_z", "cast_red",
     "cast_blue", "albedo_x", "albedo_y", "albedo_cast_x", "face_seen", "face_score", "face_wobble", "points_rms",
-    "points_worst", "points_skew", *MATCH_SIGNS, *(NEAR + name for name in MATCH_SIGNS),
+    "points_worst", "points_skew", "uncovered", *MATCH_SIGNS, *(NEAR + name for name in SET_SIGNS),
 )  # fmt: skip
 """Names of the numbers, in order."""
 
@@ -57,13 +58,15 @@ class Expected:
         points_px: Where the fitted head's mesh points are, px of the render; None if no head was fitted.
         depth_m: Of the fitted head in the face's window of the view (see :func:`face_window`).
         photos: Of the person.
+        cover: Where the fitted head is in the head's window of the view (see :func:`head_cover`).
         neighbours: Other pictures of the set.
     """
 
     points_px: Float[np.ndarray, "468 2"] | None
     depth_m: Float[Tensor, "S S"] | None = None
     photos: Sequence[SeenPhoto] = ()
-    neighbours: Sequence[SeenPhoto] = ()
+    cover: Bool[np.ndarray, "S S"] | None = None
+    neighbours: Sequence[SeenPicture] = ()
 
 
 @shaped
@@ -124,8 +127,9 @@ def read_signs(
     found["turn"], found["away"] = abs(math.sin(yaw)), 1 - math.cos(yaw)
     found |= _sharpness(_scaled(near, scale).cut(rgb_srgb, WINDOW_PX, border=cv2.BORDER_REPLICATE))
     found |= _outline(output, head)
-    found |= _shading(rgb_srgb, output, view, head, scale)
-    descriptor, window = None, None
+    found["uncovered"] = _uncovered(output, head, expected.cover)
+    found |= light_signs(rgb_srgb, output, view, head, head_of_picture=_scaled(head, scale))
+    descriptor = None
     if expected.depth_m is not None:
         window = seen_window(rgb_srgb, view, expected.depth_m)
         found |= match_photo(window.rgb_srgb, window.depth_m, window.camera, expected.photos)
@@ -135,7 +139,7 @@ def read_signs(
         if points.score >= MIN_SCORE and points.wobble <= MAX_WOBBLE:
             descriptor = describe_face(rgb_srgb, points.points[:, :2])
     signs = Signs(_finite([found[name] for name in SIGNS]), descriptor)
-    return signs if window is None else beside(signs, window, expected.neighbours)
+    return beside(signs, own_window(rgb_srgb, output, view), expected.neighbours)
 
 
 def seen_window(rgb_srgb: UInt8[np.ndarray, "H W 3"], view: View, depth_m: Float[Tensor, "S S"]) -> SeenPhoto:
@@ -151,16 +155,49 @@ def seen_window(rgb_srgb: UInt8[np.ndarray, "H W 3"], view: View, depth_m: Float
     return SeenPhoto(small_window(rgb_srgb, camera, whole), depth_m, camera.resized((SIDE_PX, SIDE_PX)))
 
 
-def beside(signs: Signs, window: SeenPhoto, others: Sequence[SeenPhoto]) -> Signs:
+def own_window(rgb_srgb: UInt8[np.ndarray, "H W 3"], output: RenderOutput, view: View) -> SeenPicture:
+    """What others of its set compare a finished picture with.
+
+    Args:
+        rgb_srgb: The whole frame of its view.
+        output: The render.
+        view: Its camera.
+    """
+    face, head = (face_camera(view.camera, window) for window in (FACE_WINDOW, HEAD_WINDOW))
+    near, _ = _surface(output, view, face)
+    depth, alpha = _surface(output, view, head)
+    free = torch.where(alpha < 1 - SOLID, torch.inf, depth)
+    light = harmonics_of(view.lighting).float()
+    return SeenPicture(seen_window(rgb_srgb, view, near), free, head.resized((SIDE_PX, SIDE_PX)), light)
+
+
+def _surface(output: RenderOutput, view: View, window: Cameras) -> tuple[Float[Tensor, "S S"], Float[Tensor, "S S"]]:
+    """Depth in a window where the render is solid, else 0, and the render's coverage, at the working size."""
+    found = []
+    for one, beyond in ((output.depth_m, 0.0), (output.alpha, UNKNOWN)):
+        part = cut(one.detach().float().cpu().numpy(), window, view.camera, beyond=beyond)
+        # depths are never mixed
+        found.append(torch.from_numpy(cv2.resize(part, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_NEAREST_EXACT)))
+    depth, alpha = found
+    return torch.where(alpha > SOLID, depth, 0.0), alpha
+
+
+def head_cover(vertices: Float[Tensor, "V 3"], faces: Tensor, view: View) -> Bool[np.ndarray, "S S"]:
+    """Where a head's mesh is in the window on the head of a view."""
+    window = face_camera(view.camera, HEAD_WINDOW).resized((WINDOW_PX, WINDOW_PX))
+    return (draw_mesh(vertices, faces, window).depth > 0).numpy()
+
+
+def beside(signs: Signs, picture: SeenPicture, others: Sequence[SeenPicture]) -> Signs:
     """The signs of a picture with what other pictures of its set tell about it.
 
     Args:
         signs: Of the picture alone.
-        window: Its face.
+        picture: The picture.
         others: Of the set.
     """
     values = signs.values.copy()
-    for name, value in match_photo(window.rgb_srgb, window.depth_m, window.camera, others).items():
+    for name, value in match_set(picture, others).items():
         values[SIGNS.index(NEAR + name)] = value
     return Signs(_finite(values), signs.descriptor)
 
@@ -257,58 +294,13 @@ def _outline(output: RenderOutput, head: Crop) -> dict[str, float]:
     }
 
 
-def _small(values: Tensor, head: Crop) -> Float32[np.ndarray, "S S *C"]:
-    return head.cut(np.ascontiguousarray(values.detach().float().cpu().numpy()), SHADING_PX)
-
-
-def _face(output: RenderOutput, view: View, head: Crop) -> tuple[Bool[np.ndarray, "S S"], Float32[np.ndarray, "S S"]]:
-    """Where the window shows bare face, and the head frame's x there."""
-    points = _small(backproject(output.depth_m, view.camera), head)
-    face = (points[..., 2] > FACE_FRONT_M) & (points[..., 1] > FACE_FLOOR_M) & (points[..., 1] < FACE_TOP_M)
-    return face & (_small(output.alpha, head) > 0.95), points[..., 0]
-
-
-def _shading(
-    rgb_srgb: UInt8[np.ndarray, "H W 3"], output: RenderOutput, view: View, head: Crop, scale: float
-) -> dict[str, float]:
-    """How the light on the face departs from the light of the set, and whether light hides in the albedo."""
-    face, across = _face(output, view, head)
-    albedo, normal = _small(output.albedo, head), _small(output.normal, head)
-    dark = luminance(torch.from_numpy(albedo)).numpy() < DARKEST
-    face = cv2.erode((face & ~dark).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    if int(face.sum()) < 60:
-        return {}
-    shown = linear_from_levels(_scaled(head, scale).cut(rgb_srgb, SHADING_PX)).numpy()[face].clip(2e-3)
-    there = face & True
-    albedo, normal, across = albedo[there].clip(DARKEST / 2), normal[there], across[there]
-    normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True).clip(1e-6)
-    light = (irradiance_basis(torch.from_numpy(normal)) @ harmonics_of(view.lighting).float()).numpy().clip(0.02)
-    seen, wanted = np.log(shown / albedo), np.log(light)
-    bright, meant = seen.mean(1), wanted.mean(1)
-    gap = bright - meant
-    basis = np.concatenate([normal, np.ones((len(normal), 1))], axis=1)
-    slope = np.linalg.lstsq(basis, gap, rcond=None)[0]
-    tint = (seen - wanted) - (seen - wanted).mean(1, keepdims=True)
-    level = np.log(albedo.mean(1))
-    place = across / 0.06
-    return {
-        "level": float(np.median(gap)),
-        "shade_spread": float((gap - np.median(gap)).std()),
-        "shade_match": float(np.corrcoef(bright, meant)[0, 1]) if meant.std() > 1e-4 and bright.std() > 1e-4 else 0.0,
-        "shade_x": abs(float(slope[0])),
-        "shade_y": float(slope[1]),
-        "shade_z": float(slope[2]),
-        "cast_red": float(np.median(tint[:, 0])),
-        "cast_blue": float(np.median(tint[:, 2])),
-        "albedo_x": abs(_slope(place, level)),
-        "albedo_y": float(level.std()),
-        "albedo_cast_x": abs(_slope(place, np.log(albedo[:, 0] / albedo[:, 2]))),
-    }
-
-
-def _slope(place: np.ndarray, value: np.ndarray) -> float:
-    spread = float(place.var())
-    return float(((place - place.mean()) * (value - value.mean())).mean() / spread) if spread > 1e-6 else 0.0
+def _uncovered(output: RenderOutput, head: Crop, cover: Bool[np.ndarray, "S S"] | None) -> float:
+    """Logarithm of how much of the fitted head, away from its rim, shows the backdrop."""
+    if cover is None:
+        return math.log(1e-4)
+    alpha = head.cut(output.alpha.detach().float().cpu().numpy(), WINDOW_PX).clip(0, 1)
+    inside = cv2.erode(cover.astype(np.uint8), np.ones((RIM_PX, RIM_PX), np.uint8)) > 0
+    return math.log((float((1 - alpha)[inside].mean()) if inside.any() else 0.0) + 1e-4)
 
 
 def _landmarks(points: FacePoints, expected: Float[np.ndarray, "468 2"]) -> dict[str, float]:

@@ -19,14 +19,36 @@ from head3d.quality.picture_signs import SIGNS
 from head3d.trials.lessons import Row
 
 PARTS = 5
-STEPS, RATE, RIDGE = 400, 0.03, 5e-2
+STEPS, RATE, RIDGE = 400, 0.03, 1e-2
+FORGOTTEN = 0.5
+"""Share of the evidence that is hidden at every step: no sign may count on another one, which a fault of a new kind
+may not show."""
 QUIET = 0.1
 """Share of whole pictures beyond each end from which a sign is evidence."""
 LEAST_SCALE, LEAST_LOG_SCALE = 0.05, 0.4
 """Spreads of signs are no less, those of logarithms of rare things: what never varies in few people will in many."""
-LOGARITHMS = ("haze", "soft_rim", "stray", "pieces", "gaps", "steps", "hue", "spots", "rms", "worst", "wobble")
+LOGARITHMS = (
+    "haze",
+    "soft_rim",
+    "stray",
+    "pieces",
+    "gaps",
+    "steps",
+    "hue",
+    "spots",
+    "rms",
+    "wobble",
+    "points_worst",
+    "cast",
+    "slope",
+    "uneven",
+    "apart",
+    "uncovered",
+    "in_the_way",
+    "missing",
+)
 """Ends of their names."""
-FALSE_REFUSALS, WARNED = 0.04, 0.12
+FALSE_REFUSALS, WARNED = 0.05, 0.12
 """Of whole pictures of people kept aside: those that may be refused, and those that may be refused or warned about."""
 LET_THROUGH = 0.01
 """Of photos of other people: those whose face may pass."""
@@ -67,7 +89,9 @@ def facts_in_sets(rows: Sequence[Row]) -> Float[np.ndarray, "N F"]:
     found = np.zeros((len(rows), FACTS), np.float32)
     for index, row in enumerate(rows):
         others = [
-            one.signs.values for one in rows if one.person == row.person and not one.fault and one.view != row.view
+            one.signs.values
+            for one in rows
+            if (one.person, one.light) == (row.person, row.light) and not one.fault and one.view != row.view
         ]
         found[index] = facts_of([row.signs.values], usual_signs(row.signs.values, others))[0]
     return found
@@ -111,8 +135,10 @@ def _train(rows: Sequence[Row], facts: Float[np.ndarray, "N F"], learned: Bool[n
         weights.append(weight / weight.sum())
         targets.append(fault == name)
     weight, target = (torch.from_numpy(np.stack(one)).float().T for one in (weights, targets))
+    generator = torch.Generator().manual_seed(0)
     for _ in range(STEPS):
-        odds = evidence @ net.weight.clamp_min(0).T + net.bias
+        kept = torch.rand(evidence.shape, generator=generator) > FORGOTTEN
+        odds = evidence * kept / (1 - FORGOTTEN) @ net.weight.clamp_min(0).T + net.bias
         loss = (nn.functional.binary_cross_entropy_with_logits(odds, target, reduction="none") * weight).sum()
         loss = loss + RIDGE * net.weight.square().sum()
         optimizer.zero_grad()
@@ -132,13 +158,21 @@ def _measure_whole(
     ends = []
     for source in (drawn, ~drawn):
         if (whole & source).any():
-            ends.append(np.quantile(facts[whole & source], (QUIET, 0.5, 1 - QUIET), axis=0))
+            ends.append(_quantiles(facts[whole & source]))
     low, high = np.min([one[0] for one in ends], axis=0), np.max([one[2] for one in ends], axis=0)
     net.get_buffer("low").copy_(torch.from_numpy(low))
     net.get_buffer("high").copy_(torch.from_numpy(high))
-    rare = np.array([name.endswith(LOGARITHMS) and not name.endswith("match_worst") for name in SIGNS])
+    rare = np.array([name.endswith(LOGARITHMS) for name in SIGNS])
     floor = np.tile(np.where(rare, LEAST_LOG_SCALE, LEAST_SCALE), 2)
     net.get_buffer("scale").copy_(torch.from_numpy(np.maximum((high - low) / 2, floor)))
+
+
+def _quantiles(facts: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "3 F"]:
+    """The ends and the middle of what is known of each fact; 0 where nothing is."""
+    known = ~np.isnan(facts).all(0)
+    found = np.zeros((3, facts.shape[1]))
+    found[:, known] = np.nanquantile(facts[:, known], (QUIET, 0.5, 1 - QUIET), axis=0)
+    return found
 
 
 def _usable() -> Bool[np.ndarray, "E"]:
@@ -186,7 +220,7 @@ def calibrate(
     offsets = _offsets(scores[whole])
     worst = (scores - offsets).max(1)
     refuse, warn = 0.0, float(np.quantile(worst[whole], 1 - WARNED))
-    stranger = float(np.quantile(others, LET_THROUGH))
+    stranger = min(float(np.quantile(others, LET_THROUGH)), float(np.quantile(own, 1 - FALSE_REFUSALS)))
     values = Thresholds(
         round(min(warn, refuse), 3),
         round(refuse, 3),

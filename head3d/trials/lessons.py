@@ -33,6 +33,7 @@ class Row:
         way: Name of the function that broke it.
         signs: What was measured.
         changed: Share of the window on the head, and of that on the face, that breaking changed.
+        light: Name of the light of its set.
     """
 
     person: str
@@ -41,6 +42,7 @@ class Row:
     way: str
     signs: Signs
     changed: tuple[float, float]
+    light: str = ""
 
 
 def rows_of(
@@ -81,6 +83,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         view=np.array([row.view for row in rows]),
         fault=np.array([row.fault for row in rows]),
         way=np.array([row.way for row in rows]),
+        light=np.array([row.light for row in rows]),
         values=np.stack([row.signs.values for row in rows]),
         changed=np.array([row.changed for row in rows]),
         descriptor=np.stack([blank if row.signs.descriptor is None else row.signs.descriptor for row in rows]),
@@ -98,8 +101,9 @@ def read_rows(path: Path) -> list[Row]:
             values[index],
             None if np.isnan(descriptor).any() else descriptor,
         )
-        person, view, fault, way = (str(kept[name][index]) for name in ("person", "view", "fault", "way"))
-        found.append(Row(person, view, fault, way, signs, (float(changed[index][0]), float(changed[index][1]))))
+        names = ("person", "view", "fault", "way", "light")
+        person, view, fault, way, light = (str(kept[name][index]) for name in names)
+        found.append(Row(person, view, fault, way, signs, (float(changed[index][0]), float(changed[index][1])), light))
     return found
 
 
@@ -111,4 +115,4 @@ def _row(
     signs = read_signs(pixels, output, view, expected=sitting.expected, nets=nets)
     moved = (np.abs(pixels.astype(np.int16) - whole.astype(np.int16)).max(-1) > CHANGED).astype(np.float32)
     head, face = (float(window.cut(moved, SIDE_PX).mean()) for window in windows_of(view.camera))
-    return Row(person, view.name, fault, way, signs, (head, face))
+    return Row(person, view.name, fault, way, signs, (head, face), view.lighting_name)

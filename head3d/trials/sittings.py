@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from head3d.field.radiance import RadianceField
@@ -20,6 +20,7 @@ from head3d.imaging.color import levels_from_linear
 from head3d.perception.detector import detect_faces
 from head3d.perception.landmarks import find_points
 from head3d.perception.nets import FaceNets
+from head3d.perception.types import Region
 from head3d.prior.artist_people import load_artist_person
 from head3d.prior.light import StudioLight, draw_light
 from head3d.prior.people import SyntheticPerson
@@ -28,7 +29,7 @@ from head3d.prior.picture import Sitter, pictures
 from head3d.prior.synthetic import make_person, truth_studio
 from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera
 from head3d.quality.picture_gate import expected_in
-from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, landmarks_in, seen_window
+from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, head_cover, landmarks_in, own_window
 from head3d.render.config import RenderConfig
 from head3d.render.rigs import LIGHTS, LightName
 from head3d.render.types import RenderOutput, View
@@ -43,6 +44,8 @@ NEAR_VIEWS = ("front", "left-20", "right-20", "three-quarter-left", "three-quart
 ALL_VIEWS = (*NEAR_VIEWS, "slightly-above", "slightly-below", "profile-left", "profile-right", "back")
 ASIDE_DEG = (4.0, 9.0)
 """By how much the camera of :attr:`Exposed.turned` is turned."""
+FEW = 5
+"""Views that are one set, under one light; more are two."""
 LIGHTS_DIFFER = 0.22
 """Spread over the front of a head of the logarithm of one light over another, from which they are told apart."""
 SOFT_MM = 1.4
@@ -88,7 +91,7 @@ def drawn_sittings(
         gain = exposure_gain([whole], [view], config=finish)
         shown = replace(shown, relit=_same_level(shown.relit, whole))
         points = _points_of(person, shown, finish, gain, nets, draw)
-        expected = Expected(points, _depth_of(person, face_window(view)), photos)
+        expected = Expected(points, _depth_of(person, face_window(view)), photos, _cover_of(person, view))
         yield Sitting(shown, expected, finish, gain)
 
 
@@ -100,8 +103,10 @@ def field_sittings(
     cache = surface_cache(field)
     reference = reference_of(subject)
     config = RenderConfig()
-    for name in views:
-        first, second = draw.permutation(len(LIGHTS) - 1)[:2]  # rim lights leave the face dark by intent
+    lights = draw.permutation(len(LIGHTS) - 1)  # rim lights leave the face dark by intent
+    sets = 1 if len(views) <= FEW else 2
+    for place, name in enumerate(views):
+        first, second = lights[place % sets], lights[2]
         view = _jittered(named_view(name, size=(size_px, size_px), light=LIGHTS[first]), draw)
         whole = _rendered(field, view, config, cache)
         other = replace(view, lighting=named_view(name, size=(size_px, size_px), light=_far(second, first)).lighting)
@@ -117,14 +122,11 @@ def field_sittings(
 
 
 def with_neighbours(sittings: Sequence[Sitting]) -> list[Sitting]:
-    """Sittings of one set, each with the whole pictures of the others to be compared with."""
-    seen = []
-    for one in sittings:
-        assert one.expected.depth_m is not None
-        seen.append(seen_window(picture_of(one, one.shown.output), one.shown.view, one.expected.depth_m))
+    """Sittings, each with the whole pictures of the others to be compared with."""
+    seen = [own_window(picture_of(one, one.shown.output), one.shown.output, one.shown.view) for one in sittings]
     return [
-        replace(one, expected=replace(one.expected, neighbours=[*seen[:i], *seen[i + 1 :]]))
-        for i, one in enumerate(sittings)
+        replace(one, expected=replace(one.expected, neighbours=[*seen[:place], *seen[place + 1 :]]))
+        for place, one in enumerate(sittings)
     ]
 
 
@@ -135,6 +137,14 @@ def picture_of(sitting: Sitting, output: RenderOutput) -> np.ndarray:
 
 def _depth_of(person: Sitter, camera: Cameras) -> Float[Tensor, "H W"]:
     return draw_mesh(person.scene.vertices, person.scene.faces, camera).depth
+
+
+def _cover_of(person: Sitter, view: View) -> Bool[np.ndarray, "S S"]:
+    """Of the bare head; artists' people: of all that is no hair."""
+    if isinstance(person, SyntheticPerson):
+        return head_cover(person.vertices, person.model.faces, view)
+    scene = person.scene
+    return head_cover(scene.vertices, scene.faces[scene.label != int(Region.HAIR)], view)
 
 
 def _drawn_photos(person: Sitter, draw: np.random.Generator) -> list[SeenPhoto]:

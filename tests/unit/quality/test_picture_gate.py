@@ -22,7 +22,6 @@ from head3d.quality.gate_net import (
     load_thresholds,
     usual_signs,
 )
-from head3d.quality.photo_match import SeenPhoto
 from head3d.quality.picture_gate import (
     ADVICE,
     PictureGate,
@@ -31,7 +30,9 @@ from head3d.quality.picture_gate import (
     inspect_pictures,
     judge_picture,
 )
-from head3d.quality.picture_signs import SIGNS, Expected, Signs
+from head3d.quality.picture_signs import SIGNS, Expected, Signs, seen_window
+from head3d.quality.set_match import SeenPicture
+from head3d.render.types import View
 from head3d.render.views import named_view
 
 LIMITS = Thresholds(broken_warn=1.0, broken_refuse=2.0, identity_warn=0.5, identity_refuse=0.6)
@@ -84,12 +85,18 @@ class TestSets:
         found: dict[str, int] = {}
         blank = Signs(np.zeros(len(SIGNS), np.float32), None)
 
-        def beside(signs: Signs, window: SeenPhoto, others: list[SeenPhoto]) -> Signs:
-            found[f"{window.rgb_srgb[0, 0, 0]}"] = len(others)
+        def beside(signs: Signs, picture: SeenPicture, others: list[SeenPicture]) -> Signs:
+            found[f"{picture.face.rgb_srgb[0, 0, 0]}"] = len(others)
             return signs
+
+        def seen_picture(pixels: np.ndarray, output: None, view: View) -> SeenPicture:
+            depth = torch.ones(160, 160)
+            face = seen_window(pixels, view, depth)
+            return SeenPicture(face, depth, face.camera, torch.zeros(9, 3))
 
         monkeypatch.setattr(picture_gate, "load_face_nets", lambda: None)
         monkeypatch.setattr(picture_gate, "expected_in", lambda view, reference: Expected(None, torch.ones(160, 160)))
+        monkeypatch.setattr(picture_gate, "own_window", seen_picture)
         monkeypatch.setattr(picture_gate, "read_signs", lambda *args, **how: blank)
         monkeypatch.setattr(picture_gate, "beside", beside)
         monkeypatch.setattr(picture_gate, "find_faults", lambda net, signs: [Finding("blur", (9.0,) * 4)] * len(signs))  # type: ignore[arg-type]
@@ -173,12 +180,16 @@ class TestEvidence:
         facts[0, 0] = 1e6
         assert float(self.net().evidence(facts).max()) == MOST
 
-    def test_what_is_missing_is_no_difference_from_the_set(self):
+    def test_what_is_missing_is_no_evidence(self):
         usual, values = np.ones(len(SIGNS), np.float32), np.zeros(len(SIGNS), np.float32)
-        gaps = facts_of([values], usual)[0, len(SIGNS) :]
-        for name in ("match_mean", "points_rms", "near_match_fine"):  # this picture was compared with no photo
-            assert gaps[SIGNS.index(name)] == 0
-        assert gaps[SIGNS.index("stray")] == -1
+        facts = facts_of([values], usual)
+        for name in ("match_mean", "points_rms", "near_fine", "shade_match"):  # this picture was compared with no photo
+            assert np.isnan(facts[0, [SIGNS.index(name), SIGNS.index(name) + len(SIGNS)]]).all()
+        assert facts[0, SIGNS.index("stray") + len(SIGNS)] == -1
+        net = self.net()
+        net.get_buffer("low").fill_(0.5)  # zeros would be evidence
+        evidence = net.evidence(torch.from_numpy(facts))[0].reshape(4, len(SIGNS))
+        assert not evidence[:, SIGNS.index("near_fine")].any() and evidence[:, SIGNS.index("stray")].any()
 
     def test_a_lone_picture_has_no_set_and_profiles_are_none_of_the_front(self):
         front, profile = np.ones(len(SIGNS), np.float32), np.ones(len(SIGNS), np.float32)
@@ -186,7 +197,7 @@ class TestEvidence:
         assert usual_signs(front, [front]) is None
         assert usual_signs(profile, [front, front]) is None
         assert usual_signs(front, [front, front, profile]) is not None
-        assert not facts_of([np.ones(len(SIGNS), np.float32)], None)[0, len(SIGNS) :].any()
+        assert np.isnan(facts_of([front], None)[0, len(SIGNS) :]).all()
 
 
 class TestShipped:
