@@ -127,7 +127,7 @@ def read_signs(
     found["turn"], found["away"] = abs(math.sin(yaw)), 1 - math.cos(yaw)
     found |= _sharpness(_scaled(near, scale).cut(rgb_srgb, WINDOW_PX, border=cv2.BORDER_REPLICATE))
     found |= _outline(output, head)
-    found["uncovered"] = _uncovered(output, head, expected.cover)
+    found["uncovered"] = math.log(uncovered(output, view.camera, expected.cover) + 1e-4)
     found |= light_signs(rgb_srgb, output, view, head, head_of_picture=_scaled(head, scale))
     descriptor = None
     if expected.depth_m is not None:
@@ -294,13 +294,15 @@ def _outline(output: RenderOutput, head: Crop) -> dict[str, float]:
     }
 
 
-def _uncovered(output: RenderOutput, head: Crop, cover: Bool[np.ndarray, "S S"] | None) -> float:
-    """Logarithm of how much of the fitted head, away from its rim, shows the backdrop."""
+def uncovered(output: RenderOutput, camera: Cameras, cover: Bool[np.ndarray, "S S"] | None) -> float:
+    """How much of the fitted head, away from its rim, shows the backdrop: a share of what the frame shows of it."""
     if cover is None:
-        return math.log(1e-4)
+        return 0.0
+    head = _window(camera, HEAD_WINDOW)
     alpha = head.cut(output.alpha.detach().float().cpu().numpy(), WINDOW_PX).clip(0, 1)
     inside = cv2.erode(cover.astype(np.uint8), np.ones((RIM_PX, RIM_PX), np.uint8)) > 0
-    return math.log((float((1 - alpha)[inside].mean()) if inside.any() else 0.0) + 1e-4)
+    inside &= head.cut(np.ones(output.alpha.shape, np.float32), WINDOW_PX) > 0.99  # a tight frame cuts the head
+    return float((1 - alpha)[inside].mean()) if inside.any() else 0.0
 
 
 def _landmarks(points: FacePoints, expected: Float[np.ndarray, "468 2"]) -> dict[str, float]:
