@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from head3d.errors import FormatError
@@ -55,16 +55,20 @@ MOST = 6.0
 """Evidence of one sign, in spreads of whole pictures, counts no more."""
 
 
+SETS = 2
+"""Kinds of pictures: one that nothing of its set can be compared with, and one of a set."""
+
+
 class GateNet(nn.Module):
-    """Facts to log odds of each fault."""
+    """Facts to log odds of each fault; pictures without others to compare them with have weights of their own."""
 
     def __init__(self) -> None:
         super().__init__()
         for name in ("low", "high"):
             self.register_buffer(name, torch.zeros(FACTS))
         self.register_buffer("scale", torch.ones(FACTS))
-        self.weight = nn.Parameter(torch.zeros(len(FAULTS), 2 * FACTS))
-        self.bias = nn.Parameter(torch.zeros(len(FAULTS)))
+        self.weight = nn.Parameter(torch.zeros(SETS, len(FAULTS), 2 * FACTS))
+        self.bias = nn.Parameter(torch.zeros(SETS, len(FAULTS)))
 
     def evidence(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N E"]:
         """How far facts lie above, then below, what whole pictures show; at most ``MOST``; 0 of what is not known."""
@@ -74,7 +78,8 @@ class GateNet(nn.Module):
 
     def forward(self, facts: Float[Tensor, "N S"]) -> Float[Tensor, "N K"]:
         """Log odds of each fault."""
-        return self.evidence(facts) @ self.weight.clamp_min(0).T + self.bias
+        odds = torch.einsum("ne,ske->nsk", self.evidence(facts), self.weight.clamp_min(0)) + self.bias
+        return odds[torch.arange(len(facts)), in_set(facts).long()]
 
 
 def facts_of(
@@ -92,6 +97,20 @@ def facts_of(
             there = np.zeros_like(there)
         gaps[np.ix_(~there, mine)] = np.nan
     return np.concatenate([values, gaps], axis=1)
+
+
+def in_set(facts: Float[Tensor, "N F"]) -> Bool[Tensor, "N"]:
+    """Which pictures others of their set were compared with."""
+    return facts[:, SIGNS.index(NEAR + "matched")] > 0.5
+
+
+def alone(facts: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N F"]:
+    """The facts of pictures as if each were the only one."""
+    found = facts.copy()
+    found[:, len(SIGNS) :] = np.nan
+    found[:, [place for place, name in enumerate(SIGNS) if name.startswith(NEAR)]] = np.nan
+    found[:, [SIGNS.index(NEAR + name) for name in ("matched", "same_light")]] = 0.0
+    return found
 
 
 def usual_signs(

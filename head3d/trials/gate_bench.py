@@ -71,6 +71,14 @@ def bench_gate(
             for way in sorted({row.way for row in rows if row.fault == fault})
         }
         found["faults"][fault] = entry
+    lone = odds_of(net, rows, each_alone=True).max(1) > limits.broken_refuse
+    found["alone"] = {"whole": _share(lone[whole])} | {
+        fault: {
+            kind: _share(lone[[i for i, row in enumerate(rows) if row.fault == fault and row.way.startswith(kind)]])
+            for kind in ("taught.", "untaught.")
+        }
+        for fault in FAULTS
+    }
     found["swapped"] = _swapped(rows, references, limits)
     return found
 

@@ -14,7 +14,18 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from head3d.perception.identity import distance
-from head3d.quality.gate_net import CONTEXT, FACTS, FAULTS, GateNet, Thresholds, facts_of, usual_signs
+from head3d.quality.gate_net import (
+    CONTEXT,
+    FACTS,
+    FAULTS,
+    SETS,
+    GateNet,
+    Thresholds,
+    alone,
+    facts_of,
+    in_set,
+    usual_signs,
+)
 from head3d.quality.picture_signs import SIGNS
 from head3d.trials.lessons import Row
 
@@ -62,11 +73,11 @@ class Trained:
 
     Attributes:
         net: Trained on all.
-        aside: Log odds of every picture.
+        aside: Log odds of every picture as if it were the only one, and in its set.
     """
 
     net: GateNet
-    aside: Float[np.ndarray, "N K"]
+    aside: Float[np.ndarray, "2 N K"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class Calibration:
     """
 
     thresholds: Thresholds
-    offsets: Float[np.ndarray, "K"]
+    offsets: Float[np.ndarray, "2 K"]
     facts: dict[str, Any]
 
 
@@ -100,11 +111,12 @@ def facts_in_sets(rows: Sequence[Row]) -> Float[np.ndarray, "N F"]:
 def train_gate(rows: Sequence[Row], *, seed: int) -> Trained:
     """A net from measured pictures; whole and broken ones weigh alike, and so do drawn people and fields."""
     facts, part = facts_in_sets(rows), _parts(rows, seed)
-    scores = np.zeros((len(rows), len(FAULTS)))
+    scores = np.zeros((SETS, len(rows), len(FAULTS)))
     for number in range(PARTS):
         aside = part == number
         net = _train(rows, facts, ~aside)
-        scores[aside] = net(torch.from_numpy(facts[aside])).detach().double().numpy()
+        for kind, known in enumerate((alone(facts), facts)):
+            scores[kind, aside] = net(torch.from_numpy(known[aside])).detach().double().numpy()
     return Trained(_train(rows, facts, np.ones(len(rows), bool)), scores)
 
 
@@ -122,8 +134,9 @@ def _train(rows: Sequence[Row], facts: Float[np.ndarray, "N F"], learned: Bool[n
     fault = np.array([row.fault for row in rows])
     drawn = np.array([row.person.startswith(DRAWN) for row in rows])
     _measure_whole(net, facts, learned & (fault == ""), drawn)
-    evidence = net.evidence(torch.from_numpy(facts))
-    evidence[:, ~_usable()] = 0
+    known = (alone(facts), facts)
+    evidence = torch.stack([net.evidence(torch.from_numpy(one)) for one in known])
+    evidence[..., ~_usable()] = 0
     optimizer = torch.optim.Adam([net.weight, net.bias], lr=RATE)
     weights, targets = [], []
     for name in FAULTS:
@@ -138,8 +151,10 @@ def _train(rows: Sequence[Row], facts: Float[np.ndarray, "N F"], learned: Bool[n
     generator = torch.Generator().manual_seed(0)
     for _ in range(STEPS):
         kept = torch.rand(evidence.shape, generator=generator) > FORGOTTEN
-        odds = evidence * kept / (1 - FORGOTTEN) @ net.weight.clamp_min(0).T + net.bias
-        loss = (nn.functional.binary_cross_entropy_with_logits(odds, target, reduction="none") * weight).sum()
+        shown = evidence * kept / (1 - FORGOTTEN)
+        odds = torch.einsum("sne,ske->snk", shown, net.weight.clamp_min(0)) + net.bias[:, None]
+        every = target.expand_as(odds)
+        loss = (nn.functional.binary_cross_entropy_with_logits(odds, every, reduction="none") * weight).sum()
         loss = loss + RIDGE * net.weight.square().sum()
         optimizer.zero_grad()
         loss.backward()
@@ -147,7 +162,7 @@ def _train(rows: Sequence[Row], facts: Float[np.ndarray, "N F"], learned: Bool[n
         with torch.no_grad():
             net.weight.clamp_(min=0)
     with torch.no_grad():
-        net.weight[:, ~_usable()] = 0
+        net.weight[..., ~_usable()] = 0
     return net.eval().requires_grad_(False)
 
 
@@ -182,9 +197,10 @@ def _usable() -> Bool[np.ndarray, "E"]:
 
 
 @torch.no_grad()
-def odds_of(net: GateNet, rows: Sequence[Row]) -> Float[np.ndarray, "N K"]:
-    """The net's log odds of pictures whose set is whole."""
-    return net(torch.from_numpy(facts_in_sets(rows))).double().numpy()
+def odds_of(net: GateNet, rows: Sequence[Row], *, each_alone: bool = False) -> Float[np.ndarray, "N K"]:
+    """The net's log odds of pictures whose set is whole, or of each as if it were the only one."""
+    facts = facts_in_sets(rows)
+    return net(torch.from_numpy(alone(facts) if each_alone else facts)).double().numpy()
 
 
 def pair_distances(
@@ -203,7 +219,7 @@ def pair_distances(
 
 def calibrate(
     rows: Sequence[Row],
-    scores: Float[np.ndarray, "N K"],
+    scores: Float[np.ndarray, "2 N K"],
     *,
     own: Float[np.ndarray, "A"],
     others: Float[np.ndarray, "B"],
@@ -212,13 +228,15 @@ def calibrate(
 
     Args:
         rows: Pictures.
-        scores: Of nets that had not seen their people.
+        scores: Of nets that had not seen their people: of each picture alone, and in its set.
         own: Descriptor distances of pictures to their own person's photos.
         others: Of photos of real people to other people's photos.
     """
     whole = np.array([not row.fault for row in rows])
-    offsets = _offsets(scores[whole])
-    worst = (scores - offsets).max(1)
+    compared = in_set(torch.from_numpy(facts_in_sets(rows))).numpy()
+    offsets = np.stack([_offsets(scores[0][whole]), _offsets(scores[1][whole & compared])])
+    lone, worst = (scores - offsets[:, None]).max(2)
+    worst = np.where(compared, worst, lone)
     refuse, warn = 0.0, float(np.quantile(worst[whole], 1 - WARNED))
     stranger = min(float(np.quantile(others, LET_THROUGH)), float(np.quantile(own, 1 - FALSE_REFUSALS)))
     values = Thresholds(
@@ -233,6 +251,7 @@ def calibrate(
         "pairs_same": len(own),
         "pairs_different": len(others),
         "false_refusals_aside": float((worst[whole] > refuse).mean()),
+        "false_refusals_alone": float((lone[whole] > refuse).mean()),
         "own_faces_refused": float((own > stranger).mean()),
         "refused_aside": {
             fault: float((worst[np.array([row.fault == fault for row in rows])] > refuse).mean()) for fault in FAULTS
@@ -253,7 +272,7 @@ def _offsets(whole: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "K"]:
     return offsets
 
 
-def calibrated(net: GateNet, offsets: Float[np.ndarray, "K"]) -> GateNet:
+def calibrated(net: GateNet, offsets: Float[np.ndarray, "2 K"]) -> GateNet:
     """The net with its refusals at log odds of 0 for every fault."""
     net.bias.data -= torch.from_numpy(offsets).float()
     return net

@@ -16,6 +16,7 @@ from head3d.quality.gate_net import (
     Finding,
     GateNet,
     Thresholds,
+    alone,
     facts_of,
     gate_card,
     load_gate,
@@ -198,6 +199,16 @@ class TestEvidence:
         assert usual_signs(profile, [front, front]) is None
         assert usual_signs(front, [front, front, profile]) is not None
         assert np.isnan(facts_of([front], None)[0, len(SIGNS) :]).all()
+
+    def test_a_lone_picture_has_weights_of_its_own(self):
+        net, facts = self.net(), np.zeros((1, FACTS), np.float32)
+        with torch.no_grad():
+            net.weight[1] = 0.0
+            net.bias[1] = 7.0
+        facts[0, [SIGNS.index("near_matched"), SIGNS.index("near_fine"), SIGNS.index("stray")]] = 1.0, 9.0, 3.0
+        assert bool((net(torch.from_numpy(facts)) == 7.0).all())
+        odds = net(torch.from_numpy(alone(facts)))
+        assert bool((odds == 0.5 * 2.0).all())  # what stray tells, nothing of what others told
 
 
 class TestShipped:
