@@ -10,7 +10,6 @@ FAST = """async () => {
   canvas.getContext('2d').fillRect(0, 0, 64, 64);
   window.jpeg = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/jpeg' })).arrayBuffer());
   window.said = [];
-  window.really = head3d.live.say;
   head3d.live.say = (message) => said.push(structuredClone(message));
   head3d.field = 256;
 }"""
@@ -49,6 +48,6 @@ def test_the_field_takes_the_place_of_the_proxy_while_it_is_fast_enough(open_pag
     page.evaluate("said.length = 0")
     page.evaluate(TURN)
     assert page.evaluate("said[0]") == {"type": "moving"} and page.evaluate("head3d.shown") == "proxy"
-    page.evaluate("head3d.live.say = really")
+    page.evaluate("delete head3d.live.say")
     page.evaluate(TURN)
     until(page, MADE)
