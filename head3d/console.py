@@ -30,6 +30,7 @@ from head3d.events import (
     Event,
     LearnStep,
     Notice,
+    Preview,
     Progress,
     StageDone,
     StageStart,
@@ -143,7 +144,7 @@ class _PlainLines:
                 self._sometimes(f"{stage} {step}/{steps} {what}".rstrip(), step, steps)
             case EvalStep(step=step, psnr_db=psnr):
                 self._say(f"train {step}: held-out pixels {psnr:.2f} dB")
-            case Checkpoint():
+            case Checkpoint() | Preview():
                 pass
 
     def _sometimes(self, text: str, step: int, steps: int) -> None:
@@ -200,7 +201,7 @@ class _LiveBars:
                 )
             case EvalStep(step=step, psnr_db=psnr):
                 self.bars.console.print(f"[dim]step {step}: held-out pixels {psnr:.2f} dB[/]", highlight=False)
-            case Checkpoint():
+            case Checkpoint() | Preview():
                 pass
 
     def _task(self, stage: str, steps: int) -> TaskID:

@@ -63,6 +63,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What is being trained looks like this by now; emitted only where somebody asked for it.
+
+    ``jpeg_base64`` is a small picture of the person: it goes by in the stream and is nowhere on the disk.
+    """
+
+    step: int
+    jpeg_base64: str
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something a person should know: a rejected photo, a fallback taken."""
 
@@ -98,7 +109,19 @@ class JobEnd:
     why: str = ""
 
 
-Event = StageStart | Progress | TrainStep | LearnStep | EvalStep | Checkpoint | Notice | StageDone | JobStart | JobEnd
+Event = (
+    StageStart
+    | Progress
+    | TrainStep
+    | LearnStep
+    | EvalStep
+    | Checkpoint
+    | Preview
+    | Notice
+    | StageDone
+    | JobStart
+    | JobEnd
+)
 Emit = Callable[[Event], None]
 
 

@@ -32,6 +32,7 @@ def run(
     consent: Consent | None = None,
     stages: Sequence[str] = (),
     emit: Emit = ignore,
+    previews: bool = False,
 ) -> Subject:
     """Make a head and its headshots from photos of one person; run again, it redoes only what is stale.
 
@@ -42,6 +43,7 @@ def run(
         consent: Who agreed; a new subject without it is recorded as made by the person who runs this, of themselves.
         stages: Only these, in the order of the pipeline; what they read must be there. All if empty.
         emit: Hears progress.
+        previews: Let it hear what the head looks like while it is trained; the result is the same.
     """
     chosen = choose_stages(stages)
     subject = Subject(Path(out))
@@ -53,7 +55,7 @@ def run(
         ledger = _open_ledger(subject, consent, emit)
         subject.write_ledger(ledger)
         store.write_bytes(subject.path / "config.yaml", config_yaml(config).encode())
-        job = Job(subject, subject.path, config, sources, emit)
+        job = Job(subject, subject.path, config, sources, emit, previews=previews)
         check_needs(chosen, ledger)
         run_stages(job, chosen)
     return subject
@@ -131,6 +133,7 @@ def field(job: Job) -> None:
     from head3d.field.radiance import field_state
     from head3d.parts import write_field
     from head3d.train.loop import train_field
+    from head3d.train.preview import Previews
 
     observations = split_held_out(job.subject.observations(), job.config)[0]
     train = job.config.train
@@ -142,6 +145,7 @@ def field(job: Job) -> None:
         config=train,
         emit=job.emit,
         checkpoints=job.folder / "checkpoints",
+        previews=Previews(job.emit) if job.previews else None,
     )
     state = field_state(trained)
     facts = {"tensors": len(state), "parameters": sum(value.numel() for value in state.values())}

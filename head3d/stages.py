@@ -30,6 +30,7 @@ class Job:
         sources: The photos, folders or videos the user gave; empty to go on with those of the last run.
         emit: Hears progress.
         records: Stages done so far, with their seconds and memory.
+        previews: Also emit what training has made so far.
     """
 
     subject: Subject
@@ -38,6 +39,7 @@ class Job:
     sources: tuple[Path, ...] = ()
     emit: Emit = ignore
     records: Mapping[str, StageRecord] = field(default_factory=dict)
+    previews: bool = False
 
 
 @dataclass(frozen=True)

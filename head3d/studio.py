@@ -52,7 +52,8 @@ Turn = Callable[[], AbstractContextManager[None]]
 """Entered for every tile: may wait for its turn, or raise to stop."""
 
 TILE_RAYS, ALONE_RAYS = 64 * 64, 256 * 256
-"""Rays of a tile: 20 ms of one core, 40 at most, since a stop may take 100 ms; and of one that nobody may stop."""
+"""Rays of a tile: 20 ms of one core, 40 at most, since a stop may take 100 ms; and of one that nobody may stop, or that
+a GPU makes: with fewer, launches would take most of its time."""
 KEPT = 12
 """Expressions, gazes and lights that are kept ready."""
 LOWERED = 0.03
@@ -88,6 +89,11 @@ class Studio:
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
         self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
         self._wearers: OrderedDict[Hashable, Wearer | None] = OrderedDict()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether pictures are made on a GPU."""
+        return self.field.sd_m.is_cuda
 
     def light(self, look: Look) -> ChosenLight:
         """The light of a look."""
@@ -291,7 +297,7 @@ class Studio:
     ) -> RenderOutput:
         field, cache = (self.field, self.cache) if wearer is None else (wearer.field, wearer.cache)
         height, width = view.camera.size
-        rays = ALONE_RAYS if turn is nullcontext else TILE_RAYS
+        rays = ALONE_RAYS if turn is nullcontext or self.on_gpu else TILE_RAYS
         side = max(16, int((rays / config.oversample**2) ** 0.5))
         names = ["rgb_linear", "albedo", "normal", "alpha", "depth_m"] + ["sharp"] * bool(len(field.details))
         rows: list[list[Tensor]] = []

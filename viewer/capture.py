@@ -4,6 +4,7 @@ Photos wait beside the subject's folder (``.NAME.photos``), not in it: the folde
 cancelled, or whose viewer is killed, goes on from its last finished stage or checkpoint.
 """
 
+import base64
 import hashlib
 import json
 import shutil
@@ -40,6 +41,8 @@ class Capture:
         self.events: list[dict[str, Any]] = []
         """Of the last run, for a page that comes late."""
         self.problem = ""
+        self._preview: tuple[int, bytes] = 0, b""
+        """Step and JPEG of the head in training: in memory only, and only while it is trained."""
 
     @property
     def running(self) -> bool:
@@ -57,6 +60,7 @@ class Capture:
             "made": (self.subject.path / "field" / "field.json").is_file(),
             "events": self.events,
             "problem": self.problem,
+            "preview": self._preview[0] if self.preview() else None,
             "presets": preset_names(),
         }
 
@@ -113,6 +117,10 @@ class Capture:
         path = self.inbox / f"{self._known(ident)['id']}.thumb"
         return path.read_bytes() if path.is_file() else b""
 
+    def preview(self) -> bytes:
+        """What the head that is being made looks like by now; empty if there is nothing to see."""
+        return self._preview[1] if self.running else b""
+
     def start(self, *, consent: bool, by: str, scope: str, preset: str) -> None:
         """Begin, or go on with, making the head."""
         if not consent or not by.strip():
@@ -129,10 +137,10 @@ class Capture:
         with self._lock:
             if self.running:
                 raise ConfigError("A head is being made already.", hint="Wait for it, or cancel it.")
-            self.events, self.problem = [], ""
+            self.events, self.problem, self._preview = [], "", (0, b"")
             files = [str(self.inbox / one["file"]) for one in photos]
             command = [sys.executable, "-m", "head3d.cli", "run", *files, "--out", str(self.subject.path)]
-            command += ["--preset", preset, "--consent-by", by.strip()[:120], "--log-json"]
+            command += ["--preset", preset, "--consent-by", by.strip()[:120], "--log-json", "--previews"]
             command += ["--consent-scope", scope.strip()[:400] or "headshots"]
             command += ["--face", str(face)] if face is not None else []
             self._process = subprocess.Popen(
@@ -157,7 +165,7 @@ class Capture:
             with self.subject.locked():
                 left = self.subject.delete()
         shutil.rmtree(self.inbox, ignore_errors=True)
-        self.events, self.problem = [], ""
+        self.events, self.problem, self._preview = [], "", (0, b"")
         return [one.name for one in left]
 
     def _crowds(self) -> list[dict[str, Any]]:
@@ -190,12 +198,16 @@ class Capture:
                 continue
             if event.get("event") == "Result":
                 continue
-            self.events = [*self.events, event][-LOG_LINES:]
+            if event.get("event") == "Preview":
+                self._preview = event["step"], base64.b64decode(event.pop("jpeg_base64"))
+            else:
+                self.events = [*self.events, event][-LOG_LINES:]
             self.hub.say(str(event.get("event")), {**event, "run": True})
         said = process.stderr.read()
         code = process.wait()
         process.stdout.close()
         process.stderr.close()
+        self._preview = 0, b""
         if code not in (0, 130, -signal.SIGINT):
             lines = [one.partition(": ")[2] for one in said.splitlines() if one.startswith(("error:", "hint:"))]
             self.problem = " ".join(lines) or f"The run ended with code {code}."

@@ -45,6 +45,11 @@ def add_capture(app: FastAPI, viewer: Viewer) -> None:
     async def photo(ident: str) -> Response:
         return Response(await apart(capture.thumb, ident), media_type="image/jpeg")
 
+    @app.get("/api/capture/preview.jpg")
+    async def preview() -> Response:
+        jpeg = capture.preview()
+        return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=404)
+
     @app.post("/api/capture/start")
     async def start(request: Request) -> dict[str, Any]:
         asked = await request.json()

@@ -24,7 +24,7 @@ async def serve_live(viewer: Viewer, socket: WebSocket) -> None:
         text = json.dumps(header).encode()
         await socket.send_bytes(struct.pack("<I", len(text)) + text + body)
 
-    loop = LookLoop(studio, viewer.turns, viewer.pool, send)
+    loop = LookLoop(studio, viewer.turns, viewer.pool, send, gpu=studio.on_gpu)
     viewer.loops.add(loop)
     running = asyncio.create_task(loop.run())
     try:
@@ -36,7 +36,8 @@ async def serve_live(viewer: Viewer, socket: WebSocket) -> None:
             number = int(said.get("number", 0))
             try:
                 look = look_of(json.dumps(said.get("look")))
-                loop.ask(Ask(number, look, int(said.get("height_px", 512)), bool(said.get("overlay"))))
+                height, heard = int(said.get("height_px", 512)), int(said.get("heard", 0))
+                loop.ask(Ask(number, look, height, bool(said.get("overlay")), bool(said.get("moving")), heard))
             except Head3DError as error:
                 await send({"type": "error", "number": number, "text": str(error)}, b"")
     except (WebSocketDisconnect, ValueError, TypeError, AttributeError):

@@ -39,6 +39,8 @@ def run_command(words: Sequence[str]) -> int:
         """All in one: "NAME, 2026-01-31, what they agreed to"."""
         log_json: bool = False
         """Progress as JSON lines on standard output."""
+        previews: bool = False
+        """With --log-json: small pictures of the head while it is trained are among them, too."""
         quiet: bool = False
         """Say nothing but warnings and where the result is."""
         config: Annotated[Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff] = field(default_factory=Config)
@@ -54,7 +56,7 @@ def run_command(words: Sequence[str]) -> int:
         consent = parse_consent(options.consent)
     mode: Mode = "json" if options.log_json else "quiet" if options.quiet else "auto"
     with listen(mode) as emit:
-        subject = run(options.photos, options.out, config=config, consent=consent, emit=emit)
+        subject = run(options.photos, options.out, config=config, consent=consent, emit=emit, previews=options.previews)
     results = {"contact_sheet": str(subject.contact_sheet), "report": str(subject.report)}
     if options.log_json:
         write_json_line(sys.stdout, "Result", results)

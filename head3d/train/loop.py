@@ -27,6 +27,7 @@ from head3d.train.ease import ease_unseen
 from head3d.train.imagine import imagine_unseen
 from head3d.train.kinds import learned_kinds
 from head3d.train.prepare import prepare
+from head3d.train.preview import Previews
 from head3d.train.rays import PixelSampler, TrainPhoto
 from head3d.train.state import TrainState
 from head3d.train.step import held_out_psnr, train_step
@@ -49,6 +50,7 @@ def train_field(
     config: TrainConfig = TrainConfig(),
     emit: Emit = ignore,
     checkpoints: Path | None = None,
+    previews: Previews | None = None,
 ) -> RadianceField:
     """Learn a person's field from the photos.
 
@@ -58,6 +60,7 @@ def train_field(
         config: Options.
         emit: Receives TrainStep, EvalStep, Checkpoint and Notice.
         checkpoints: Folder; training resumes from the last checkpoint in it.
+        previews: Shows the head while it is trained.
 
     Returns:
         The field; ``train.cameras.refined_cameras(fit.cameras, field.turn, field.shift)`` are the corrected cameras.
@@ -85,6 +88,7 @@ def train_field(
         config=config,
         emit=emit,
         checkpoints=checkpoints,
+        previews=previews,
     )
     return ready.field.cpu()
 
@@ -99,6 +103,7 @@ def optimise(
     config: TrainConfig,
     emit: Emit = ignore,
     checkpoints: Path | None = None,
+    previews: Previews | None = None,
 ) -> None:
     """Train a prepared field in place; stops early when held-out pixels no longer gain.
 
@@ -134,6 +139,8 @@ def optimise(
         if done % 10 == 0 or done == config.steps:
             rate = (done - first) * config.rays / max(time.monotonic() - started, 1e-6)
             emit(TrainStep(done, config.steps, loss, rate))
+            if previews is not None:
+                previews.offer(state)
         if done % config.evaluate_every == 0 or done == config.steps:
             psnr = held_out_psnr(state, sampler, deformation)
             emit(EvalStep(done, psnr))
@@ -162,6 +169,8 @@ def optimise(
         kinds = learned_kinds(seen, paint, state.cache.sdf(paint.nodes()).cpu(), kinds)
     pixels = surface_pixels(state, photos, deformation)
     polish_colors(state, pixels, steps=config.polish_steps)
+    if previews is not None:
+        previews.offer(state)
     complete_unseen(trained, state.cache, kinds=None if kinds is None else kinds.numpy())
     imagine_unseen(state, steps=config.imagine_steps, seen_m=pixels.points, tones=tones, kinds=kinds)
     if config.detail:

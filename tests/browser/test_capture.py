@@ -59,8 +59,19 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     until(page, "head3d.stages.get('capture')?.state === 'done'")
     page.click("#cancel")
     until(page, "!document.querySelector('#start').disabled")
+    assert page.locator("#preview").is_hidden()
     page.click("#start")
+    # the head appears while it is trained, for everybody to see and for nobody to be told again and again
+    until(page, "document.querySelector('#preview').naturalWidth >= 192", seconds=400)
+    seen = page.locator("#preview")
+    assert seen.is_visible() and "from the front" in seen.get_attribute("alt")
+    assert (
+        page.evaluate("document.querySelector('#preview').closest('[aria-live], [role=status], [role=alert]')") is None
+    )
+    assert [one for one in faults_of(page, axe_source()) if one[0] in IMPACTS] == []
     until(page, "!document.querySelector('#studio').hidden", seconds=400)
+    assert seen.is_hidden() and page.request.get(f"{empty.address}/api/capture/preview.jpg").status == 404
+    assert not seen.get_attribute("src")
     assert page.evaluate("head3d.stages.get('capture').state") == "fresh"
     page.click("#studio")
     until(page, f"window.head3d && {MADE}")

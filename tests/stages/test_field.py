@@ -20,6 +20,7 @@ from head3d.train.cameras import moved_cameras, refined_cameras
 from head3d.train.config import CropConfig, TrainConfig
 from head3d.train.loop import optimise
 from head3d.train.prepare import field_of_mesh
+from head3d.train.preview import Previews
 from head3d.train.rays import TrainPhoto, crop_photo
 from tests.stages import ball
 
@@ -124,6 +125,21 @@ def test_a_resumed_training_ends_where_an_undisturbed_one_does(tmp_path: Path):
     optimise(again, pictures, NOTHING, config=config, checkpoints=tmp_path)
     for name, value in field_state(whole).items():
         torch.testing.assert_close(field_state(again)[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_whether_somebody_watches_changes_nothing(exact: Start):
+    pictures, field = exact
+    watched, alone, heard = deepcopy(field), deepcopy(field), []
+    config = replace(CONFIG, steps=20, rays=256, mirror_steps=0, polish_steps=4, imagine_steps=0)
+    config = replace(config, tidy=False, detail=False)
+    ticks = iter(range(0, 100_000, 1000))  # a clock that runs ahead: a picture whenever one is offered
+    previews = Previews(heard.append, clock=lambda: float(next(ticks)))
+    previews.spent_s = -math.inf
+    optimise(watched, pictures, NOTHING, config=config, previews=previews)
+    optimise(alone, pictures, NOTHING, config=config)
+    assert [one.step for one in heard] == [10, 20, 20]
+    for name, value in field_state(alone).items():
+        assert torch.equal(field_state(watched)[name], value), name
 
 
 def test_a_field_survives_being_written(exact: Start):

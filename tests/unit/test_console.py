@@ -6,7 +6,18 @@ import json
 import pytest
 
 from head3d.console import format_rate, format_seconds, listen, print_error
-from head3d.events import Checkpoint, EvalStep, Event, LearnStep, Notice, Progress, StageDone, StageStart, TrainStep
+from head3d.events import (
+    Checkpoint,
+    EvalStep,
+    Event,
+    LearnStep,
+    Notice,
+    Preview,
+    Progress,
+    StageDone,
+    StageStart,
+    TrainStep,
+)
 
 STREAM: tuple[Event, ...] = (
     StageStart("field", 100),
@@ -14,6 +25,7 @@ STREAM: tuple[Event, ...] = (
     EvalStep(1, 25.0),
     LearnStep(20, 0.25, 0.5, 1.5),
     Checkpoint(1, "x"),
+    Preview(1, "/9j/"),
     Notice("photo a.jpg: [bold] blurred", "warning"),
     Progress("views", 1, 5, "front"),
     StageDone("field", 12.0),
@@ -53,6 +65,7 @@ def test_plain_lines_have_no_control_characters():
     assert not out and "\x1b" not in err and "\r" not in err
     assert "field ..." in err and "field: done in 12 s" in err and "views: nothing to do" in err
     assert "warning: photo a.jpg: [bold] blurred" in err
+    assert "/9j/" not in err
     assert "step 20, loss 0.5000, 1.50 samples/s, 25% of the time" in err
 
 

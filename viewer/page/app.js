@@ -1,4 +1,5 @@
-// The page: one look, shown as a proxy while it changes and as a picture when it rests.
+// The page: one look, shown as a proxy while it changes (as pictures of the field where the server makes them fast
+// enough) and as a picture when it rests.
 
 import { camera } from "/static/camera.js";
 import { Above } from "/static/above.js";
@@ -14,10 +15,12 @@ const $ = (id) => document.getElementById(id);
 const MEMORY = "head3d-look";
 const times = { opened: performance.now() };
 const CAMERA = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
-const page = { look: null, panel: null, number: 0, shown: "", moving: false, overlay: false, times, frames: {} };
+// field: height of the pictures that can be had while the head moves, 0 if none; heard, drawn: numbers of the last of them
+const page = { look: null, panel: null, number: 0, shown: "", moving: false, overlay: false, field: 0, heard: 0, drawn: 0, times, frames: {} };
+const LATE_MS = 150; // without a picture of the field for so long the proxy is shown
 window.head3d = page; // for tests and for the curious
 const stage = new Stage($("proxy"));
-let live = null, light = "", mesh = "", still = 0;
+let live = null, light = "", mesh = "", still = 0, late = 0;
 
 function status(text, bad = false) { const line = $("status"); if (line.textContent !== text) line.textContent = text; line.classList.toggle("bad", bad); }
 
@@ -77,22 +80,52 @@ function redraw() {
 }
 
 function show_proxy() {
+  const now = performance.now();
+  if (!page.moving) times.field = now; // what is shown may stay until the first picture of the field is there
   page.moving = true;
-  if (stage.ready) { $("frame").hidden = true; page.shown = "proxy"; }
+  if (!page.field || now - times.field > LATE_MS) to_proxy();
+  else { clearTimeout(late); late = setTimeout(() => { if (page.moving && page.drawn !== page.number) to_proxy(); }, LATE_MS); }
   requestAnimationFrame(redraw);
 }
+
+function to_proxy() { if (stage.ready) { $("frame").hidden = true; page.shown = "proxy"; } }
 
 function request(moving) {
   page.number += 1;
   if (page.shown !== "proxy") page.shown = "";
   times.asked = performance.now();
-  live?.say({ type: "moving" });
+  const wanted = () => ({ type: "look", number: page.number, look: page.look, height_px: Math.min(1024, height()), overlay: page.overlay });
+  live?.say(page.field ? { ...wanted(), moving: true, heard: page.heard } : { type: "moving" });
   clearTimeout(still);
   // the server waits until the head has been still; while a finger is down it need not hear of every step
-  still = setTimeout(() => live?.say({ type: "look", number: page.number, look: page.look, height_px: Math.min(1024, height()), overlay: page.overlay }), moving ? 60 : 0);
+  still = setTimeout(() => live?.say(wanted()), moving || page.field ? 60 : 0);
+}
+
+function show(url) {
+  const frame = $("frame"), old = frame.src;
+  frame.src = url; frame.hidden = false;
+  if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+}
+
+// the field while the head moves: older than the newest look by a picture or two, but never older than what is shown
+function onmoving(header, body) {
+  page.heard = header.number;
+  if (!page.field) { if (page.moving) to_proxy(); return; }
+  const url = URL.createObjectURL(new Blob([body], { type: "image/jpeg" }));
+  const image = new Image();
+  image.src = url;
+  image.decode().then(() => {
+    if (!page.moving || header.number <= page.drawn) { URL.revokeObjectURL(url); return; }
+    show(url);
+    page.drawn = header.number; page.shown = "moving"; stage.gain = header.gain;
+    times.field = performance.now();
+    page.frames.moving = { ms: times.field - times.asked, ...header };
+  });
 }
 
 function onframe(header, body) {
+  if (header.moving_px !== undefined) page.field = header.moving_px;
+  if (header.kind === "moving") { onmoving(header, body); return; }
   if (header.number !== page.number) return;
   if (header.type === "error") { status(header.text, true); return; }
   if (header.kind === "draft" && stage.ready && header.size[0] < 0.5 * height()) {
@@ -107,9 +140,7 @@ function onframe(header, body) {
   image.src = url;
   image.decode().then(() => {
     if (header.number !== page.number) { URL.revokeObjectURL(url); return; }
-    const frame = $("frame"), old = frame.src;
-    frame.src = url; frame.hidden = false;
-    if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+    show(url);
     page.moving = false; page.shown = header.kind; stage.gain = header.gain;
     $("wait").hidden = true;
     const waited = performance.now() - times.asked;

@@ -82,12 +82,28 @@ function show_stages() {
   }));
 }
 
+// the newest picture of the head in training takes the place of the one before when it is there; nothing is read out
+let newest = null;
+async function preview(step) {
+  newest = step;
+  let url = "";
+  if (step !== null) {
+    try { url = URL.createObjectURL(await (await ask("/api/capture/preview.jpg")).blob()); } catch { return; } // over meanwhile
+  }
+  if (newest !== step) { if (url) URL.revokeObjectURL(url); return; }
+  const image = $("preview"), old = image.src;
+  if (url) image.src = url; else image.removeAttribute("src");
+  image.hidden = !url;
+  if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+}
+
 function heard(event) {
   const current = [...stages].reverse().find(([, s]) => s.state === "working")?.[0];
   if (event.event === "StageStart") stages.set(event.stage, { ...stages.get(event.stage), state: "working", steps: event.steps, step: 0 });
   if (event.event === "Progress") stages.set(event.stage, { ...stages.get(event.stage), state: "working", step: event.step, steps: event.steps, text: event.what });
   if (event.event === "TrainStep" && current) stages.set(current, { state: "working", step: event.step, steps: event.steps, text: `step ${event.step} of ${event.steps}` });
   if (event.event === "StageDone") stages.set(event.stage, { state: event.fresh ? "fresh" : "done", seconds: event.seconds });
+  if (event.event === "Preview") preview(event.step);
   if (event.event === "Notice") $("notices").append(make("li", {}, event.text));
   if (event.event === "RunEnded") load().then(() => status(event.code === 0 ? "The head is ready." : event.problem || "Stopped. Start again to go on.", event.code !== 0));
   show_stages();
@@ -103,6 +119,7 @@ async function load() {
   $("start").disabled = state.running; $("cancel").hidden = !state.running; $("studio").hidden = state.running || !state.made;
   $("start").textContent = state.started && !state.running ? "Go on" : "Start";
   $("problem").hidden = !state.problem; $("problem").textContent = state.problem;
+  preview(state.preview);
   stages.clear(); $("notices").replaceChildren();
   for (const event of state.events) heard(event);
   show_stages();

@@ -1,7 +1,10 @@
-"""Who is meant on a photo of several people: what is judged anew, and what a run is told."""
+"""Who is meant on a photo of several people, what a run is told, and what is seen of it."""
 
+import base64
+import json
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -108,4 +111,44 @@ def test_the_run_is_told_who_is_meant(page: Capture, judge: Judge, monkeypatch: 
     crowd = page.add("pair.jpg", b"crowd, one")
     page.choose(crowd["id"], 1)
     page.start(consent=True, by="Ada", scope="self", preset="cpu")
-    assert heard[0][heard[0].index("--face") + 1] == "0"
+    assert heard[0][heard[0].index("--face") + 1] == "0" and "--previews" in heard[0]
+
+
+class Running:
+    """A run that says some lines and then ends."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.stdout, self.stderr = StringIO("".join(json.dumps(one) + "\n" for one in events)), StringIO()
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def wait(self, seconds: float = 0.0) -> int:
+        self.code = 0
+        return self.code
+
+    kill = wait
+
+
+def test_the_head_in_training_is_seen_while_it_is_trained_and_not_after(page: Capture, monkeypatch: pytest.MonkeyPatch):
+    jpeg = base64.b64encode(b"a face").decode()
+    process = Running({"event": "TrainStep", "step": 10}, {"event": "Preview", "step": 10, "jpeg_base64": jpeg})
+    said: list[tuple[str, dict[str, Any], bytes, int | None]] = []
+    monkeypatch.setattr(
+        page.hub, "say", lambda name, told: said.append((name, told, page.preview(), page.state()["preview"]))
+    )
+    monkeypatch.setattr(page, "_process", process)
+    assert page.preview() == b"" and page.state()["preview"] is None
+    page._follow(cast(Any, process))
+    assert said[1] == ("Preview", {"event": "Preview", "step": 10, "run": True}, b"a face", 10)
+    assert said[2][0] == "RunEnded" and said[2][2:] == (b"", None)
+    assert [one["event"] for one in page.events] == ["TrainStep"]  # the picture is kept nowhere else
+
+
+def test_erasing_a_person_in_training_leaves_no_picture(page: Capture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(page, "_process", Running())
+    monkeypatch.setattr(page, "_preview", (10, b"a face"))
+    assert page.preview() == b"a face"
+    page.erase("ada")
+    assert page.preview() == b"" and page._preview == (0, b"")

@@ -15,6 +15,7 @@ from head3d.errors import ConfigError
 from head3d.looks import Look
 from head3d.render.confidence import Confidence, Shares
 from head3d.studio import Studio
+from head3d.viewer.pace import Pace  # pyright: ignore[reportMissingImports]
 from head3d.viewer.render_loop import (  # pyright: ignore[reportMissingImports]
     Ask,
     LookLoop,
@@ -30,21 +31,26 @@ TILE_S = 0.02
 class SlowStudio:
     """Pictures of grey, a row of tiles each; counts the tiles."""
 
-    def __init__(self) -> None:
+    def __init__(self, tile_s: float = TILE_S) -> None:
+        self.tile_s = tile_s
         self.tiles: list[int] = []
+        self.looks: list[Look] = []
+        self.beliefs = 0
 
     def prepare(self, look: Look) -> None:
         if look.expression == "frown":
             raise ConfigError("There is no expression 'frown'.")
 
     def picture(self, look: Look, height_px: int, *, oversample: int = 1, turn: Any) -> Any:
+        self.looks.append(look)
         for _ in range(2 if height_px < 200 else 20):
             with turn():
                 self.tiles.append(height_px)
-                time.sleep(TILE_S)
+                time.sleep(self.tile_s)
         return SimpleNamespace(output=SimpleNamespace(alpha=torch.ones(height_px, height_px)), look=look)
 
     def confidence(self, picture: Any) -> Confidence:
+        self.beliefs += 1
         return Confidence(torch.ones_like(picture.output.alpha), Shares(1.0, 0.0, 0.0))
 
     def gain(self, pictures: Any) -> float:
@@ -60,10 +66,10 @@ class SlowStudio:
         return SimpleNamespace(level="good", sentence="")
 
 
-def run(script: Any) -> tuple[list[dict[str, Any]], LookLoop, SlowStudio]:
+def run(script: Any, *, gpu: bool = False, tile_s: float = TILE_S) -> tuple[list[dict[str, Any]], LookLoop, SlowStudio]:
     """Run a loop while a script says things to it; what was sent, the loop, the studio."""
     sent: list[dict[str, Any]] = []
-    studio = SlowStudio()
+    studio = SlowStudio(tile_s)
 
     async def send(header: dict[str, Any], body: bytes) -> None:
         assert header["type"] == "error" or body[:2] == b"\xff\xd8"
@@ -71,7 +77,7 @@ def run(script: Any) -> tuple[list[dict[str, Any]], LookLoop, SlowStudio]:
 
     async def everything() -> LookLoop:
         with ThreadPoolExecutor(4) as pool:
-            loop = LookLoop(cast(Studio, studio), Turns(), pool, send)
+            loop = LookLoop(cast(Studio, studio), Turns(), pool, send, gpu=gpu)
             task = asyncio.create_task(loop.run())
             await script(loop, sent)
             task.cancel()
@@ -79,6 +85,10 @@ def run(script: Any) -> tuple[list[dict[str, Any]], LookLoop, SlowStudio]:
             return loop
 
     return sent, asyncio.run(everything()), studio
+
+
+def studio_of(loop: LookLoop) -> SlowStudio:
+    return cast(SlowStudio, loop.studio)
 
 
 async def until(true: Any) -> None:
@@ -130,6 +140,95 @@ def test_an_error_is_told_and_the_loop_goes_on():
     sent, _, _ = run(script)
     assert sent[0]["type"] == "error" and "frown" in sent[0]["text"]
     assert sent[1]["kind"] == "draft"
+
+
+class Trusting(Pace):
+    """Of a machine that is always fast enough, however busy the one is that runs this test."""
+
+    def moved(self, pixels: int, seconds: float) -> None:
+        pass
+
+
+def turned(number: int, **more: Any) -> Ask:
+    """A moving look; its yaw tells which."""
+    return Ask(number, Look(yaw_deg=float(number)), 512, moving=True, **more)
+
+
+def test_on_a_gpu_the_field_is_shown_while_it_moves_and_the_newest_look_wins():
+    async def script(loop: LookLoop, sent: list) -> None:
+        loop.pace = Trusting(gpu=True)
+        loop.ask(Ask(1, Look(), 256))
+        await until(lambda: len(sent) == 3)
+        loop.ask(turned(2))
+        await until(lambda: studio_of(loop).looks[-1].yaw_deg == 2.0)  # begun: the next ones do not stop it
+        for number in range(3, 8):
+            loop.ask(turned(number, heard=1))
+        await until(lambda: len(sent) == 5)
+        loop.ask(Ask(8, Look(yaw_deg=8.0), 256))
+        await until(lambda: len(sent) == 8)
+
+    sent, _, studio = run(script, gpu=True, tile_s=0.0005)
+    assert [(one["number"], one["kind"]) for one in sent[3:]] == [
+        (2, "moving"), (7, "moving"), (8, "draft"), (8, "full"), (8, "refined"),
+    ]  # fmt: skip
+    assert {3.0, 4.0, 5.0, 6.0}.isdisjoint(look.yaw_deg for look in studio.looks)  # none waited in a queue
+    assert sent[3]["size"][0] >= 256 and "verdict" not in sent[3] and studio.beliefs == 6
+
+
+def test_a_gpu_that_is_too_slow_leaves_moving_to_the_proxy():
+    async def script(loop: LookLoop, sent: list) -> None:
+        loop.ask(Ask(1, Look(), 256))
+        await until(lambda: len(sent) == 3)
+        for number in range(2, 12):
+            loop.ask(turned(number, heard=number - 1))
+            await asyncio.sleep(0.6)
+            if not sent[-1]["moving_px"]:
+                break
+
+    sent, loop, _ = run(script, gpu=True)  # a picture takes 0.4 s
+    assert sent[0]["moving_px"] == 256
+    assert [one["kind"] for one in sent[3:]] == ["moving", "moving"] and sent[-1]["moving_px"] == 0
+    assert loop.pace.height_px == 0
+
+
+def test_without_a_gpu_nothing_is_made_while_it_moves():
+    async def script(loop: LookLoop, sent: list) -> None:
+        loop.ask(Ask(1, Look(), 256))
+        await until(lambda: len(sent) == 3)
+        loop.ask(turned(2))
+        await asyncio.sleep(0.3)
+
+    sent, _, studio = run(script)
+    assert len(sent) == 3 and {one["moving_px"] for one in sent} == {0}
+    assert {look.yaw_deg for look in studio.looks} == {0.0}
+
+
+def test_a_moving_look_stops_a_still_picture_and_a_still_look_a_moving_one():
+    async def script(loop: LookLoop, sent: list) -> None:
+        loop.ask(Ask(1, Look(), 256))
+        await until(lambda: len(sent) == 1)
+        loop.ask(turned(2))  # the full picture has begun
+        await until(lambda: loop.stopped_ms and studio_of(loop).looks[-1].yaw_deg == 2.0)
+        loop.ask(Ask(3, Look(), 256))
+        await until(lambda: len(sent) == 2)
+
+    sent, _, _ = run(script, gpu=True)
+    assert [(one["number"], one["kind"]) for one in sent] == [(1, "draft"), (3, "draft")]
+
+
+def test_a_slow_line_holds_two_moving_pictures_and_a_new_expression_none():
+    async def script(loop: LookLoop, sent: list) -> None:
+        loop.ask(Ask(1, Look(), 256))
+        await until(lambda: len(sent) == 3)
+        loop.pace = Trusting(gpu=True)
+        for number, heard in ((2, 1), (3, 1), (4, 1), (5, 2), (6, 5)):
+            loop.ask(turned(number, heard=heard))
+            await asyncio.sleep(0.5)
+        loop.ask(Ask(7, Look(expression="frown"), 256, moving=True, heard=6))
+        await asyncio.sleep(0.3)
+
+    sent, _, _ = run(script, gpu=True, tile_s=0.0005)
+    assert [one["number"] for one in sent[3:]] == [2, 3, 5, 6]
 
 
 def test_the_most_urgent_goes_first_and_equals_take_turns():
