@@ -112,8 +112,11 @@ def read_looks(path: Path) -> list[Look]:
 
 
 def pick_files(folder: Path) -> list[Path]:
-    """The files of picks in a folder, in the order of the viewer's list; those without a place in it come last."""
-    found = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".")]
+    """The files of looks in a folder, in the order of the viewer's list; those without a place in it come last.
+
+    Others are left alone, as the viewer does: views of a run lie there, too.
+    """
+    found = [path for path in sorted(folder.glob("*.json")) if store.read_json_kind(path) in (KIND, KINDS)]
     return sorted(found, key=_place)
 
 
@@ -138,7 +141,7 @@ def _place(path: Path) -> float:
     try:
         return float(json.loads(path.read_bytes())["order"])
     except (OSError, ValueError, KeyError, TypeError):
-        return math.inf  # whoever reads the look says what is wrong with the file
+        return math.inf
 
 
 def _checked(key: str, value: Any, where: str) -> Any:

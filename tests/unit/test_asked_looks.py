@@ -34,7 +34,9 @@ def test_angles_ask_for_no_looks():
 def test_picks_come_in_the_order_of_the_viewers_list(tmp_path: Path):
     for stem, order in (("c" * 12, 1.0), ("a" * 12, 2.5), ("b" * 12, 2.0), ("mine", None)):
         keep(tmp_path / f"{stem}.json", Look(name=stem[0]), order=order)
-    (tmp_path / ".undo.json").write_text("{}")
+    (tmp_path / ".undo.json").write_text('{"format": "head3d.undo", "version": 1, "changes": []}')
+    (tmp_path / "views.json").write_text('{"format": "head3d.views", "version": 1}')
+    (tmp_path / "broken.json").write_text("{")
     (tmp_path / "front").mkdir()
     assert names([PICKS], tmp_path) == ["c", "b", "a", "m"]
     assert names([PICKS]) == [] and names([PICKS], tmp_path / "none") == []
