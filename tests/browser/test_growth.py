@@ -2,7 +2,6 @@
 
 import json
 import random
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -13,7 +12,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.browser.conftest import Server, forget_picks, say, until
+from tests.browser.conftest import Server, cookie_line, forget_picks, picture_of, say, until
 
 LIGHTS = ("soft-front", "rembrandt", "split", "rim")
 BACKDROPS = ("white", "charcoal", "blue")
@@ -147,7 +146,7 @@ class Somebody:
 
 def test_many_random_looks_do_not_grow(server: Server, session: Any):
     """The short form: through the page's own line, without a browser."""
-    cookie = "; ".join(f"{one['name']}={one['value']}" for one in session["cookies"])
+    cookie = cookie_line(session)
     chance, line = random.Random(0), server.address.replace("http", "ws") + "/api/live"
     with (
         connect(line, origin=server.address, additional_headers={"Cookie": cookie}, max_size=None) as socket,  # type: ignore[arg-type]
@@ -159,12 +158,7 @@ def test_many_random_looks_do_not_grow(server: Server, session: Any):
             for number in range(first, first + times):
                 look = random_look(chance)
                 client.get("/api/light", params={"look": json.dumps(look)})
-                socket.send(json.dumps({"type": "look", "number": number, "look": look, "height_px": SHORT_PX}))
-                kind = ""
-                while kind != "full":
-                    message = socket.recv(timeout=120)
-                    header = json.loads(message[4 : 4 + struct.unpack("<I", message[:4])[0]])  # type: ignore[arg-type]
-                    kind = header["kind"] if header["number"] == number else ""
+                picture_of(socket, number, look, height_px=SHORT_PX)
                 seen.append(client.get("/api/stats").json()["rss_mb"])
             # what stands in every look: freed memory goes back only now and then, 12 MB at once
             return Sample(min(seen))
