@@ -11,8 +11,8 @@ from head3d.looks import Look, write_looks
 from head3d.quality.picture_features import picture_embedding, picture_metrics
 from head3d.quality.preference import PreferenceModel, features_of, read_model
 from head3d.quality.search import Found, search
+from head3d.render.angles import ANGLES
 from head3d.render.rigs import LIGHTS
-from head3d.render.views import ANGLES
 from head3d.render_looks import render_looks
 from head3d.studio import Studio
 from head3d.subject import Subject

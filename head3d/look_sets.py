@@ -19,7 +19,7 @@ import yaml
 
 from head3d.errors import ConfigError
 from head3d.looks import Look, look_from
-from head3d.render.views import ANGLES, OWN_ANGLE
+from head3d.render.angles import ANGLES, OWN_ANGLE
 
 SUFFIXES = (".yaml", ".yml")
 VIEWS, BEHIND = "views", "backdrop"

@@ -1,9 +1,11 @@
 """A look: everything that says which picture of a head is meant, as a small file.
 
-The viewer keeps picks as such files (``views/<id>.json`` of a subject), ``head3d render --views FILE.json`` makes them.
+The viewer keeps picks as such files (``views/<id>.json`` of a subject); ``head3d render --views FILE.json`` and batches
+make them.
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from typing import Any, Literal
 from head3d import store
 from head3d.errors import ConfigError
 from head3d.finish.crops import UNFRAMED, crop_names
-from head3d.render.views import ANGLES
+from head3d.render.angles import ANGLES
 
 KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1
 NAME_LENGTH = 80
@@ -109,6 +111,15 @@ def read_looks(path: Path) -> list[Look]:
     return [look_from(one, where=str(path)) for one in ones]
 
 
+def pick_files(folder: Path) -> list[Path]:
+    """The files of looks in a folder, in the order of the viewer's list; those without a place in it come last.
+
+    Others are left alone, as the viewer does: views of a run lie there, too.
+    """
+    found = [path for path in sorted(folder.glob("*.json")) if store.read_json_kind(path) in (KIND, KINDS)]
+    return sorted(found, key=_place)
+
+
 def write_looks(path: Path, looks: Sequence[Look]) -> None:
     """Write several looks as one file."""
     store.write_json(path, {"looks": [look_payload(one) for one in looks]}, kind=KINDS, version=VERSION)
@@ -124,6 +135,13 @@ def file_stem(name: str) -> str:
     """A name as part of a file's name: letters, digits and dashes only."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
     return "-".join(part for part in kept.split("-") if part)[:60] or "look"
+
+
+def _place(path: Path) -> float:
+    try:
+        return float(json.loads(path.read_bytes())["order"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _checked(key: str, value: Any, where: str) -> Any:

@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
+from head3d.asked_looks import asks_for_looks, looks_for
 from head3d.errors import ConfigError
+from head3d.events import Emit, Notice, ignore
+
+if TYPE_CHECKING:
+    from head3d.set_record import RecordOptions
+
+LEAST_PX = 16
+"""Height and width of a picture."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,73 @@ def render_arguments(options: PictureOptions) -> dict[str, Any]:
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
     put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
     return {**given, "light_options": put_up}
+
+
+def render_asked(
+    subject: Path,
+    views: Sequence[str],
+    options: PictureOptions,
+    *,
+    exif: Mapping[str, str] = MappingProxyType({}),
+    record: "RecordOptions | None" = None,
+    out: Path | None = None,
+    emit: Emit = ignore,
+) -> list[Path]:
+    """Make finished headshots of angles, and of looks, which bring their own light, backdrop, expression and frame.
+
+    Args:
+        subject: The folder of a finished subject.
+        views: Angles as :func:`head3d.rendering.make_views` takes them, and words of :mod:`head3d.asked_looks`.
+        options: Of the angles' pictures; size and confidence of all.
+        exif: Of the angles' pictures.
+        record: What is written about all of them; nothing if None.
+        out: Folder for the pictures; the subject's exports/renders if None.
+        emit: Hears progress.
+
+    Returns:
+        Their paths: first those of angles.
+    """
+    from head3d.render_looks import render_looks
+    from head3d.rendering import DEFAULT_SIZE, render_pictures
+    from head3d.set_record import RecordOptions
+    from head3d.subject import Subject
+
+    record = record or RecordOptions()
+    names = [word for word in views if not asks_for_looks(word)]
+    looks = looks_for(views, subject / "views")
+    written = []
+    if names or not views:
+        written += render_pictures(
+            subject,
+            names,
+            **render_arguments(options),
+            exif=exif,
+            contact_sheet=record.contact_sheet,
+            out=out,
+            emit=emit,
+        )
+    if looks:
+        size = DEFAULT_SIZE if options.size is None else options.size
+        ready, belief = Subject(subject).require(), options.confidence
+        written += render_looks(ready, looks, size=size, confidence=belief, record=record, out=out, emit=emit)
+    elif len(names) < len(views):
+        emit(Notice(f"{subject} has no picks. Keep some pictures in `head3d view` first.", "warning"))
+    return written
+
+
+def check_views(options: PictureOptions, views: Sequence[str]) -> None:
+    """See that pictures of angles and looks can be made; torch is imported for angles only.
+
+    Raises:
+        ConfigError: What cannot be, and what could.
+    """
+    names = [word for word in views if not asks_for_looks(word)]
+    looks_for(views, None)
+    if names or not views:
+        return check_picture(options, names)
+    _check_choices(options)
+    if options.size is not None and options.size < LEAST_PX:
+        raise ConfigError(f"A picture of {options.size} px is too small.", hint=f"Use at least {LEAST_PX}.")
 
 
 def check_picture(options: PictureOptions, views: Sequence[str]) -> None:

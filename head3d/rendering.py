@@ -36,12 +36,13 @@ from head3d.quality.config import GateConfig
 from head3d.quality.gate import judge_sight
 from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import refine_set, refined_by
+from head3d.render.angles import ANGLES, OWN_ANGLE
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.config import LightOptions
 from head3d.render.lights import ChosenLight, choose_light
 from head3d.render.posed import PosedHead
 from head3d.render.types import View
-from head3d.render.views import ANGLES, OWN_ANGLE, named_view
+from head3d.render.views import named_view
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
 

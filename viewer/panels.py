@@ -7,8 +7,8 @@ from head3d.finish.crops import UNFRAMED, CropPreset, crop_names, load_crop
 from head3d.finish.framing import HeadPoints
 from head3d.garments.names import COLORS, OWN, PARTS
 from head3d.looks import BOUNDS, Look, look_payload
+from head3d.render.angles import ANGLES
 from head3d.render.rigs import LIGHTS
-from head3d.render.views import ANGLES
 from head3d.studio import Studio
 
 from .photo_views import photo_views

@@ -127,7 +127,7 @@ def open_entry(item: Item, ledger: Ledger, policy: Policy) -> Entry:
 
     From then on the ledger says so, too: what was told of its files holds no more, however this run ends.
     """
-    entry = ledger.read(item.name, item.key())
+    entry = ledger.read(item.name, item.key(ledger.subject(item.name)))
     if entry.state == "done" and not ledger.is_whole(item.name, entry, verify=policy.verify):
         entry = Entry(entry.key, failures=entry.failures)
     elif entry.state == "dead" and policy.retry_dead:

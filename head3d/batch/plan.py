@@ -21,13 +21,14 @@ from typing import Any
 import yaml
 
 from head3d import __version__, store
+from head3d.asked_looks import PICKS, asks_for_looks, contents_for
 from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from head3d.capture.files import source_files
 from head3d.config import arguments_from_yaml, load_config
 from head3d.errors import ConfigError, ConsentMissing, InputError
 from head3d.jobs.remote import is_url, remote_files
 from head3d.jobs.spec import JobSpec, Picture
-from head3d.pictures import check_picture, options_from
+from head3d.pictures import check_views, options_from
 from head3d.pipeline import choose_stages
 from head3d.subject import Consent, consent_of
 
@@ -61,11 +62,15 @@ class Item:
         """The photos and videos of this machine, and what tells their cameras, as capture will read them."""
         return [file for one in self.job.photos if not is_url(one) for file in source_files(Path(one))]
 
-    def key(self) -> str:
+    def key(self, subject: Path | None = None) -> str:
         """Changes when the photos, the options or the code do: a result under another key is made anew.
 
         Paths are no part of it, so a batch that moved to another disk goes on.
+
+        Args:
+            subject: Its folder, which has the picks; None if there is none yet.
         """
+        kept = None if subject is None else subject / "views"
         what = self.job.plain()
         del what["subject"], what["photos"], what["cache"]
         if not self.job.results:
@@ -78,6 +83,7 @@ class Item:
         for picture in what["pictures"]:
             files = {key: Path(picture[key]) for key in FILES if picture[key]}
             picture |= {key: store.sha256_file(path) for key, path in files.items() if path.is_file()}
+            picture["views"] = [_angle_or_contents(word, kept) for word in picture["views"]]
         contents = [[one.name, _sha_or_missing(one)] for one in self.files()]
         contents += [entry for one in self.job.photos if is_url(one) for entry in _remote_or_missing(one)]
         stages = {stage.name: stage.version for stage in choose_stages(self.job.stages or ())}
@@ -116,7 +122,7 @@ def read_plan(source: Path, *, overrides: Mapping[str, Any] | None = None) -> li
     for preset, options in dict.fromkeys((item.job.preset, item.job.options) for item in items):
         load_config(preset, *options)  # a mistake in the options is told before the first subject starts
     for picture in dict.fromkeys(picture for item in items for picture in item.job.pictures):
-        check_picture(picture, picture.views)
+        check_views(picture, picture.views)
     return items
 
 
@@ -182,6 +188,7 @@ def _item(entry: Mapping[str, Any], base: Path, where: str) -> Item:
     where = f"{where} ({name})"
     options = list(_options(entry.get("options") or {}, where))
     if views := _words(entry.get("views"), where):
+        _refuse_looks(views, where)
         options += ["--views.names", *views]
     if entry.get("light"):
         options += ["--views.light", str(entry["light"])]
@@ -213,16 +220,20 @@ def _options(content: Any, where: str) -> Iterator[str]:
 
 def _photos(content: Any, base: Path, where: str) -> Iterator[str]:
     for word in _words(content, where):
-        path = base / word
         if is_url(word):
             yield word
-        elif any(sign in word for sign in "*?["):
-            found = sorted(base.glob(word)) if not Path(word).is_absolute() else []
-            if not found:
-                raise InputError(f"{where}: no file is called {word}.", hint=f"Patterns are relative to {base}.")
-            yield from (str(one.resolve()) for one in found)
         else:
-            yield str(path.resolve())
+            yield from _files_called(word, base, where)
+
+
+def _files_called(word: str, base: Path, where: str) -> list[str]:
+    """Files by their name or pattern, beside the yaml."""
+    if not any(sign in word for sign in "*?["):
+        return [str((base / word).resolve())]
+    found = sorted(base.glob(word)) if not Path(word).is_absolute() else []
+    if not found:
+        raise InputError(f"{where}: no file is called {word}.", hint=f"Patterns are relative to {base}.")
+    return [str(one.resolve()) for one in found]
 
 
 def _words(content: Any, where: str) -> tuple[str, ...]:
@@ -255,11 +266,25 @@ def _picture(content: Any, base: Path, index: int, where: str) -> Picture:
         raise ConfigError(f"{where} is not a mapping.", hint="renders: [{views: [front], light: rembrandt}]")
     _check_keys(content, known, where)
     asked = {key: _beside(value, base) if key in FILES else value for key, value in content.items() if key != "views"}
+    views = _words(content.get("views"), where) or ("front",)
+    named = [
+        found
+        for word in views
+        for found in (_files_called(word, base, where) if asks_for_looks(word) and word != PICKS else [word])
+    ]
     try:
-        picture = Picture(**options_from(asked), views=_words(content.get("views"), where) or ("front",))
+        picture = Picture(**options_from(asked), views=tuple(named))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}.", hint="size: 1024, distance_m: 1.5, focal_mm: 85") from error
     return replace(picture, folder=f"{index:02d}")
+
+
+def _refuse_looks(views: Sequence[str], where: str) -> None:
+    """Headshots of a run are of angles, whose light is the run's."""
+    for word in views:
+        if asks_for_looks(word):
+            hint = f"Write renders: [{{views: [{word}]}}]."
+            raise ConfigError(f"{where}: views of a run are angles, and {word} holds looks.", hint=hint)
 
 
 def _beside(value: Any, base: Path) -> Any:
@@ -288,6 +313,13 @@ def _word_or_content(word: str) -> str:
     """A word of the options; a file that it names (a light, a backdrop, a scan) by its content, as stages take it."""
     path = Path(word)
     return store.sha256_file(path) if path.suffix and path.is_file() else word
+
+
+def _angle_or_contents(word: str, kept: Path | None) -> str | list[str]:
+    """An angle; of looks the contents of their files, wherever those lie."""
+    if not asks_for_looks(word):
+        return word
+    return [PICKS] * (word == PICKS) + contents_for([word], kept)
 
 
 def _sha_or_missing(path: Path) -> str:

@@ -82,8 +82,9 @@ class Render:
     """The subject folder."""
     views: str = "front"
     """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10. Or files of looks
-    (.json, as the viewer keeps picks), or of sets (.yaml: every combination of the angles, garments, frames, lights and
-    backdrops that it lists), which bring their own light, backdrop, expression and frame."""
+    (.json, as the viewer keeps picks; the word picks for all it kept), or of sets (.yaml: every combination of the
+    angles, garments, frames, lights and backdrops that it lists), which bring their own light, backdrop, expression and
+    frame."""
     picture: Annotated[PictureOptions, tyro.conf.arg(name="")] = field(default_factory=PictureOptions)
     exif: tuple[str, ...] = ()
     """What to write as EXIF: "Copyright=Acme 2026" "Artist=Ada" (or ImageDescription, Software)."""
@@ -97,46 +98,23 @@ class Render:
 
 def render_command(words: Sequence[str]) -> int:
     from head3d.finish.passport import checklist, checks_path, read_checks
-    from head3d.look_sets import SUFFIXES, read_set
-    from head3d.looks import read_looks
-    from head3d.pictures import check_picture, render_arguments
-    from head3d.render_looks import render_looks
-    from head3d.rendering import DEFAULT_SIZE, render_pictures
+    from head3d.pictures import check_views, render_asked
     from head3d.set_record import RecordOptions
-    from head3d.subject import Subject
 
     options = parse(Render, "render", words)
     asked = [name.strip() for name in options.views.split(",") if name.strip()]
-    files = [Path(name) for name in asked if name.endswith((".json", *SUFFIXES))]
-    names = [name for name in asked if Path(name) not in files]
-    looks = [look for file in files for look in (read_looks if file.suffix == ".json" else read_set)(file)]
     picture = options.picture
-    if names or not files:
-        check_picture(picture, names)
-    written = []
+    check_views(picture, asked)
     with listen() as emit:
-        if names or not files:
-            written += render_pictures(
-                options.subject,
-                names,
-                **render_arguments(picture),
-                exif=_pairs(options.exif),
-                contact_sheet=options.contact_sheet,
-                out=options.out,
-                emit=emit,
-            )
-        if looks:
-            subject, size = Subject(options.subject).require(), picture.size or DEFAULT_SIZE
-            record = RecordOptions(options.contact_sheet, options.numbers)
-            written += render_looks(
-                subject,
-                looks,
-                size=size,
-                confidence=picture.confidence,
-                record=record,
-                out=options.out,
-                emit=emit,
-            )
+        written = render_asked(
+            options.subject,
+            asked,
+            picture,
+            exif=_pairs(options.exif),
+            record=RecordOptions(options.contact_sheet, options.numbers),
+            out=options.out,
+            emit=emit,
+        )
     for path in written:
         print(path)
         if checks_path(path).exists() and picture.crop:

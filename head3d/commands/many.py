@@ -29,7 +29,8 @@ class Batch:
     stages: str = ""
     """Only these stages, with commas: capture,perception,fit."""
     views: str = ""
-    """Only these views, with commas: front,30/-10."""
+    """Only these views, with commas: front,30/-10. Files of looks and picks of the viewer go under `renders` of the
+    yaml."""
     size: int = 0
     """Height and width of pictures, px."""
     results: str = ""

@@ -11,14 +11,15 @@ import importlib.resources
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
 import yaml
 
 from head3d.errors import ConfigError
 from head3d.finish.passport_rules import PassportRules
-from head3d.geometry.cameras import Cameras
+
+if TYPE_CHECKING:  # names of frames are checked where torch would take seconds
+    from head3d.geometry.cameras import Cameras
 
 HAIR_ROOM = 0.03
 """Part of the picture's height that stays free above the hair."""
@@ -135,7 +136,7 @@ def load_crop(source: str) -> CropPreset:
     return preset
 
 
-def frame(camera: Cameras, crop: CropPreset, *, marks: Marks) -> Cameras:
+def frame(camera: "Cameras", crop: CropPreset, *, marks: Marks) -> "Cameras":
     """The same camera with the frame of a preset around the head.
 
     Args:
@@ -161,7 +162,7 @@ def frame(camera: Cameras, crop: CropPreset, *, marks: Marks) -> Cameras:
     K = camera.K.clone()
     K[:, 0, 2] -= left
     K[:, 1, 2] -= top
-    K[:, :2] *= torch.tensor(scale, dtype=K.dtype)
+    K[:, :2] *= K.new_tensor(scale)
     return replace(camera, K=K, size=(rows, width))
 
 

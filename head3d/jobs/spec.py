@@ -18,7 +18,7 @@ class Picture(PictureOptions):
     """Further pictures of a finished subject, as ``head3d render`` makes them.
 
     Attributes:
-        views: Named angles, or ``yaw/pitch`` in degrees.
+        views: Named angles, ``yaw/pitch`` in degrees, files of looks or sets, or ``picks`` for the subject's own.
         folder: Below exports/renders, for pictures that must not overwrite others; "" for that folder itself.
     """
 

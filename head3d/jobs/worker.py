@@ -73,11 +73,10 @@ def work(spec: JobSpec, *, emit: Emit) -> dict[str, Any]:
 
 
 def _render(subject: Path, picture: Picture, emit: Emit) -> list[Path]:
-    from head3d.pictures import render_arguments
-    from head3d.rendering import render_pictures
+    from head3d.pictures import render_asked
 
     out = subject / "exports" / "renders" / picture.folder if picture.folder else None
-    return render_pictures(subject, picture.views, out=out, emit=emit, **render_arguments(picture))
+    return render_asked(subject, picture.views, picture, out=out, emit=emit)
 
 
 def _checksum(path: Path, sha256: str) -> dict[str, str]:

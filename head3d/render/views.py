@@ -1,33 +1,14 @@
 """Named angles and framing: what a picture of the head shows when nobody says more."""
 
-import re
-
 import torch
 
 from head3d.errors import ConfigError
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting
+from head3d.render.angles import ANGLES
 from head3d.render.lights import ChosenLight
 from head3d.render.rigs import LightName
 from head3d.render.types import View
-
-ANGLES: dict[str, tuple[float, float]] = {
-    "front": (0.0, 0.0),
-    "left-20": (20.0, 0.0),
-    "right-20": (-20.0, 0.0),
-    "three-quarter-left": (40.0, 0.0),
-    "three-quarter-right": (-40.0, 0.0),
-    "profile-left": (85.0, 0.0),
-    "profile-right": (-85.0, 0.0),
-    "slightly-above": (0.0, -15.0),
-    "slightly-below": (0.0, 15.0),
-    "back": (180.0, 0.0),
-}
-"""Yaw and pitch (degrees) of the head by name; yaw > 0 turns the face to its own left, a camera above sees it pitched
-down."""
-
-OWN_ANGLE = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:/([-+]?\d+(?:\.\d+)?))?")
-"""Yaw, or yaw/pitch, in degrees: ``30``, ``-25/10``."""
 
 HEAD_HEIGHT_M = 0.235
 """Chin to crown of an adult, with a little hair."""

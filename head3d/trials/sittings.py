@@ -30,10 +30,11 @@ from head3d.prior.synthetic import make_person, truth_studio
 from head3d.quality.photo_match import SIDE_PX, SeenPhoto, cut, face_camera
 from head3d.quality.picture_gate import expected_in
 from head3d.quality.picture_signs import FACE_WINDOW, Expected, face_window, head_cover, landmarks_in, own_window
+from head3d.render.angles import ANGLES
 from head3d.render.config import RenderConfig
 from head3d.render.rigs import LIGHTS, LightName
 from head3d.render.types import RenderOutput, View
-from head3d.render.views import ANGLES, named_view
+from head3d.render.views import named_view
 from head3d.render.volume import render_view
 from head3d.rendering import reference_of, surface_cache
 from head3d.subject import Subject

@@ -1,10 +1,12 @@
 """A browser, and a viewer started as a user starts it, on a subject that is made once."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -194,6 +196,30 @@ def open_page(server: Server, browser: Any, session: Any) -> Iterator[Callable[.
     assert broken == []
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Server]:
+    """A viewer for a subject that is not there yet."""
+    made = Server(tmp_path / "new person")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def capture_page(empty: Server, browser: Any) -> Iterator[Any]:
+    """Its capture page, as the printed link opens it; fails if anything was asked of another machine."""
+    context = browser.new_context(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(1000 * SECONDS)
+    context.add_init_script(SMALLER % TALL_PX)
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    made = context.new_page()
+    made.goto(empty.link)
+    made.wait_for_url("**/capture")
+    yield made
+    context.close()
+    assert asked and [url for url in asked if not url.startswith((empty.address, "blob:", "data:"))] == []
+
+
 def until(page: Any, expression: str, *, seconds: float = SECONDS) -> Any:
     """Wait until an expression is true in the page (its policy forbids Playwright's own waiting, which uses eval)."""
     end = time.monotonic() + seconds
@@ -220,6 +246,22 @@ def faults_of(page: Any, source: str, *, rules: tuple[str, ...] = ()) -> list[li
         ".map(v => [v.impact, v.id, v.nodes.map(n => n.html)])",
         options,
     )
+
+
+def picture_of(socket: Any, number: int, look: dict[str, Any], *, height_px: int) -> None:
+    """Ask for a look on a page's own line, and wait for its picture."""
+    socket.send(json.dumps({"type": "look", "number": number, "look": look, "height_px": height_px}))
+    kind = ""
+    while kind != "full":
+        message = socket.recv(timeout=SECONDS)
+        header = json.loads(message[4 : 4 + struct.unpack("<I", message[:4])[0]])
+        assert header["type"] != "error", header
+        kind = header["kind"] if header["number"] == number else ""
+
+
+def cookie_line(session: Any) -> str:
+    """Cookies of a session as a header."""
+    return "; ".join(f"{one['name']}={one['value']}" for one in session["cookies"])
 
 
 def forget_picks(page: Any) -> None:

@@ -1,20 +1,16 @@
 """From photos to the studio on the page alone."""
 
 import shutil
-from collections.abc import Iterator
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from tests.browser.conftest import (
     IMPACTS,
     MADE,
-    SECONDS,
-    SMALLER,
-    TALL_PX,
     Server,
     axe_source,
     faults_of,
@@ -25,24 +21,11 @@ from tests.browser.conftest import (
 PICTURE = "document.querySelectorAll('#photos > li[data-id]').length === {}"
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Server]:
-    """A viewer for a subject that is not there yet."""
-    made = Server(tmp_path / "new person")
-    yield made
-    made.close()
-
-
-def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Path, browser: Any, tmp_path: Path):
+def test_photos_are_judged_made_into_a_head_and_erased(capture_page: Any, empty: Server, photo: Path, tmp_path: Path):
+    page = capture_page
     wall = tmp_path / "wall.jpg"
     ramp = np.linspace(40, 200, 600).astype(np.uint8)
     Image.fromarray(np.broadcast_to(ramp[None, :, None], (500, 600, 3)).copy()).save(wall)
-    context = browser.new_context(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(1000 * SECONDS)
-    context.add_init_script(SMALLER % TALL_PX)
-    page = context.new_page()
-    page.goto(empty.link)
-    page.wait_for_url("**/capture")
     page.set_input_files("#files", [photo, wall])
     until(page, PICTURE.format(2))
     assert "✓" in page.inner_text("#photos > li:not(.refused)")
@@ -83,40 +66,46 @@ def test_photos_are_judged_made_into_a_head_and_erased(empty: Server, photo: Pat
     page.fill("#confirm", "new person")
     page.click("#erase")
     until(page, "document.querySelector('#status').textContent === 'Everything is deleted.'")
-    context.close()
     assert not (tmp_path / "new person").exists() and not (tmp_path / ".new person.photos").exists()
 
 
-def test_files_that_are_no_photos_are_refused(empty: Server, browser: Any, tmp_path: Path):
+DRAGGED = """async ([name, text]) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), held = new DataTransfer();
+  held.items.add(new File([bytes], name, { type: 'image/jpeg' }));
+  return held;
+}"""
+
+
+def test_photos_are_dropped_on_the_page(capture_page: Any, photo: Path):
+    page = capture_page
+    held = page.evaluate_handle(DRAGGED, ["dropped – été.jpg", b64encode(photo.read_bytes()).decode()])
+    page.dispatch_event("#drop", "dragover", {"dataTransfer": held})
+    assert "over" in page.get_attribute("#drop", "class").split()
+    page.dispatch_event("#drop", "drop", {"dataTransfer": held})
+    assert "over" not in page.get_attribute("#drop", "class").split()
+    until(page, PICTURE.format(1))
+    assert "dropped – été.jpg" in page.inner_text("#photos") and "✓" in page.inner_text("#photos > li:not(.refused)")
+
+
+def test_files_that_are_no_photos_are_refused(capture_page: Any, tmp_path: Path):
+    page = capture_page
     (tmp_path / "x.html").write_text("<script>alert(1)</script>")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing more")
     shutil.copy(tmp_path / "broken.jpg", tmp_path / "<img src=x onerror=alert(1)>.png")
-    context = browser.new_context()
-    context.set_default_timeout(1000 * SECONDS)
-    page = context.new_page()
-    page.goto(empty.link)
-    page.wait_for_url("**/capture")
     page.set_input_files("#files", [tmp_path / "x.html"])
     until(page, "document.querySelector('#status').textContent.includes('is no photo')")
     page.set_input_files("#files", [tmp_path / "<img src=x onerror=alert(1)>.png"])
     until(page, PICTURE.format(1))
     assert "<img src=x" in page.inner_text("#photos") and page.locator("#photos img").count() == 1
-    context.close()
 
 
-def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(
-    empty: Server, people: Path, browser: Any, tmp_path: Path
-):
+def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(capture_page: Any, people: Path, tmp_path: Path):
+    page = capture_page
     two = [Image.open(people / person / "studio_portrait.jpg").resize((600, 600)) for person in ("P001", "P002")]
     pair = Image.new("RGB", (1200, 600))
     for at, one in enumerate(two):
         pair.paste(one, (600 * at, 0))
     pair.save(tmp_path / "the two.jpg", quality=92)
-    context = browser.new_context(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(1000 * SECONDS)
-    page = context.new_page()
-    page.goto(empty.link)
-    page.wait_for_url("**/capture")
     page.set_input_files("#files", [tmp_path / "the two.jpg"])
     until(page, "document.querySelector('#photos > li') !== null")
     page.evaluate("head3d.load()")  # as when the line of events opens, or opens again, while a photo is looked at
@@ -147,4 +136,3 @@ def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(
     page.reload()
     until(page, PICTURE.format(1))
     assert [one.get_attribute("aria-pressed") for one in faces.all()] == ["true", "false"]
-    context.close()

@@ -45,11 +45,15 @@ def test_a_name_that_is_not_this_machines_is_refused(server: Server, cookies: di
     assert answer.status_code == 421
 
 
-@pytest.mark.parametrize("path", ["/api/live"])
+@pytest.mark.parametrize("path", ["/api/live", "/scene"])
 def test_sockets_are_guarded_alike(server: Server, cookies: dict[str, str], path: str):
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
+    from websockets.typing import Subprotocol
 
+    spoken = None
+    if path == "/scene":
+        spoken = [Subprotocol(f"viser-v{pytest.importorskip('viser').__version__}")]
     address = server.address.replace("http", "ws") + path
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     for headers, origin in (
@@ -57,10 +61,14 @@ def test_sockets_are_guarded_alike(server: Server, cookies: dict[str, str], path
         ({"Cookie": cookie}, "http://evil.example"),
         ({"Cookie": cookie}, None),
     ):
-        with pytest.raises(InvalidStatus) as refused, connect(address, origin=origin, additional_headers=headers):  # type: ignore[arg-type]
+        with (
+            pytest.raises(InvalidStatus) as refused,
+            connect(address, origin=origin, additional_headers=headers, subprotocols=spoken),  # type: ignore[arg-type]
+        ):
             pass
         assert refused.value.response.status_code == 403
-    with connect(address, origin=server.address, additional_headers={"Cookie": cookie}):  # type: ignore[arg-type]
+    told, ours = {"Cookie": cookie}, server.address
+    with connect(address, origin=ours, additional_headers=told, subprotocols=spoken, open_timeout=60):  # type: ignore[arg-type]
         pass
 
 

@@ -28,6 +28,15 @@ def keep(page: Any, name: str) -> None:
     until(page, f"document.querySelectorAll('#pick-list > li').length === {before + 1}")
 
 
+def tab_to(page: Any, selector: str) -> None:
+    """Press Tab until something is reached, as who has no mouse does."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement?.matches(s)", selector):
+            return
+    raise AssertionError(f"Tab never comes to {selector}")
+
+
 def test_three_poses_under_another_light_become_a_zip(
     open_page: Callable[..., Any], subject_folder: Path, tmp_path: Path
 ):
@@ -143,30 +152,46 @@ def test_a_phone_shows_everything_and_answers_to_a_finger(open_page: Callable[..
 def test_everything_can_be_done_with_the_keyboard(open_page: Callable[..., Any]):
     page = open_page()
     forget_picks(page)
-
-    def tab_to(selector: str) -> None:
-        for _ in range(80):
-            page.keyboard.press("Tab")
-            if page.evaluate("s => document.activeElement?.matches(s)", selector):
-                return
-        raise AssertionError(f"Tab never comes to {selector}")
-
-    tab_to("#stage")
+    tab_to(page, "#stage")
     for key in ("ArrowRight", "ArrowRight", "ArrowUp", "]"):
         page.keyboard.press(key)
     look = page.evaluate("head3d.look")
     assert (look["yaw_deg"], look["pitch_deg"], look["roll_deg"]) == (10, 5, 1)
     page.keyboard.press("k")
     until(page, "document.querySelectorAll('#pick-list > li').length === 1")
-    tab_to("#lights [role=radio]")
+    tab_to(page, "#lights [role=radio]")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("head3d.look.light") == "rembrandt"
-    tab_to("#pick-list [data-action=delete]")
+    tab_to(page, "#pick-list [data-action=delete]")
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#pick-list > li').length === 0")
     until(page, "document.activeElement.id === 'undo'")
     page.keyboard.press("Enter")
     until(page, "document.querySelectorAll('#pick-list > li').length === 1")
+
+
+def test_a_set_is_made_and_saved_with_the_keyboard(open_page: Callable[..., Any]):
+    page = open_page()
+    forget_picks(page)
+    newest = "document.querySelector('#sets a.button')?.href"
+    before = page.evaluate(newest)
+    tab_to(page, "#name")
+    page.keyboard.type("by hand")
+    tab_to(page, "#keep")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#pick-list > li').length === 1")
+    tab_to(page, "#size")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.value") == "512"
+    tab_to(page, "#render")
+    page.keyboard.press("Enter")
+    until(page, f"{newest} && {newest} !== {json.dumps(before)} && document.querySelector('#progress').hidden")
+    tab_to(page, "#sets a.button")
+    assert page.evaluate("document.activeElement.textContent") == "Download all (zip)"
+    with page.expect_download() as waiting:
+        page.keyboard.press("Enter")
+    archive = zipfile.ZipFile(waiting.value.path())
+    assert sorted(archive.namelist()) == ["by-hand.png", "looks.json"]
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])

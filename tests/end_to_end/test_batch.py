@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from head3d import store
+from head3d.jobs.spec import JobSpec, Picture
+from head3d.jobs.worker import work
+from head3d.looks import Look, write_looks
 from head3d.subject import Subject
 from tests.end_to_end.conftest import environment, head3d
 
@@ -75,3 +79,14 @@ def test_killed_and_run_again_it_ends_with_the_manifest_of_an_undisturbed_run(pe
         again.returncode == 3
         and (out / "manifest.json").read_bytes() == (tmp_path / "calm" / "manifest.json").read_bytes()
     )
+
+
+@pytest.mark.weights
+def test_a_worker_makes_a_file_of_looks_and_the_subjects_picks(subject: Path, tmp_path: Path):
+    write_looks(tmp_path / "looks.json", [Look(name="turned", yaw_deg=15.0)])
+    store.make_folder(subject / "views")
+    write_looks(subject / "views" / "mine.json", [Look(name="kept", light="rembrandt")])
+    picture = Picture(views=(str(tmp_path / "looks.json"), "picks"), size=64, folder="00")
+    told = work(JobSpec(str(subject), stages=None, pictures=(picture,)), emit=lambda event: None)
+    assert told["pictures"] == [f"exports/renders/00/{name}_64.png" for name in ("turned", "kept")]
+    assert all("pixels_sha256" in told["files"][name] for name in told["pictures"])

@@ -103,6 +103,28 @@ def test_presets_are_shown_as_written(capsys: pytest.CaptureFixture[str]):
     assert "steps: 200" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
+def test_other_machines_are_let_in_only_when_that_is_said(
+    tmp_path: Path, host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("fastapi")
+    from head3d.commands import view
+    from head3d.viewer import serve  # pyright: ignore[reportMissingImports]
+
+    served: list[dict] = []
+    monkeypatch.setattr(serve, "serve", lambda subject, **how: served.append(how))
+    monkeypatch.setattr(view, "free_port", lambda host, port: port)  # this machine may not have the address
+    words = ["view", str(tmp_path / "me"), "--host", host]
+    assert cli.main(words) == 2 and served == []
+    told = capsys.readouterr().err
+    assert f"error: --host {host} lets other machines in." in told and "--allow-network" in told and "ssh -L" in told
+    assert cli.main([*words, "--allow-network"]) == 0
+    (how,) = served
+    assert how["host"] == host and how["network"] is True
+    said = capsys.readouterr().out
+    assert "every machine that can reach this one may try" in said and "nothing is encrypted" in said
+
+
 def test_every_option_of_render_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from head3d import rendering
     from head3d.pictures import PictureOptions

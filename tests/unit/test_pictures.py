@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from head3d.errors import ConfigError
-from head3d.pictures import PictureOptions, check_picture, options_from, render_arguments
+from head3d.events import Event, Notice
+from head3d.looks import Look, write_looks
+from head3d.pictures import (
+    PictureOptions,
+    check_picture,
+    check_views,
+    options_from,
+    render_arguments,
+    render_asked,
+)
 from head3d.render.config import LightOptions
 
 
@@ -83,3 +92,46 @@ def test_yaml_values_become_what_the_options_are():
         options_from({"enlarge": "maybe"})
     with pytest.raises(ValueError, match="big"):
         options_from({"size": "big"})
+
+
+def test_angles_and_looks_are_made_by_whoever_makes_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from head3d import render_looks, rendering
+    from head3d.subject import Consent, Ledger, Subject
+
+    Subject(tmp_path / "me").write_ledger(Ledger(Consent("Ada", "2026-01-02", "self")))
+    write_looks(tmp_path / "a.json", [Look(name="one")])
+    made: list[Any] = []
+    monkeypatch.setattr(rendering, "render_pictures", lambda subject, views, **others: made.append(views) or [])
+    monkeypatch.setattr(
+        render_looks, "render_looks", lambda subject, looks, **others: made.append((looks, others["size"])) or []
+    )
+    heard: list[Event] = []
+
+    def make(*views: str) -> list[Any]:
+        made.clear()
+        heard.clear()
+        check_views(PictureOptions(size=64), views)
+        render_asked(tmp_path / "me", views, PictureOptions(size=64), emit=heard.append)
+        return list(made)
+
+    assert make("front", "30") == [["front", "30"]]
+    assert make(str(tmp_path / "a.json")) == [([Look(name="one")], 64)]
+    assert make("back", str(tmp_path / "a.json"), "picks") == [["back"], ([Look(name="one")], 64)] and heard == []
+    assert make("picks") == []
+    (told,) = heard
+    assert isinstance(told, Notice) and "has no picks" in told.text
+
+
+@pytest.mark.parametrize(
+    ("views", "given", "words"),
+    [
+        (["none.json"], {}, "no such file of looks"),
+        (["picks"], {"size": 4}, "too small"),
+        (["picks"], {"gaze": "away"}, "gaze cannot be"),
+        (["picks", "sideways"], {}, "No view"),
+    ],
+)
+def test_mistakes_about_looks_are_told_before_any_work(views: list[str], given: dict[str, Any], words: str):
+    with pytest.raises(ConfigError) as caught:
+        check_views(PictureOptions(**given), views)
+    assert words in caught.value.message

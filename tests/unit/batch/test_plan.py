@@ -10,6 +10,7 @@ from PIL import Image
 
 from head3d.batch.plan import Item, parse_shard, read_plan, shard_of
 from head3d.errors import ConfigError, ConsentMissing, Head3DError, InputError
+from head3d.looks import Look, write_looks
 
 CONSENT = {"by": "Ada", "scope": "self"}
 
@@ -72,6 +73,10 @@ subjects:
         ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{garment: toga}]}]", ConfigError, "no garment"),
         ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{views: sideways}]}]", ConfigError, "No view"),
         ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{size: big}]}]", ConfigError, "big"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{views: n.json}]}]", ConfigError, "no such file"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{views: n*.json}]}]", InputError, "is called n*"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, renders: [{views: picks, size: 4}]}]", ConfigError, "small"),
+        ("consent: {by: A, scope: s}\nsubjects: [{name: a, views: [front, picks]}]", ConfigError, "picks holds looks"),
         ("consent: {by: A, scope: s}\nsubjects: []", InputError, "names no subject"),
     ],
 )
@@ -99,6 +104,48 @@ subjects:
     key = plan(folder, text)[0].key()
     Image.new("RGB", (8, 9)).save(folder / "wall.png")
     assert plan(folder, text)[0].key() != key
+
+
+LOOKS = """
+consent: {by: A, scope: s}
+subjects:
+  - {name: a, photos: [ada], renders: [{views: [front, "looks/*.json", set.yaml, picks], size: 64}]}
+"""
+
+
+@pytest.fixture
+def looks(folder: Path) -> Path:
+    """Beside the yaml: two files of looks, and one of a set."""
+    (folder / "looks").mkdir()
+    for name in ("one", "two"):
+        write_looks(folder / "looks" / f"{name}.json", [Look(name=name)])
+    (folder / "set.yaml").write_text("views: [left-20, back]")
+    return folder
+
+
+def test_renders_name_files_of_looks_beside_the_yaml(looks: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir("/")
+    (picture,) = plan(looks, LOOKS)[0].job.pictures
+    files = [str(looks / name) for name in ("looks/one.json", "looks/two.json", "set.yaml")]
+    assert picture.views == ("front", *files, "picks") and picture.size == 64
+
+
+def test_the_key_follows_looks_and_the_subjects_picks(looks: Path, tmp_path_factory: pytest.TempPathFactory):
+    subject = tmp_path_factory.mktemp("subject")
+    keys = [plan(looks, LOOKS)[0].key(), plan(looks, LOOKS)[0].key(subject)]
+    assert keys[0] == keys[1]
+    (subject / "views").mkdir()
+    write_looks(subject / "views" / "mine.json", [Look(name="kept")])
+    keys = [keys[0], plan(looks, LOOKS)[0].key(subject)]
+    write_looks(looks / "looks" / "two.json", [Look(name="two", yaw_deg=2.0)])
+    keys.append(plan(looks, LOOKS)[0].key(subject))
+    (looks / "set.yaml").write_text("views: [left-20]")
+    keys.append(plan(looks, LOOKS)[0].key(subject))
+    assert len(set(keys)) == 4
+    moved = tmp_path_factory.mktemp("moved")
+    for name in ("ada", "looks", "set.yaml"):
+        (looks / name).rename(moved / name)
+    assert plan(moved, LOOKS)[0].key(subject) == keys[-1]
 
 
 def test_the_key_follows_contents_and_options_not_places(folder: Path, tmp_path_factory: pytest.TempPathFactory):

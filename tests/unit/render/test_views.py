@@ -6,8 +6,9 @@ import torch
 from head3d.errors import ConfigError
 from head3d.geometry.cameras import project
 from head3d.geometry.sh import irradiance_basis
+from head3d.render.angles import ANGLES
 from head3d.render.rigs import LIGHTS, studio_light
-from head3d.render.views import ANGLES, HEAD_CENTRE_M, HEAD_HEIGHT_M, HEAD_SHARE, named_view
+from head3d.render.views import HEAD_CENTRE_M, HEAD_HEIGHT_M, HEAD_SHARE, named_view
 
 
 def test_three_quarter_left_shows_the_face_turned_to_its_own_left():

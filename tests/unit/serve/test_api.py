@@ -14,8 +14,8 @@ from head3d.finish.config import BackdropName
 from head3d.finish.crops import crop_names
 from head3d.jobs.spec import spec_from_text
 from head3d.pictures import PictureOptions
+from head3d.render.angles import ANGLES
 from head3d.render.rigs import LightName
-from head3d.render.views import ANGLES
 from head3d.serve import models
 from tests.unit.serve.service import Client, photo
 
