@@ -217,7 +217,8 @@ class Studio:
     def eye_contact_deg(self, picture: Picture) -> float | None:
         """How far past the camera the eyes of a picture look (see :meth:`PosedHead.eye_contact_deg`)."""
         posed, _ = self.prepare(picture.look)
-        return posed.eye_contact_deg(picture.view.camera.centre[0], look_at_m=self._looked_at(picture.look))
+        at, look = self._looked_at(picture.look), picture.look
+        return posed.eye_contact_deg(picture.view.camera.centre[0], look_at_m=at, aside_deg=_aside(look))
 
     def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
         """Whether a picture may be delivered."""
@@ -274,10 +275,10 @@ class Studio:
 
     def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
         at = self._looked_at(look)
-        key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()))
+        key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()), _aside(look))
 
         def make() -> Deformation | None:
-            bent = posed.deformation(look_at_m=at)
+            bent = posed.deformation(look_at_m=at, aside_deg=_aside(look))
             return None if bent is None else bent.to(self.field.sd_m.device)
 
         return _kept(self._bent, key, make)
@@ -314,6 +315,10 @@ class Studio:
 
 def _manner(look: Look) -> Hashable:
     return look.expression, tuple(sorted(look.units.items()))
+
+
+def _aside(look: Look) -> tuple[float, float]:
+    return look.gaze_yaw_deg, look.gaze_pitch_deg
 
 
 def _kept(shelf: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T], *, most: int = KEPT) -> T:
