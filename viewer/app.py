@@ -22,7 +22,7 @@ from .live import serve_live
 from .mirror_routes import add_mirror
 from .pages import page_file
 from .panels import panel_of
-from .proxy import lit_table
+from .proxy import SHAPED_BY, lit_table
 from .rate_routes import add_rating
 from .render_loop import PRIORITY, jpeg_of
 from .state import Viewer, look_of, only
@@ -112,7 +112,7 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/proxy")
     async def proxy(look: str) -> Response:
-        body = await apart(viewer.proxy, only(look, "expression", "units", "garment", "garment_color"))
+        body = await apart(viewer.proxy, only(look, *SHAPED_BY))
         return Response(body, media_type="application/octet-stream", headers={"content-encoding": "gzip"})
 
     @app.get("/api/light")

@@ -99,6 +99,7 @@ class Viewer:
 
 def look_of(text: str) -> Look:
     """A look from the text of a request."""
+        studio.prepare(look)  # takes seconds that need no turn
     try:
         payload = json.loads(text)
     except ValueError as error:

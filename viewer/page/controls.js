@@ -4,6 +4,7 @@ import { mark, radios } from "/static/choices.js";
 import { ask, get, send, showThumb, withLook } from "/static/server.js";
 
 const $ = (id) => document.getElementById(id);
+const GAZE = ["gaze_yaw_deg", "gaze_pitch_deg"];
 const NUMBERS = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
 
 export class Controls {
@@ -45,6 +46,10 @@ export class Controls {
     $("overlay").onchange = (e) => { $("overlay-key").hidden = !e.target.checked; this.overlay(e.target.checked); };
     $("light_yaw_deg").oninput = (e) => this.change({ light_yaw_deg: Number(e.target.value) }, { moving: true });
     for (const name of NUMBERS) {
+    for (const name of GAZE) {
+      [$(name).min, $(name).max] = panel.bounds[name];
+      $(name).onchange = (e) => this.change({ [name]: Number(e.target.value) });
+    }
       $(name).onchange = (e) => {
         const text = e.target.value.trim(), [low, high] = panel.bounds[name];
         if (!text && name !== "focal_mm") { this.show(this.page.look); return; }
@@ -97,8 +102,10 @@ export class Controls {
     $("garment_color").disabled = look.garment === "own";
     $("expression").value = look.expression;
     $("gaze").checked = look.gaze === "camera";
-    $("light_yaw_deg").value = look.light_yaw_deg;
-    document.querySelector("output[for=light_yaw_deg]").textContent = `${Math.round(look.light_yaw_deg)}°`;
+    for (const name of ["light_yaw_deg", ...GAZE]) {
+      $(name).value = look[name];
+      document.querySelector(`output[for=${name}]`).textContent = `${Math.round(look[name])}°`;
+    }
     for (const input of document.querySelectorAll("#units input")) input.value = look.units[input.dataset.unit] || 0;
     for (const name of NUMBERS) $(name).value = look[name] === null ? "" : Math.round(look[name] * 100) / 100;
     const nearest = this.angleOf(look);
