@@ -54,7 +54,7 @@ class Look:
     seen_from: str = ""
     """``photo:NAME``: the camera of that photo, instead of the angles and the distance above."""
     light: str = "soft-front"
-    """See :func:`head3d.render.lights.choose_light`."""
+    """See :func:`head3d.render.lights.choose_light`; or ``own:ID``, a map kept with the subject (see light_maps.py)."""
     light_yaw_deg: float = 0.0
     """The light carried round the head, > 0 towards the subject's left."""
     light_frame: Literal["head", "camera"] = "head"

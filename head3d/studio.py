@@ -30,6 +30,7 @@ from head3d.garments.wear import Wearer
 from head3d.geometry.cameras import Cameras
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume
+from head3d.light_maps import LightMaps
 from head3d.looks import Look
 from head3d.morphable.expressions import Expression, expression_vector, find_expression
 from head3d.quality.gate import SightVerdict, judge_sight
@@ -81,7 +82,7 @@ class Studio:
         self.field = subject.field().to(choose_device(self.config.train.device))
         self.cache = surface_cache(self.field)
         self.sight = photo_sight(subject, self.field, self.cache)
-        self.backdrops = Backdrops(subject.path)
+        self.backdrops, self.light_maps = Backdrops(subject.path), LightMaps(subject.path)
         self.points = framing_points(self.fitted, self.cache)
         self._preparing = threading.Lock()
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
@@ -90,14 +91,15 @@ class Studio:
         self._wearers: OrderedDict[Hashable, Wearer | None] = OrderedDict()
 
     def light(self, look: Look) -> ChosenLight:
-        """The light of a look."""
+        """The light of a look; ConfigError if it is one of the subject's own that was removed."""
+        spec = self.light_maps.resolved(look.light)
         options = LightOptions(look.light_yaw_deg, look.light_frame, look.light_exposure)
         finish = self.finish_config(look) if look.light == "backdrop" else self.config.finish
         key = (look.light, options, look.backdrop if look.light == "backdrop" else "")
         return _kept(
             self._lights,
             key,
-            lambda: subject_light(look.light, options, field=self.field, photos=self.photos, finish=finish),
+            lambda: subject_light(spec, options, field=self.field, photos=self.photos, finish=finish),
         )
 
     def prepare(self, look: Look) -> tuple[PosedHead, Deformation | None]:

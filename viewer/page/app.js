@@ -140,7 +140,7 @@ function onframe(header, body) {
 
 export function describe(look) {
   const side = Math.abs(look.yaw_deg) < 3 ? "seen from the front" : `turned ${Math.abs(Math.round(look.yaw_deg))}° to their ${look.yaw_deg > 0 ? "left" : "right"}`;
-  return `The head, ${side}, light ${look.light}`;
+  return `The head, ${side}, light ${controls.lightWord(look.light)}`;
 }
 
 // Pointer, wheel and keys on the picture
@@ -188,7 +188,7 @@ const lens = () => Math.round((0.57 * page.look.distance_m) / 0.235 * 24);
 
 async function keep() {
   const box = $("name"), nearest = controls.angleOf(page.look);
-  const name = box.value.trim() || `${nearest}, ${page.look.light.replace("photo:", "")}`;
+  const name = box.value.trim() || `${nearest}, ${controls.lightWord(page.look.light)}`;
   try { await send("POST", "/api/picks", { ...page.look, name }); box.value = ""; status(`Kept “${name}”.`); } catch (e) { status(e.message, true); return; }
   await picks.load();
 }
