@@ -146,19 +146,19 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.post("/api/picks")
     async def keep(request: Request) -> dict[str, Any]:
         pick = await apart(viewer.picks.keep, look_of((await request.body()).decode()))
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return pick.payload
 
     @app.put("/api/picks/{ident}")
     async def change(ident: str, request: Request) -> dict[str, Any]:
         pick = await apart(viewer.picks.change, ident, look_of((await request.body()).decode()))
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return pick.payload
 
     @app.delete("/api/picks/{ident}")
     async def delete(ident: str) -> dict[str, Any]:
         await apart(viewer.picks.delete, ident)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {}
 
     @app.post("/api/order")
@@ -167,13 +167,13 @@ def create_app(viewer: Viewer) -> FastAPI:
         if not isinstance(idents, list) or not all(isinstance(one, str) for one in idents):
             raise ConfigError("This is no order.", hint="Reload the page.")
         await apart(viewer.picks.reorder, idents)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {}
 
     @app.post("/api/undo")
     async def undo() -> dict[str, Any]:
         done = await apart(viewer.picks.undo)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {"done": done}
 
     @app.get("/api/sets")
