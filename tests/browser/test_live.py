@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 import pytest
 
@@ -108,10 +109,11 @@ def test_the_meshs_eyes_look_where_the_pictures_look(open_page: Callable[..., An
     page = open_page(tall=384)
 
     def eyes(baked: str) -> np.ndarray:
-        """Green levels about the eyes: of the mesh, and of the picture."""
+        """Green levels about the eyes: of the mesh, and of the picture, without glints, which only this has."""
         until(page, f"{MADE} && head3d.mesh.includes('{baked}')")
         page.wait_for_timeout(200)  # the mesh is drawn with the browser's next frame
-        return np.array(page.evaluate(EYES), dtype=float)
+        windows = np.array(page.evaluate(EYES), dtype=float).reshape(2, 2, 20, 32)
+        return np.array([[cv2.blur(one, (5, 5)) for one in both] for both in windows]).reshape(2, -1)
 
     def gaze(yaw_deg: int) -> np.ndarray:
         page.evaluate(f"document.querySelector('#gaze_yaw_deg').value = '{yaw_deg}'")
@@ -130,7 +132,7 @@ def test_the_meshs_eyes_look_where_the_pictures_look(open_page: Callable[..., An
     mesh, picture = eyes('"gaze":"camera","yaw_deg":20') - ahead
     followed = float(np.corrcoef(mesh, picture)[0, 1])
     say(f"turned eyes, change of mesh and picture: correlation {sideways:.2f}, to the camera {followed:.2f}")
-    assert sideways > 0.6 and followed > 0.6  # glints move in the picture alone
+    assert sideways > 0.5 and followed > 0.5  # 0.70 and 0.65: an iris is four vertices wide in this head's mesh
     page.focus("#stage")
     page.keyboard.press("ArrowLeft")
     until(page, "head3d.mesh.includes('\"yaw_deg\":15')")  # and follows where the camera comes to rest
