@@ -14,11 +14,14 @@ from typing import Any, Literal
 
 from head3d import store
 from head3d.errors import ConfigError
+from head3d.field.gaze import LIMIT_RAD
 from head3d.finish.crops import UNFRAMED, crop_names
 from head3d.render.angles import ANGLES
 
 KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1
 NAME_LENGTH = 80
+EYES_DEG = round(math.degrees(LIMIT_RAD), 6)
+"""As far as eyes turn."""
 BOUNDS: dict[str, tuple[float, float]] = {
     "yaw_deg": (-180.0, 180.0),
     "pitch_deg": (-85.0, 85.0),
@@ -26,6 +29,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "distance_m": (0.4, 10.0),
     "focal_mm": (10.0, 400.0),
     "light_yaw_deg": (-360.0, 360.0),
+    "gaze_yaw_deg": (-EYES_DEG, EYES_DEG),
+    "gaze_pitch_deg": (-EYES_DEG, EYES_DEG),
     "gloss": (0.0, 4.0),
 }
 """Least and most of each number; the camera never stands inside the head's box."""
@@ -51,7 +56,7 @@ class Look:
     seen_from: str = ""
     """``photo:NAME``: the camera of that photo, instead of the angles and the distance above."""
     light: str = "soft-front"
-    """See :func:`head3d.render.lights.choose_light`."""
+    """See :func:`head3d.render.lights.choose_light`; or ``own:ID``, a map kept with the subject (see light_maps.py)."""
     light_yaw_deg: float = 0.0
     """The light carried round the head, > 0 towards the subject's left."""
     light_frame: Literal["head", "camera"] = "head"
@@ -68,6 +73,10 @@ class Look:
     """Weights of the head model's units on top of the expression."""
     gaze: Literal["own", "camera"] = "own"
     """camera: the eyes look into it."""
+    gaze_yaw_deg: float = 0.0
+    """The eyes turned on from there, to the person's own left; in all no further than eyes turn."""
+    gaze_pitch_deg: float = 0.0
+    """The same, up."""
     garment: str = "own"
     """See :func:`head3d.garments.catalogue.choose_outfit`."""
     garment_color: str = ""

@@ -17,6 +17,8 @@ from head3d.render_looks import METER_PX, height_for
 from head3d.studio import Studio, Turn
 
 MOST_FRAMES = 2000
+STRAIGHTLY = ("pitch_deg", "gaze_yaw_deg", "gaze_pitch_deg")
+"""Angles that never go round."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ def turntable(look: Look, frames: int) -> list[Moment]:
 def path(looks: Sequence[Look], frames: int) -> list[Moment]:
     """From look to look, in time evenly shared; the camera leaves and arrives gently.
 
-    Angles, distance, lens and the turn of the light are moved, on the shorter way round. Words (light, backdrop,
-    clothes, expression) cannot be: where two looks differ in them, one picture is faded into the other. All take the
-    frame of the first look, so that the video has one shape.
+    Angles, distance, lens, the turn of the light and that of the eyes are moved, on the shorter way round. Words
+    (light, backdrop, clothes, expression) cannot be: where two looks differ in them, one picture is faded into the
+    other. All take the frame of the first look, so that the video has one shape.
     """
     if len(looks) < 2:
         raise ConfigError("A path needs two looks.", hint="Keep two pictures, or make a turntable of one.")
@@ -110,7 +112,7 @@ def _between(a: Look, b: Look, t: float) -> dict[str, float]:
     return {
         "yaw_deg": turned(a.yaw_deg, b.yaw_deg), "roll_deg": turned(a.roll_deg, b.roll_deg),
         "light_yaw_deg": turned(a.light_yaw_deg, b.light_yaw_deg),
-        "pitch_deg": a.pitch_deg + t * (b.pitch_deg - a.pitch_deg),
+        **{name: getattr(a, name) * (1 - t) + getattr(b, name) * t for name in STRAIGHTLY},
         "distance_m": math.exp(math.log(a.distance_m) * (1 - t) + math.log(b.distance_m) * t),
         **({} if a.focal_mm is b.focal_mm is None else {"focal_mm": _lens(a) * (1 - t) + _lens(b) * t}),
     }  # fmt: skip

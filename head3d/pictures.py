@@ -53,6 +53,10 @@ class PictureOptions:
     """neutral; photo:NAME for that of one photo; smile, or smile:0.6 for a part of it; or a .json file of units."""
     gaze: Literal["own", "camera"] = "own"
     """camera: the eyes look into the camera, as far as eyes turn (22 degrees)."""
+    gaze_yaw: float = 0.0
+    """Turn the eyes on from there, degrees; > 0 to the person's own left."""
+    gaze_pitch: float = 0.0
+    """The same, > 0 up."""
     distance_m: float = 1.5
     """From the camera to the head, metres."""
     focal_mm: float | None = None
@@ -68,6 +72,7 @@ def render_arguments(options: PictureOptions) -> dict[str, Any]:
     from head3d.render.config import LightOptions
 
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
+    given["gaze_aside"] = given.pop("gaze_yaw"), given.pop("gaze_pitch")
     put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
     return {**given, "light_options": put_up}
 
@@ -156,6 +161,7 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     from head3d.rendering import DEFAULT_SIZE, make_views
 
     _check_choices(options)
+    _check_gaze(options)
     arguments = render_arguments(options)
     check_light(options.light, arguments["light_options"])
     check_expression(options.expression)
@@ -204,3 +210,11 @@ def _check_choices(options: PictureOptions) -> None:
             raise ConfigError(
                 f"{name} cannot be {getattr(options, name)!r}.", hint=f"There are {', '.join(map(str, choices))}."
             )
+
+
+def _check_gaze(options: PictureOptions) -> None:
+    from head3d.looks import EYES_DEG
+
+    for name in ("gaze_yaw", "gaze_pitch"):
+        if not abs(getattr(options, name)) <= EYES_DEG:
+            raise ConfigError(f"{name} cannot be {getattr(options, name):g}.", hint=f"Eyes turn up to {EYES_DEG:g}.")

@@ -16,6 +16,7 @@ from head3d.errors import ConfigError
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import identity_of
+from head3d.field.gaze import STRAIGHT
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
@@ -177,6 +178,7 @@ def render_pictures(
     size: int | None = None,
     expression: str = "neutral",
     gaze: Gaze = "own",
+    gaze_aside: tuple[float, float] = STRAIGHT,
     distance_m: float = 1.5,
     focal_mm: float | None = None,
     confidence: bool = False,
@@ -205,6 +207,7 @@ def render_pictures(
         size: Height and width, px (1024); of a crop its longer side (the crop's own).
         expression: See :func:`head3d.morphable.expressions.find_expression`.
         gaze: ``camera`` turns the eyes to the camera of each view, as far as eyes turn.
+        gaze_aside: Degrees by which the eyes are turned on from there, to the person's own left and up.
         distance_m: From the camera to the middle of the head.
         focal_mm: 35 mm equivalent focal length; by default the head fills half of the height.
         confidence: Write ``NAME_confidence.png`` beside each picture: white where photos saw the place, black where
@@ -260,9 +263,10 @@ def render_pictures(
         for step, view in enumerate(wanted):
             camera_m = view.camera.centre[0]
             picture, displacement = posed.picture(
-                field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera"
+                field, view, config=options.render, cache=cache, look_at_camera=gaze == "camera", aside_deg=gaze_aside
             )
-            contacts.append(posed.eye_contact_deg(camera_m, look_at_m=camera_m if gaze == "camera" else None))
+            at = camera_m if gaze == "camera" else None
+            contacts.append(posed.eye_contact_deg(camera_m, look_at_m=at, aside_deg=gaze_aside))
             picture = picture if wearer is None else wearer.dress(picture, view)
             outputs.append(picture)
             beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
@@ -279,7 +283,11 @@ def render_pictures(
     gate = gate_of(subject, options.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], refined, wanted, vertices=vertices)
     for shot, view, belief, contact, output in zip(shots, wanted, beliefs, contacts, outputs, strict=True):
-        manner = [shown.name, "to-camera" if gaze == "camera" else "", outfit.words if outfit else ""]
+        manner = [shown.name, "to-camera" if gaze == "camera" else ""]
+        manner += [
+            "gaze{:+g}{:+g}".format(*gaze_aside) if gaze_aside != STRAIGHT else "",
+            outfit.words if outfit else "",
+        ]
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"

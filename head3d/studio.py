@@ -30,6 +30,7 @@ from head3d.garments.wear import Wearer
 from head3d.geometry.cameras import Cameras
 from head3d.kernels.library import choose_device
 from head3d.kernels.render_field import FieldVolume
+from head3d.light_maps import LightMaps
 from head3d.looks import Look
 from head3d.morphable.expressions import Expression, expression_vector, find_expression
 from head3d.quality.gate import SightVerdict, judge_sight
@@ -82,7 +83,7 @@ class Studio:
         self.field = subject.field().to(choose_device(self.config.train.device))
         self.cache = surface_cache(self.field)
         self.sight = photo_sight(subject, self.field, self.cache)
-        self.backdrops = Backdrops(subject.path)
+        self.backdrops, self.light_maps = Backdrops(subject.path), LightMaps(subject.path)
         self.points = framing_points(self.fitted, self.cache)
         self._preparing = threading.Lock()
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
@@ -96,14 +97,15 @@ class Studio:
         return self.field.sd_m.is_cuda
 
     def light(self, look: Look) -> ChosenLight:
-        """The light of a look."""
+        """The light of a look; ConfigError if it is one of the subject's own that was removed."""
+        spec = self.light_maps.resolved(look.light)
         options = LightOptions(look.light_yaw_deg, look.light_frame, look.light_exposure)
         finish = self.finish_config(look) if look.light == "backdrop" else self.config.finish
         key = (look.light, options, look.backdrop if look.light == "backdrop" else "")
         return _kept(
             self._lights,
             key,
-            lambda: subject_light(look.light, options, field=self.field, photos=self.photos, finish=finish),
+            lambda: subject_light(spec, options, field=self.field, photos=self.photos, finish=finish),
         )
 
     def prepare(self, look: Look) -> tuple[PosedHead, Deformation | None]:
@@ -223,7 +225,8 @@ class Studio:
     def eye_contact_deg(self, picture: Picture) -> float | None:
         """How far past the camera the eyes of a picture look (see :meth:`PosedHead.eye_contact_deg`)."""
         posed, _ = self.prepare(picture.look)
-        return posed.eye_contact_deg(picture.view.camera.centre[0], look_at_m=self._looked_at(picture.look))
+        at, look = self._looked_at(picture.look), picture.look
+        return posed.eye_contact_deg(picture.view.camera.centre[0], look_at_m=at, aside_deg=_aside(look))
 
     def verdict(self, picture: Picture, confidence: Confidence) -> SightVerdict:
         """Whether a picture may be delivered."""
@@ -280,10 +283,10 @@ class Studio:
 
     def _deformation(self, posed: PosedHead, look: Look) -> Deformation | None:
         at = self._looked_at(look)
-        key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()))
+        key = (_manner(look), None if at is None else tuple(round(x, 4) for x in at.tolist()), _aside(look))
 
         def make() -> Deformation | None:
-            bent = posed.deformation(look_at_m=at)
+            bent = posed.deformation(look_at_m=at, aside_deg=_aside(look))
             return None if bent is None else bent.to(self.field.sd_m.device)
 
         return _kept(self._bent, key, make)
@@ -320,6 +323,10 @@ class Studio:
 
 def _manner(look: Look) -> Hashable:
     return look.expression, tuple(sorted(look.units.items()))
+
+
+def _aside(look: Look) -> tuple[float, float]:
+    return look.gaze_yaw_deg, look.gaze_pitch_deg
 
 
 def _kept(shelf: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T], *, most: int = KEPT) -> T:

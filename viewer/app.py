@@ -22,7 +22,7 @@ from .live import serve_live
 from .mirror_routes import add_mirror
 from .pages import page_file
 from .panels import panel_of
-from .proxy import lit_table
+from .proxy import SHAPED_BY, lit_table
 from .rate_routes import add_rating
 from .render_loop import PRIORITY, jpeg_of
 from .state import Viewer, look_of, only
@@ -112,7 +112,7 @@ def create_app(viewer: Viewer) -> FastAPI:
 
     @app.get("/api/proxy")
     async def proxy(look: str) -> Response:
-        body = await apart(viewer.proxy, only(look, "expression", "units", "garment", "garment_color"))
+        body = await apart(viewer.proxy, only(look, *SHAPED_BY))
         return Response(body, media_type="application/octet-stream", headers={"content-encoding": "gzip"})
 
     @app.get("/api/light")
@@ -146,19 +146,19 @@ def create_app(viewer: Viewer) -> FastAPI:
     @app.post("/api/picks")
     async def keep(request: Request) -> dict[str, Any]:
         pick = await apart(viewer.picks.keep, look_of((await request.body()).decode()))
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return pick.payload
 
     @app.put("/api/picks/{ident}")
     async def change(ident: str, request: Request) -> dict[str, Any]:
         pick = await apart(viewer.picks.change, ident, look_of((await request.body()).decode()))
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return pick.payload
 
     @app.delete("/api/picks/{ident}")
     async def delete(ident: str) -> dict[str, Any]:
         await apart(viewer.picks.delete, ident)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {}
 
     @app.post("/api/order")
@@ -167,13 +167,13 @@ def create_app(viewer: Viewer) -> FastAPI:
         if not isinstance(idents, list) or not all(isinstance(one, str) for one in idents):
             raise ConfigError("This is no order.", hint="Reload the page.")
         await apart(viewer.picks.reorder, idents)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {}
 
     @app.post("/api/undo")
     async def undo() -> dict[str, Any]:
         done = await apart(viewer.picks.undo)
-        viewer.hub.say("Picks", {})
+        viewer.picks_changed()
         return {"done": done}
 
     @app.get("/api/sets")

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from head3d import store
-from head3d.capture.config import PHOTO_SUFFIXES
+from head3d.capture.config import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from head3d.config import preset_names
 from head3d.errors import ConfigError, ConsentMissing, InputError
 from head3d.subject import Subject, check_free
 
 from .guard import private_folder
 from .hub import Hub
-from .judging import chosen_of, face_under, for_run, judge
+from .judging import chosen_of, face_under, for_run, is_video, judge
 
 MOST_PHOTOS = 20
 LOG_LINES = 400
@@ -75,18 +75,24 @@ class Capture:
         return found
 
     def add(self, name: str, content: bytes) -> dict[str, Any]:
-        """Take a photo and judge it; its file's name is never used as a path."""
+        """Take a photo, or a short video, and judge it; its file's name is never used as a path."""
         suffix = Path(name).suffix.lower()
-        if suffix not in PHOTO_SUFFIXES:
-            raise InputError(f"{name[:80]} is no photo.", hint=f"Use {', '.join(sorted(PHOTO_SUFFIXES))}.")
+        video = suffix in VIDEO_SUFFIXES
+        if suffix not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
+            known = ", ".join(sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES))
+            raise InputError(f"{name[:80]} is no photo.", hint=f"Use {known}.")
+        if video and not is_video(content):
+            raise InputError(f"{name[:80]} is no video.", hint="It may be damaged: record it again, as MP4 (H.264).")
         ident = hashlib.sha256(content).hexdigest()[:12]
         with self._lock:
             if len(self.photos()) >= MOST_PHOTOS:
                 raise InputError(f"There are {MOST_PHOTOS} photos already.", hint="Remove some first.")
+            if video and any(one.get("video") and one["id"] != ident for one in self.photos()):
+                raise InputError("There is a video already.", hint="One is enough: remove it to take another.")
             path = private_folder(self.inbox) / f"{ident}{suffix}"
             store.write_bytes(path, content)
             chosen = chosen_of(self.photos())
-            photo = {"id": ident, "name": name[:80], "file": path.name, **judge(path)}
+            photo = {"id": ident, "name": name[:80], "file": path.name, "video": video, **judge(path)}
             if photo["faces"] and chosen is not None:  # who is meant was said on another photo, or on this one before
                 self._judge_crowds(chosen, photo)
                 return self._known(ident)

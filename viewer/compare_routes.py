@@ -1,4 +1,4 @@
-"""The routes of what a person brings beside the head: the photos it was made of, and backdrops of their own."""
+"""The routes of what a person brings beside the head: the photos it was made of, backdrops and lights of their own."""
 
 import asyncio
 from functools import lru_cache, partial
@@ -56,4 +56,19 @@ def add_comparing(app: FastAPI, viewer: Viewer) -> None:
     async def remove(name: str) -> dict[str, Any]:
         studio = await apart(viewer.open)
         await apart(studio.backdrops.remove, name)
+        return {}
+
+    @app.get("/api/lights")
+    async def lights() -> list[str]:
+        return (await apart(viewer.open)).light_maps.all()
+
+    @app.post("/api/lights")
+    async def add_light(request: Request) -> dict[str, str]:
+        studio = await apart(viewer.open)
+        return {"name": await apart(studio.light_maps.add, await request.body())}
+
+    @app.delete("/api/lights/{name}")
+    async def remove_light(name: str) -> dict[str, Any]:
+        studio = await apart(viewer.open)
+        await apart(studio.light_maps.remove, name)
         return {}

@@ -32,7 +32,7 @@ MOST_LINKS = 20
 BODY_BYTES = 256 * 1024
 """Of a request that is no upload."""
 UPLOAD_BYTES = 64 * 1024 * 1024
-UPLOAD_PATHS = ("/api/capture/photo", "/api/backdrop", "/api/live/frame")
+UPLOAD_PATHS = ("/api/capture/photo", "/api/backdrop", "/api/lights", "/api/live/frame")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "font-src 'self'; media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'self'; "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from head3d import store
+from head3d.capture.config import VIDEO_SUFFIXES, CaptureConfig, VideoConfig
 from head3d.capture.photos import gather
 from head3d.capture.types import Photo, Verdict
 from head3d.config import load_config
@@ -21,6 +22,11 @@ from head3d.subject import merge_verdicts
 from .render_loop import jpeg_of
 
 THUMB_PX = 160
+GLANCE = CaptureConfig(video=VideoConfig(candidates=6, max_seconds=60.0))
+"""What is looked at of a video before the run, which takes more of it."""
+MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+"""One of them begins an MP4 or QuickTime file, after its length."""
+MATROSKA = b"\x1a\x45\xdf\xa3"
 CROWD_PX = 640
 """Long side of the small picture of a photo with several people: one of them is to be pointed at in it."""
 
@@ -37,13 +43,39 @@ def judge(path: Path, *, face: int | None = None, after: Path | None = None) -> 
         ``accepted``, ``reasons``, ``warnings``; ``faces`` where there are several (boxes as fractions, the largest
         first), ``face``, the one that is meant, and ``crowd``: nothing tells who that is.
     """
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return _told(_judged_video(path))
     photos, verdicts = gather([path])
     if photos:
         first = gather([after])[0] if after is not None else []
         later = _looked_at([*first, *photos], face)
         verdicts = merge_verdicts(verdicts, {photos[0].name: later})
         _write_thumb(path, photos[0], CROWD_PX if later.faces else THUMB_PX)
-    verdict = verdicts[0] if verdicts else Verdict(path.name, False, ("it is no picture",))
+    return _told(verdicts[0] if verdicts else Verdict(path.name, False, ("it is no picture",)))
+
+
+def is_video(content: bytes) -> bool:
+    """Whether bytes are a video's, whatever they are called: what reads videos would also read lists of other files."""
+    mp4 = content[4:8] in MP4_BOXES
+    return mp4 or content.startswith(MATROSKA) or (content[:4], content[8:12]) == (b"RIFF", b"AVI ")
+
+
+def _judged_video(path: Path) -> Verdict:
+    """One good frame makes a good video; without any, the first one's verdict tells why."""
+    frames, verdicts = gather([path], config=GLANCE)
+    if not frames:
+        return verdicts[0]
+    from head3d.perception.observe import observe
+
+    seen = observe(frames)[1]
+    good = [one for one in seen if one.accepted]
+    first = good[0] if good else seen[0]
+    _write_thumb(path, next(frame for frame in frames if frame.name == first.name), THUMB_PX)
+    # who is meant is pointed at on photos; frames are asked again in the run
+    return replace(first, name=path.name, rivals=0, faces=(), face=None)
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
     return {
         "accepted": verdict.accepted,
         "reasons": list(verdict.reasons),

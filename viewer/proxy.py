@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from head3d.field.expression import displaced
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
-from head3d.field.volumes import sample_values
+from head3d.field.volumes import Volume
 from head3d.geometry.surface_nets import surface_nets
 from head3d.imaging.color import srgb_from_linear
 from head3d.looks import Look
@@ -27,6 +28,11 @@ from head3d.studio import Studio, Turn
 
 from .proxy_mesh import BakedHead, dressed
 
+SHAPED_BY = (
+    "expression", "units", "garment", "garment_color", "gaze", "gaze_yaw_deg", "gaze_pitch_deg",
+    "yaw_deg", "pitch_deg", "distance_m", "seen_from",
+)  # fmt: skip
+"""Words of a look that its mesh depends on; the camera counts where eyes look into it."""
 STEP_M = 1e-5
 """Of a vertex' place in the file: 16 bits hold 0.33 m."""
 FACE_BOX_M = ((-0.085, -0.125, 0.02), (0.085, 0.085, 0.16))
@@ -36,17 +42,21 @@ METER_PX = 64
 """Height of the picture that exposure is measured on."""
 CHUNK = 65536
 INVERSE_STEPS = 6
+LEAST_SLIDE_M = 1e-4
+"""Of an eye's surface under a vertex: less shows no other colour."""
 
 
 def baked(studio: Studio, look: Look) -> BakedHead:
-    """Bake the field of a subject."""
+    """Bake the field of a subject with the expression, gaze and clothes of a look."""
     wearer = studio.wearer(look)
     field, cache = (studio.field, studio.cache) if wearer is None else (wearer.field, wearer.cache)
     coarse, fine = _meshes(cache)
     vertices = torch.cat([coarse[0], fine[0]])
     faces = torch.cat([coarse[1], fine[1] + len(coarse[0])])
     normals, colors, sky = _painted(studio, field, cache, vertices)
-    head = BakedHead(_posed(studio, look, vertices), normals, colors, sky, faces, len(coarse[1]))
+    vertices = _posed(studio, look, vertices)
+    colors = _with_gaze(studio, look, field, cache, vertices, colors)
+    head = BakedHead(vertices, normals, colors, sky, faces, len(coarse[1]))
     return head if wearer is None else dressed(head, wearer)
 
 
@@ -112,14 +122,11 @@ def _painted(
     studio: Studio, field: RadianceField, cache: ShellCache, vertices: Float[Tensor, "V 3"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normal, albedo (sRGB) and openness of vertices of the neutral head."""
-    from head3d.render.volume import mirrored_albedo
-
     found = []
     for points in vertices.to(cache.values.device).split(CHUNK):
         surface = cache.onto_surface(points)
         normal = broad_normal(cache, surface, fallback=torch.nn.functional.normalize(surface, dim=-1))
-        albedo, _ = field.surface_color(surface)
-        albedo = mirrored_albedo(field, surface, albedo)
+        albedo = _albedo(field, surface)
         axes = cone_axes(normal)
         off = torch.full_like(surface[:, 0], 1e-3) + 5e-3 * (field.softness(surface) - 1).clamp(0, 1)
         seen = openness(cache, surface, axes, off_m=off, normal=normal)
@@ -127,23 +134,60 @@ def _painted(
         share[0] = CONE_SHARE[0]
         sky = (seen * share).sum(1) / share.sum()
         sky = 1 - studio.config.render.relight.occlusion * (1 - sky)
-        found.append(torch.cat([normal, srgb_from_linear(albedo.clamp(0, 1)), sky[:, None]], dim=-1).cpu())
+        found.append(torch.cat([normal, albedo, sky[:, None]], dim=-1).cpu())
     everything = torch.cat(found)
     return everything[:, :3], everything[:, 3:6], everything[:, 6].clamp(0, 1)
 
 
 def _posed(studio: Studio, look: Look, neutral: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
     """Vertices with the expression: the map p -> p + d(p) to the neutral head, inverted by fixed-point iteration."""
-    _, bent = studio.prepare(replace(look, gaze="own"))
-    volume = None if bent is None else bent.volume_of(0)
+    volume = _displacement(studio, _straight(look))
     if volume is None:
         return neutral
-    values, origin = volume.values.cpu(), volume.origin.cpu()
-    last = torch.tensor([n - 1 for n in reversed(values.shape[1:])]) * volume.cell_m + origin
     moved = neutral.clone()
     for _ in range(INVERSE_STEPS):
-        within = ((moved > origin) & (moved < last)).all(-1)
-        shift = torch.zeros_like(moved)
-        shift[within] = sample_values(values, origin, volume.cell_m, moved[within])
-        moved = neutral - shift
+        moved = neutral - _shift(volume, moved)
     return moved
+
+
+@torch.no_grad()
+def _with_gaze(
+    studio: Studio, look: Look, field: RadianceField, cache: ShellCache, vertices: Tensor, colors: Tensor
+) -> Float[Tensor, "V 3"]:
+    """Albedo (sRGB) of posed vertices where a look turns the eyes.
+
+    Vertices stay and are painted anew, as pictures ask the field: a turned eye slides under its surface, and where a
+    lid squeezes the white to nothing, moved vertices would fold.
+    """
+    turned = _displacement(studio, look)
+    if turned is None or look == _straight(look):
+        return colors
+    before, after = _displacement(studio, _straight(look)), _shift(turned, vertices)
+    slid = (after if before is None else after - _shift(before, vertices)).norm(dim=-1) > LEAST_SLIDE_M
+    places = cache.onto_surface((vertices + after)[slid].to(cache.values.device))
+    painted = colors.clone()
+    painted[slid] = _albedo(field, places).cpu()
+    return painted
+
+
+def _albedo(field: RadianceField, surface: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
+    """Of places on the neutral head's surface, sRGB."""
+    from head3d.render.volume import mirrored_albedo
+
+    albedo, _ = field.surface_color(surface)
+    return srgb_from_linear(mirrored_albedo(field, surface, albedo).clamp(0, 1))
+
+
+def _straight(look: Look) -> Look:
+    return replace(look, gaze="own", gaze_yaw_deg=0.0, gaze_pitch_deg=0.0)
+
+
+def _displacement(studio: Studio, look: Look) -> Volume | None:
+    """To the neutral head, head frame, metres; None where nothing moves."""
+    _, bent = studio.prepare(look)
+    volume = None if bent is None else bent.volume_of(0)
+    return None if volume is None else Volume(volume.values.cpu(), volume.origin.cpu(), volume.cell_m)
+
+
+def _shift(volume: Volume, places: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
+    return displaced(volume, places) - places

@@ -84,6 +84,12 @@ class Viewer:
                 self.scene = Scene(studio, self.picks, self.turns)
             return self.scene
 
+    def picks_changed(self) -> None:
+        """Tell every page, and the 3D scene if somebody has it open."""
+        self.hub.say("Picks", {})
+        if self.scene is not None:
+            self.pool.submit(self.scene.refresh_picks)
+
     def _thumb(self, text: str, size: int) -> bytes:
         studio, look = self.open(), look_of(text)
         picture = studio.picture(look, size, turn=lambda: self.turns.take(PRIORITY["thumb"]))
@@ -93,6 +99,7 @@ class Viewer:
 
     def _proxy(self, text: str) -> bytes:
         studio, look = self.open(), look_of(text)
+        studio.prepare(look)  # takes seconds that need no turn
         with self.turns.take(PRIORITY["draft"]):
             return gzip.compress(packed(baked(studio, look)), compresslevel=1)
 

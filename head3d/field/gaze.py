@@ -33,6 +33,8 @@ LAYERS_M = (0.0, 0.0015, -0.0015)
 SPACING = 14
 """Rings of samples in a disc."""
 STILL_RAD = 1e-3
+STRAIGHT = (0.0, 0.0)
+"""Of a gaze that is turned aside by nothing: yaw and pitch, degrees."""
 UNSEEN_DEG = 100.0
 """Whoever stands further round sees no iris, and no gaze."""
 STEPS = 80
@@ -68,6 +70,19 @@ def limited(turn: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
     """An axis-angle no larger than eyes turn."""
     angle = float(turn.norm())
     return turn * (eased(angle) / max(angle, 1e-9))
+
+
+def turned_aside(turn: Float[Tensor, "3"], aside_deg: tuple[float, float]) -> Float[Tensor, "3"]:
+    """A turn of an eye (axis-angle) and one more: to the person's own left and up, degrees; no further than eyes go."""
+    if aside_deg == STRAIGHT:
+        return turn
+    yaw, pitch = (math.radians(one) for one in aside_deg)
+    left = matrix_from_axis_angle(turn.new_tensor([0.0, yaw, 0.0]))
+    both = left @ matrix_from_axis_angle(turn.new_tensor([-pitch, 0.0, 0.0])) @ matrix_from_axis_angle(turn)
+    # R - R^T = 2 sin(t) [axis], trace = 1 + 2 cos(t): far from half a turn, where the axis would be lost
+    axis = torch.stack([both[2, 1] - both[1, 2], both[0, 2] - both[2, 0], both[1, 0] - both[0, 1]]) / 2
+    angle = math.atan2(float(axis.norm()), (float(both.trace()) - 1) / 2)
+    return torch.nn.functional.normalize(axis, dim=0, eps=1e-12) * eased(angle)
 
 
 def eased(angle_rad: float) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from head3d.field.deform import Deformation
 from head3d.field.expression import expression_map, lattice_of_faces
-from head3d.field.gaze import Eyeball, eye_contact_deg, gaze_map, turn_towards
+from head3d.field.gaze import STRAIGHT, Eyeball, eye_contact_deg, gaze_map, turn_towards, turned_aside
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.geometry.mesh import Mesh
@@ -54,9 +54,11 @@ class PosedHead:
         config: RenderConfig,
         cache: ShellCache,
         look_at_camera: bool = False,
+        aside_deg: tuple[float, float] = STRAIGHT,
     ) -> tuple[RenderOutput, FieldVolume | None]:
         """:func:`render_view` of this head, and the displacement to the neutral head that it shows (m; None: still)."""
-        bent = self.deformation(look_at_m=view.camera.centre[0] if look_at_camera else None)
+        at = view.camera.centre[0] if look_at_camera else None
+        bent = self.deformation(look_at_m=at, aside_deg=aside_deg)
         if bent is None:
             return render_view(trained, view, config=config, cache=cache), None
         bent = bent.to(trained.sd_m.device)
@@ -65,21 +67,31 @@ class PosedHead:
         assert volume is not None, "a deformation that was made moves"
         return darken_gap(output, view, volume, lips=self.lips), volume
 
-    def deformation(self, *, look_at_m: Float[Tensor, "3"] | None = None) -> Deformation | None:
-        """What :func:`render_view` takes; eyes look at a point (head frame, m), or as the expression says if None."""
-        eyes = self.fitted_eyes if look_at_m is None else self.eyes
-        whole = gaze_map(self.map, eyes, self._turns(look_at_m), skin=self.lids)
+    def deformation(
+        self, *, look_at_m: Float[Tensor, "3"] | None = None, aside_deg: tuple[float, float] = STRAIGHT
+    ) -> Deformation | None:
+        """What :func:`render_view` takes; eyes look at a point (head frame, m), or as the expression says if None.
+
+        From there they are turned ``aside_deg``: to the person's own left and up, degrees, as far as eyes turn.
+        """
+        eyes = self.fitted_eyes if look_at_m is None and aside_deg == STRAIGHT else self.eyes
+        whole = gaze_map(self.map, eyes, self._turns(look_at_m, aside_deg), skin=self.lids)
         return None if whole is None else Deformation([whole])
 
     def eye_contact_deg(
-        self, camera_m: Float[Tensor, "3"], *, look_at_m: Float[Tensor, "3"] | None = None
+        self,
+        camera_m: Float[Tensor, "3"],
+        *,
+        look_at_m: Float[Tensor, "3"] | None = None,
+        aside_deg: tuple[float, float] = STRAIGHT,
     ) -> float | None:
         """How far past a camera (head frame, m) the eyes look (see :func:`head3d.field.gaze.eye_contact_deg`)."""
-        return eye_contact_deg(self.eyes, self._turns(look_at_m), camera_m)
+        return eye_contact_deg(self.eyes, self._turns(look_at_m, aside_deg), camera_m)
 
-    def _turns(self, look_at_m: Float[Tensor, "3"] | None) -> list[Float[Tensor, "3"]]:
+    def _turns(self, look_at_m: Float[Tensor, "3"] | None, aside_deg: tuple[float, float]) -> list[Float[Tensor, "3"]]:
         """Axis-angle of either eye."""
-        return list(self.turns) if look_at_m is None else [turn_towards(eye, look_at_m) for eye in self.eyes]
+        turns = list(self.turns) if look_at_m is None else [turn_towards(eye, look_at_m) for eye in self.eyes]
+        return [turned_aside(turn, aside_deg) for turn in turns]
 
 
 def neutral_eyes(trained: RadianceField, fit: HeadFit) -> tuple[Eyeball, ...]:

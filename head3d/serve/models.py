@@ -47,6 +47,7 @@ Backdrop = BackdropName | Literal[""] | Annotated[str, StringConstraints(pattern
 Preset = Literal["fast", "cpu", "quality", "test"]
 Views = Annotated[list[ViewName], Field(min_length=1, max_length=24)]
 Size = Annotated[int, Field(ge=64, le=2048)]
+EyeTurn = Annotated[float, Field(ge=-22.0, le=22.0, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -110,6 +111,8 @@ class RenderIn(_Strict):
     )
     expression: ExpressionName = "neutral"
     gaze: Literal["own", "camera"] = "own"
+    gaze_yaw: EyeTurn = Field(default=0.0, description="Turn the eyes on from there; > 0 to the person's own left.")
+    gaze_pitch: EyeTurn = Field(default=0.0, description="The same, > 0 up.")
     distance_m: Annotated[float, Field(ge=0.5, le=5.0, allow_inf_nan=False)] = 1.5
     focal_mm: Annotated[float, Field(ge=15.0, le=400.0, allow_inf_nan=False)] | None = None
     confidence: bool = Field(default=False, description="Beside each picture, which places photos saw.")

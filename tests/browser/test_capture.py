@@ -5,6 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -97,6 +98,27 @@ def test_files_that_are_no_photos_are_refused(capture_page: Any, tmp_path: Path)
     page.set_input_files("#files", [tmp_path / "<img src=x onerror=alert(1)>.png"])
     until(page, PICTURE.format(1))
     assert "<img src=x" in page.inner_text("#photos") and page.locator("#photos img").count() == 1
+
+
+def test_a_short_video_is_taken_and_what_calls_itself_one_is_not(capture_page: Any, photo: Path, tmp_path: Path):
+    picture = cv2.imread(str(photo))
+    assert picture is not None
+    small = cv2.resize(picture, (480, 640), interpolation=cv2.INTER_AREA)
+    writer = cv2.VideoWriter(str(tmp_path / "me.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (480, 640))
+    for _ in range(12):
+        writer.write(small)
+    writer.release()
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n/etc/passwd\n")
+    page = capture_page
+    until(page, "document.querySelector('#preset').value === 'cpu'")
+    page.set_input_files("#files", [tmp_path / "list.mp4"])
+    until(page, "document.querySelector('#status').textContent.includes('is no video')")
+    page.set_input_files("#files", [tmp_path / "me.mp4"])
+    until(page, PICTURE.format(1))
+    assert "✓" in page.inner_text("#photos > li")
+    until(page, "document.querySelector('#preset').value === 'video'")
+    page.click("#photos > li button")
+    until(page, f"{PICTURE.format(0)} && document.querySelector('#preset').value === 'cpu'")
 
 
 def test_who_is_meant_on_a_photo_of_two_is_chosen_with_the_keyboard(capture_page: Any, people: Path, tmp_path: Path):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 import pytest
 
@@ -89,6 +90,52 @@ def test_the_mesh_covers_what_the_picture_covers(open_page: Callable[..., Any]):
     away = np.abs(np.array(shirt[:3]) - shirt[3:]).max()
     say(f"chest in a crew neck, mean levels of mesh {np.round(shirt[:3])} and picture {np.round(shirt[3:])}")
     assert away < 10 and np.mean(shirt[:3]) < 130  # of the navy garment, not of a white shirt
+
+
+EYES = """async () => {
+  const { camera, seen } = await import('/static/camera.js');
+  const cam = camera(head3d.look, head3d.panel), side = 384, [across, down] = [16, 10];
+  const read = (source) => { const c = new OffscreenCanvas(side, side).getContext('2d', {willReadFrequently: true});
+    c.drawImage(source, 0, 0, side, side);
+    return head3d.panel.points.eyes.flatMap((eye) => {
+      const [u, v] = seen(cam, eye).map((one) => Math.round(one * side));
+      const { data } = c.getImageData(u - across, v - down, 2 * across, 2 * down);
+      return [...data].filter((_, k) => k % 4 === 1); }); };
+  return [read(document.querySelector('#proxy')), read(document.querySelector('#frame'))];
+}"""
+
+
+def test_the_meshs_eyes_look_where_the_pictures_look(open_page: Callable[..., Any]):
+    page = open_page(tall=384)
+
+    def eyes(baked: str) -> np.ndarray:
+        """Green levels about the eyes: of the mesh, and of the picture, without glints, which only this has."""
+        until(page, f"{MADE} && head3d.mesh.includes('{baked}')")
+        page.wait_for_timeout(200)  # the mesh is drawn with the browser's next frame
+        windows = np.array(page.evaluate(EYES), dtype=float).reshape(2, 2, 20, 32)
+        return np.array([[cv2.blur(one, (5, 5)) for one in both] for both in windows]).reshape(2, -1)
+
+    def gaze(yaw_deg: int) -> np.ndarray:
+        page.evaluate(f"document.querySelector('#gaze_yaw_deg').value = '{yaw_deg}'")
+        page.dispatch_event("#gaze_yaw_deg", "change")
+        assert page.inner_text("output[for=gaze_yaw_deg]") == f"{yaw_deg}°"
+        return eyes(f'"gaze_yaw_deg":{yaw_deg}')
+
+    mesh, picture = gaze(18) - gaze(-18)
+    sideways = float(np.corrcoef(mesh, picture)[0, 1])
+    gaze(0)
+    page.fill("#yaw_deg", "20")
+    page.press("#yaw_deg", "Enter")
+    until(page, "head3d.look.yaw_deg === 20")
+    ahead = eyes("gaze_yaw_deg")
+    page.check("#gaze")
+    mesh, picture = eyes('"gaze":"camera","yaw_deg":20') - ahead
+    followed = float(np.corrcoef(mesh, picture)[0, 1])
+    say(f"turned eyes, change of mesh and picture: correlation {sideways:.2f}, to the camera {followed:.2f}")
+    assert sideways > 0.5 and followed > 0.5  # 0.70 and 0.65: an iris is four vertices wide in this head's mesh
+    page.focus("#stage")
+    page.keyboard.press("ArrowLeft")
+    until(page, "head3d.mesh.includes('\"yaw_deg\":15')")  # and follows where the camera comes to rest
 
 
 def test_pictures_come_soon_after_the_last_move(open_page: Callable[..., Any]):

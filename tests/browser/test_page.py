@@ -240,6 +240,18 @@ def test_visers_scene_has_names(open_page: Callable[..., Any]):
     assert faults_of(inner, source, rules=rules) == []
 
 
+def test_in_the_scene_each_has_boxes_of_their_own(open_page: Callable[..., Any]):
+    boxes = [
+        page.frame_locator("#scene").get_by_role("checkbox", name="Picks", exact=True)
+        for page in (open_page("/3d"), open_page("/3d"))
+    ]
+    for box in boxes:
+        box.wait_for(state="attached")
+    boxes[0].uncheck(force=True)  # viser draws its own mark over it
+    boxes[0].page.wait_for_timeout(1500)
+    assert [box.is_checked() for box in boxes] == [False, True]
+
+
 def test_what_no_photo_saw_is_marked_and_told(open_page: Callable[..., Any]):
     page = open_page()
     page.click("#angles [data-angle=back]")

@@ -11,6 +11,7 @@ import pytest
 
 from head3d.looks import read_looks
 from tests.browser.conftest import MADE, forget_picks, say, until
+from tests.end_to_end.conftest import head3d
 
 READ = """([selector, side]) => {
   const c = new OffscreenCanvas(side, side).getContext('2d');
@@ -131,3 +132,58 @@ def test_a_video_is_made_played_cancelled_and_named_as_a_command(open_page: Call
     words = shlex.split(made["command"])
     looks = read_looks(Path(words[words.index("--looks") + 1]))
     assert [one.name for one in looks] == ["one", "two"]
+
+
+def test_ones_own_map_lights_the_head_is_turned_and_goes_into_the_set(
+    open_page: Callable[..., Any], subject_folder: Path, tmp_path: Path
+):
+    page = open_page()
+    forget_picks(page)
+    sky = np.full((32, 64, 3), 0.05, np.float32)
+    sky[8:24, 8:24] = 30.0  # a window on one side
+    cv2.imwrite(str(tmp_path / "sky.hdr"), sky)
+    (tmp_path / "bad.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 60000 +X 120000\n")
+    (tmp_path / "bad.exr").write_bytes(b"<svg onload=alert(1)>")
+    for name, told in (("bad.hdr", "too large"), ("bad.exr", "no environment map")):
+        page.set_input_files("#light-file", [tmp_path / name])
+        until(page, f"document.querySelector('#status').textContent.includes('{told}')")
+    page.set_input_files("#light-file", [tmp_path / "sky.hdr"])
+    until(page, "head3d.look.light.startsWith('own:')")
+    assert page.evaluate("document.querySelector('#light-more').value") == page.evaluate("head3d.look.light")
+
+    def left_and_right() -> np.ndarray:
+        until(page, MADE)
+        face = pixels(page, "#frame", 64)[24:44, :, :3].mean((0, 2))
+        return np.array([face[18:30].mean(), face[34:46].mean()])
+
+    before = left_and_right()
+    page.evaluate("document.querySelector('#light_yaw_deg').value = '180'")
+    page.dispatch_event("#light_yaw_deg", "input")
+    turned = left_and_right()
+    say(f"left and right half of a face under a map: {before.round()}, turned round {turned.round()}")
+    assert (before[0] - before[1]) * (turned[0] - turned[1]) < 0 and np.abs(turned - before).max() > 10
+    page.click("#keep")
+    until(page, "document.querySelectorAll('#pick-list > li').length === 1")
+    assert "own:" not in page.evaluate("document.querySelector('#pick-list input').value")
+    ask = (
+        "async () => (await (await fetch('/api/sets', {method: 'POST', body: JSON.stringify({size: 128})})).json()).id"
+    )
+    place = subject_folder / "exports" / "sets" / page.evaluate(ask)
+    until(page, f"[...document.querySelectorAll('#sets img')].some(one => one.src.includes('{place.name}'))")
+    (picture,) = place.glob("*.png")
+    made = cv2.imread(str(picture))
+    assert made is not None
+    face = made[48:88].mean((0, 2))
+    assert (face[36:60].mean() - face[68:92].mean()) * (turned[0] - turned[1]) > 0
+    # the copied command finds the map with the subject
+    page.select_option("#size", "512")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy")
+    until(page, "document.querySelector('#status').textContent.startsWith('Copied')")
+    words = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    done = head3d(*words[1:], "--out", tmp_path / "again")
+    assert done.returncode == 0 and len(list((tmp_path / "again").glob("*.png"))) == 1, done.stderr
+    page.click("#light-drop")
+    until(page, "head3d.look.light === 'soft-front' && !document.querySelector('#light-more').value")
+    assert list((subject_folder / "exports" / "lights").glob("*")) == []
+    until(page, "document.querySelector('#light-drop').hidden")

@@ -33,6 +33,7 @@ from head3d.errors import Head3DError
 from head3d.export.provenance import read_provenance
 from head3d.imaging.io import read_image
 from head3d.imaging.panorama import read_linear
+from head3d.light_maps import LightMaps
 from head3d.parts import read_photos
 from head3d.parts_views import read_view
 from head3d.render.lamp_file import read_lamps
@@ -102,6 +103,7 @@ def test_hdr_maps(data: st.DataObject, tmp_path: Path):
     path = tmp_path / "a.hdr"
     path.write_bytes(data.draw(damaged(hdr())))
     survives(lambda: read_linear(path))
+    survives(lambda: LightMaps(tmp_path).add(path.read_bytes()))
 
 
 @given(data=st.data())
@@ -112,6 +114,7 @@ def test_exr_maps(data: st.DataObject, tmp_path: Path):
             file.write(str(good))
     path.write_bytes(data.draw(damaged(good.read_bytes())))
     survives(lambda: read_linear(path))
+    survives(lambda: LightMaps(tmp_path).add(path.read_bytes()))
 
 
 LAMPS = {

@@ -1,6 +1,7 @@
 """Looks: what they hold comes back, what they cannot hold is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from head3d.looks import Look, file_stem, look_from, look_payload, named_look, r
 
 def test_a_look_comes_back_from_json():
     look = Look(name="Ada, links", yaw_deg=-30, focal_mm=85.0, gloss=0.0, units={"jawOpen": 0.25}, gaze="camera")
+    look = replace(look, gaze_yaw_deg=-8.0, gaze_pitch_deg=3.0)
     assert look_from(json.loads(json.dumps(look_payload(look))), where="x") == look
+
+
+def test_a_look_of_before_the_eyes_could_be_turned_is_read():
+    before = {name: value for name, value in look_payload(Look(yaw_deg=5)).items() if not name.startswith("gaze_")}
+    assert look_from(before, where="x") == Look(yaw_deg=5)
 
 
 def test_a_list_of_looks_comes_back_in_its_order(tmp_path: Path):
@@ -29,6 +36,7 @@ def test_a_list_of_looks_comes_back_in_its_order(tmp_path: Path):
         ({"yaw_deg": "3"}, "yaw_deg is '3'"),
         ({"yaw_deg": float("nan")}, "yaw_deg is nan"),
         ({"yaw_deg": True}, "yaw_deg is True"),
+        ({"gaze_yaw_deg": 23}, "gaze_yaw_deg is 23"),
         ({"distance_m": 0.1}, "distance_m is 0.1"),
         ({"crop": "passport"}, "crop is 'passport'"),
         ({"light": 3}, "light is no text"),

@@ -30,6 +30,12 @@ def test_a_path_takes_the_short_way_and_arrives():
     assert all(one.other is None for one in moments)
 
 
+def test_eyes_are_moved_from_look_to_look():
+    moments = path([Look(gaze_yaw_deg=-10), Look(gaze_yaw_deg=10, gaze_pitch_deg=4)], 3)
+    assert [(one.look.gaze_yaw_deg, one.look.gaze_pitch_deg) for one in moments] == [(-10, 0), (0, 2), (10, 4)]
+    assert all(one.other is None for one in moments)
+
+
 def test_what_words_say_is_faded():
     moments = path([Look(light="rim", crop="square"), Look(light="split", crop="banner", yaw_deg=20)], 5)
     assert [round(one.share, 3) for one in moments] == [0, 0.156, 0.5, 0.844, 1]

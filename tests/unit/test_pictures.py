@@ -55,6 +55,8 @@ def test_what_can_be_asked_for(given: dict[str, Any]):
         ({"expression": "smile:9"}, "is no smile"),
         ({"expression": "none.json"}, "none.json"),
         ({"gaze": "away"}, "gaze cannot be 'away'"),
+        ({"gaze_yaw": -30.0}, "gaze_yaw cannot be -30"),
+        ({"gaze_pitch": float("nan")}, "gaze_pitch cannot be nan"),
         ({"format": "bmp"}, "format cannot be 'bmp'"),
         ({"size": 4}, "too small"),
     ],

@@ -20,7 +20,8 @@ const page = { look: null, panel: null, number: 0, shown: "", moving: false, ove
 const LATE_MS = 150; // without a picture of the field for so long the proxy is shown
 window.head3d = page; // for tests and for the curious
 const stage = new Stage($("proxy"));
-let live = null, light = "", mesh = "", still = 0, late = 0;
+const STILL_MS = 150; // as long as the server waits before it begins a picture
+let live = null, light = "", mesh = "", still = 0, late = 0, baking = 0;
 
 function status(text, bad = false) { const line = $("status"); if (line.textContent !== text) line.textContent = text; line.classList.toggle("bad", bad); }
 
@@ -49,20 +50,32 @@ function change(values, { moving = false } = {}) {
 }
 
 function prepare() {
-  const { light: name, light_yaw_deg, light_frame, light_exposure, backdrop, expression, units, garment, garment_color } = page.look;
+  const { light: name, light_yaw_deg, light_frame, light_exposure, backdrop, garment } = page.look;
   const wanted = JSON.stringify({ light: name, light_yaw_deg, light_frame, light_exposure, backdrop });
   if (light !== wanted) {
     light = wanted;
     get(withLook("/api/light", page.look)).then((table) => { if (light === wanted) { stage.light = table; stage.gain = table.gain; redraw(); } }).catch((e) => status(e.message, true));
   }
-  const shape = JSON.stringify({ expression, units, garment, garment_color });
+  const wanted_mesh = shaped(page.look), shape = JSON.stringify(wanted_mesh);
   if (mesh !== shape) {
     mesh = shape;
-    busy(garment === "own" ? "" : "Cutting the clothes…");
-    ask(withLook("/api/proxy", { expression, units, garment, garment_color })).then((reply) => reply.arrayBuffer()).then((buffer) => {
-      if (mesh === shape) { stage.load(buffer); page.mesh = shape; times.proxy ??= performance.now(); busy(""); redraw(); }
-    }).catch((e) => { busy(""); status(e.message, true); });
+    clearTimeout(baking);
+    // eyes that look into the camera are baked for the place where it comes to rest
+    baking = setTimeout(() => bake(wanted_mesh, shape), page.look.gaze === "camera" ? STILL_MS : 0);
+    busy(garment === "own" || page.mesh?.includes(`"garment":"${garment}"`) ? "" : "Cutting the clothes…");
   }
+}
+
+// what the mesh depends on; of the camera only what eyes that look into it need
+function shaped({ expression, units, garment, garment_color, gaze, gaze_yaw_deg, gaze_pitch_deg, yaw_deg, pitch_deg, distance_m, seen_from }) {
+  const own = { expression, units, garment, garment_color, gaze_yaw_deg, gaze_pitch_deg };
+  return gaze === "camera" ? { ...own, gaze, ...(seen_from ? { seen_from } : { yaw_deg, pitch_deg, distance_m }) } : own;
+}
+
+function bake(wanted, shape) {
+  ask(withLook("/api/proxy", wanted)).then((reply) => reply.arrayBuffer()).then((buffer) => {
+    if (mesh === shape) { stage.load(buffer); page.mesh = shape; times.proxy ??= performance.now(); busy(""); redraw(); }
+  }).catch((e) => { busy(""); status(e.message, true); });
 }
 
 function busy(text) { if (text) status(text); else if ($("status").textContent.endsWith("…") && live) status("Ready."); }
@@ -158,7 +171,7 @@ function onframe(header, body) {
 
 export function describe(look) {
   const side = Math.abs(look.yaw_deg) < 3 ? "seen from the front" : `turned ${Math.abs(Math.round(look.yaw_deg))}° to their ${look.yaw_deg > 0 ? "left" : "right"}`;
-  return `The head, ${side}, light ${look.light}`;
+  return `The head, ${side}, light ${controls.lightWord(look.light)}`;
 }
 
 // Pointer, wheel and keys on the picture
@@ -206,7 +219,7 @@ const lens = () => Math.round((0.57 * page.look.distance_m) / 0.235 * 24);
 
 async function keep() {
   const box = $("name"), nearest = controls.angleOf(page.look);
-  const name = box.value.trim() || `${nearest}, ${page.look.light.replace("photo:", "")}`;
+  const name = box.value.trim() || `${nearest}, ${controls.lightWord(page.look.light)}`;
   try { await send("POST", "/api/picks", { ...page.look, name }); box.value = ""; status(`Kept “${name}”.`); } catch (e) { status(e.message, true); return; }
   await picks.load();
 }

@@ -6,6 +6,7 @@ const $ = (id) => document.getElementById(id);
 const STAGES = { capture: "Read the photos", perception: "Find the face", fit: "Fit the head", field: "Learn the person", views: "Render views", headshots: "Finish headshots", report: "Write the report" };
 const PRESETS = { cpu: "Normal", fast: "Fast", quality: "Best, takes long", video: "From a video" };
 const stages = new Map();
+let chosen = false; // somebody chose how the head is made
 
 function status(text, bad = false) { $("status").textContent = text; $("status").classList.toggle("bad", bad); }
 const attempt = async (work) => { try { await work(); } catch (error) { status(error.message, true); } };
@@ -61,6 +62,7 @@ async function add(files) {
       const photo = await (await ask(`/api/capture/photo?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).json();
       document.querySelector(`#photos [data-id="${photo.id}"]`)?.remove();
       waiting.replaceWith(card(photo));
+      if (photo.video) await load();
       if (photo.crowd) status(`${photo.name} shows ${photo.faces.length} people: press the face that is meant.`);
       else status(photo.accepted ? `${photo.name} is good.` : `${photo.name} cannot be used: ${photo.reasons.join("; ")}.`, !photo.accepted);
     });
@@ -115,6 +117,7 @@ async function load() {
   const awaited = document.querySelectorAll("#photos > li:not([data-id])"); // an upload's answer takes its place
   $("photos").replaceChildren(...state.photos.map(card), ...awaited);
   if (!$("preset").options.length) $("preset").replaceChildren(...Object.entries(PRESETS).filter(([value]) => state.presets.includes(value)).map(([value, label]) => new Option(label, value)));
+  if (!chosen && [...$("preset").options].some((one) => one.value === "video")) $("preset").value = state.photos.some((one) => one.video && one.accepted) ? "video" : $("preset").options[0].value;
   if (state.consent_by && !$("by").value) $("by").value = state.consent_by;
   $("start").disabled = state.running; $("cancel").hidden = !state.running; $("studio").hidden = state.running || !state.made;
   $("start").textContent = state.started && !state.running ? "Go on" : "Start";
@@ -127,6 +130,7 @@ async function load() {
 }
 
 for (const id of ["files", "shoot"]) $(id).onchange = (e) => { add([...e.target.files]); e.target.value = ""; };
+$("preset").onchange = () => { chosen = true; };
 const drop = $("drop");
 for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, (e) => { e.preventDefault(); drop.classList.toggle("over", name === "dragover"); });
 drop.addEventListener("drop", (e) => add([...e.dataTransfer.files]));

@@ -4,17 +4,21 @@ import { mark, radios } from "/static/choices.js";
 import { ask, get, send, showThumb, withLook } from "/static/server.js";
 
 const $ = (id) => document.getElementById(id);
+const GAZE = ["gaze_yaw_deg", "gaze_pitch_deg"];
 const NUMBERS = ["yaw_deg", "pitch_deg", "roll_deg", "distance_m", "focal_mm"];
 
 export class Controls {
-  constructor(page, change, overlay, status) { this.page = page; this.change = change; this.overlay = overlay; this.status = status; this.timer = 0; this.own = []; }
+  constructor(page, change, overlay, status) { this.page = page; this.change = change; this.overlay = overlay; this.status = status; this.timer = 0; this.own = []; this.maps = []; }
 
   build(panel) {
     this.panel = panel;
-    const rigs = panel.lights.filter((l) => !l.value.includes(":") && l.value !== "backdrop");
-    radios($("lights"), rigs, (value) => this.change({ light: value }));
-    $("light-more").replaceChildren(new Option("…", ""), ...panel.lights.filter((l) => !rigs.includes(l)).map((l) => new Option(l.label, l.value)));
+    this.rigs = panel.lights.filter((l) => !l.value.includes(":") && l.value !== "backdrop");
+    radios($("lights"), this.rigs, (value) => this.change({ light: value }));
+    this.lights();
+    this.lightMaps().catch(() => {});
     $("light-more").onchange = (e) => e.target.value && this.change({ light: e.target.value });
+    $("light-file").onchange = (e) => { const [file] = e.target.files; e.target.value = ""; if (file) this.addLight(file); };
+    $("light-drop").onclick = () => this.forgetLight(this.page.look.light);
     // an office wants its own backdrop; it goes along with the frame
     radios($("crops"), panel.crops, (value) => { const wish = panel.frames[value]?.backdrop; this.change({ crop: value, ...(wish ? { backdrop: wish } : {}) }); });
     this.swatches();
@@ -42,6 +46,10 @@ export class Controls {
       return label;
     }));
     $("gaze").onchange = (e) => this.change({ gaze: e.target.checked ? "camera" : "own" });
+    for (const name of GAZE) {
+      [$(name).min, $(name).max] = panel.bounds[name];
+      $(name).onchange = (e) => this.change({ [name]: Number(e.target.value) });
+    }
     $("overlay").onchange = (e) => { $("overlay-key").hidden = !e.target.checked; this.overlay(e.target.checked); };
     $("light_yaw_deg").oninput = (e) => this.change({ light_yaw_deg: Number(e.target.value) }, { moving: true });
     for (const name of NUMBERS) {
@@ -58,6 +66,30 @@ export class Controls {
       button.onclick = () => this.change({ yaw_deg: angle.yaw_deg, pitch_deg: angle.pitch_deg, roll_deg: 0 });
       return button;
     }));
+  }
+
+  lights() {
+    const others = this.panel.lights.filter((l) => !this.rigs.includes(l)), own = this.maps.map((value, i) => ({ value, label: `Your map ${i + 1}` }));
+    $("light-more").replaceChildren(new Option("…", ""), ...[...own, ...others].map((l) => new Option(l.label, l.value)));
+  }
+
+  // what a light is called on this page
+  lightWord(value) { return value.startsWith("own:") ? "a map of your own" : value.replace("photo:", ""); }
+
+  async lightMaps() { this.maps = await get("/api/lights"); this.lights(); if (this.page.look) this.show(this.page.look); }
+
+  async addLight(file) {
+    this.status("Sending the map…");
+    try {
+      const { name } = await (await ask("/api/lights", { method: "POST", body: file })).json();
+      await this.lightMaps();
+      this.change({ light: name });
+      this.status("The map lights the head. Turn it with the slider below.");
+    } catch (e) { this.status(e.message, true); }
+  }
+
+  async forgetLight(name) {
+    try { await send("DELETE", `/api/lights/${name}`, {}); this.change({ light: this.panel.look.light }); await this.lightMaps(); $("light-file").focus(); } catch (e) { this.status(e.message, true); }
   }
 
   swatches() {
@@ -84,6 +116,7 @@ export class Controls {
 
   show(look) {
     mark($("lights"), look.light);
+    $("light-drop").hidden = !look.light.startsWith("own:");
     mark($("crops"), look.crop);
     mark($("backdrops"), look.backdrop || this.panel.backdrop);
     if (look.backdrop.startsWith("#")) $("backdrop-own").value = look.backdrop;
@@ -97,8 +130,10 @@ export class Controls {
     $("garment_color").disabled = look.garment === "own";
     $("expression").value = look.expression;
     $("gaze").checked = look.gaze === "camera";
-    $("light_yaw_deg").value = look.light_yaw_deg;
-    document.querySelector("output[for=light_yaw_deg]").textContent = `${Math.round(look.light_yaw_deg)}°`;
+    for (const name of ["light_yaw_deg", ...GAZE]) {
+      $(name).value = look[name];
+      document.querySelector(`output[for=${name}]`).textContent = `${Math.round(look[name])}°`;
+    }
     for (const input of document.querySelectorAll("#units input")) input.value = look.units[input.dataset.unit] || 0;
     for (const name of NUMBERS) $(name).value = look[name] === null ? "" : Math.round(look[name] * 100) / 100;
     const nearest = this.angleOf(look);

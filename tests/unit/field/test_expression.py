@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from head3d.field.expression import displaced, expression_map, folds, jacobians, lattice_of_faces
-from head3d.field.gaze import EASY_RAD, LIMIT_RAD, Eyeball, eased, gaze_map, grown, limited, turn_towards
+from head3d.field.gaze import (
+    EASY_RAD,
+    LIMIT_RAD,
+    STRAIGHT,
+    Eyeball,
+    eased,
+    gaze_map,
+    grown,
+    limited,
+    turn_towards,
+    turned_aside,
+)
 from head3d.field.lattice_fit import Lattice, fit_lattice
 from head3d.field.volumes import Volume
 from head3d.geometry.mesh import Mesh
@@ -127,6 +138,20 @@ class TestGaze:
         assert float(turned @ wanted) > 1 - 1e-6
         aside = turn_towards(EYE, EYE.centre + torch.tensor([1.0, 0.0, 0.2]))
         assert EASY_RAD < float(aside.norm()) <= LIMIT_RAD + 1e-6
+
+    @pytest.mark.parametrize("aside_deg", [(10.0, 0.0), (-10.0, 0.0), (0.0, 8.0), (6.0, -9.0)])
+    def test_eyes_turned_aside_look_there(self, aside_deg):
+        looks = matrix_from_axis_angle(turned_aside(torch.zeros(3), aside_deg)) @ torch.tensor([0.0, 0.0, 1.0])
+        left, up = math.degrees(math.atan2(float(looks[0]), float(looks[2]))), math.degrees(math.asin(float(looks[1])))
+        assert (left, up) == pytest.approx(aside_deg, abs=1e-3)
+
+    def test_turns_aside_add_up_and_end_where_eyes_end(self):
+        first = turned_aside(torch.zeros(3), (5.0, 0.0))
+        torch.testing.assert_close(turned_aside(first, (6.0, 0.0)), turned_aside(torch.zeros(3), (11.0, 0.0)))
+        torch.testing.assert_close(turned_aside(first, (-5.0, 0.0)), torch.zeros(3), atol=1e-6, rtol=0.0)
+        assert turned_aside(first, STRAIGHT) is first
+        far = turned_aside(turned_aside(torch.zeros(3), (20.0, 0.0)), (20.0, 20.0))
+        assert EASY_RAD < float(far.norm()) <= LIMIT_RAD + 1e-6
 
     def test_the_limit_is_smooth_and_never_exceeded(self):
         angles = [eased(k * 0.01) for k in range(150)]

@@ -42,6 +42,14 @@ def test_eyes_turned_by_ten_degrees_miss_what_they_looked_at_by_ten(posed: Posed
     assert after == pytest.approx(10.0, abs=0.6)
 
 
+@pytest.mark.parametrize("aside_deg", [(10.0, 0.0), (-6.0, 8.0)])
+def test_eyes_turned_aside_pass_the_camera_by_as_much(posed: PosedHead, aside_deg: tuple[float, float]):
+    at = look_at_head(yaw_deg=5.0, pitch_deg=0, distance_m=1.5)[:3, 3]
+    past = posed.eye_contact_deg(at, look_at_m=at, aside_deg=aside_deg)
+    assert past == pytest.approx(math.hypot(*aside_deg), abs=0.5)
+    assert posed.deformation(aside_deg=aside_deg) is not None and posed.deformation() is None
+
+
 def test_views_without_an_expression_have_the_same_eyes(posed: PosedHead):
     at = torch.tensor([0.4, 0.0, 1.4])
     eyes = neutral_eyes(ball_field(), neutral_fit())

@@ -13,6 +13,7 @@ from head3d.config import Config
 from head3d.finish.config import BackdropName
 from head3d.finish.crops import crop_names
 from head3d.jobs.spec import spec_from_text
+from head3d.looks import EYES_DEG
 from head3d.pictures import PictureOptions
 from head3d.render.angles import ANGLES
 from head3d.render.rigs import LightName
@@ -206,6 +207,9 @@ class TestRefused:
 def test_names_are_those_of_the_command_line():
     assert set(models.RenderIn.model_fields) == {*PictureOptions.__dataclass_fields__, "views"}
     assert set(get_args(models.Crop)) == {"", *crop_names()}
+    turn = get_args(models.EyeTurn)[1].metadata
+    assert {one.ge for one in turn if hasattr(one, "ge")} == {-EYES_DEG}
+    assert {one.le for one in turn if hasattr(one, "le")} == {EYES_DEG}
     assert get_args(models.LightName) == get_args(LightName)
     assert get_args(models.BackdropName) == get_args(BackdropName)
     from pydantic import TypeAdapter

@@ -6,11 +6,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from head3d.capture.types import Photo, Verdict
 from head3d.errors import InputError
+from head3d.perception import observe
 from head3d.subject import Subject
 from head3d.viewer import capture as module  # pyright: ignore[reportMissingImports]
+from head3d.viewer import judging  # pyright: ignore[reportMissingImports]
 from head3d.viewer.capture import Capture  # pyright: ignore[reportMissingImports]
 from head3d.viewer.hub import Hub  # pyright: ignore[reportMissingImports]
 from head3d.viewer.judging import for_run  # pyright: ignore[reportMissingImports]
@@ -152,3 +156,41 @@ def test_erasing_a_person_in_training_leaves_no_picture(page: Capture, monkeypat
     assert page.preview() == b"a face"
     page.erase("ada")
     assert page.preview() == b"" and page._preview == (0, b"")
+
+
+class TestVideos:
+    CLIP = b"\0\0\0\x18ftypmp42 a clip"
+
+    def test_a_short_video_is_taken_and_given_to_the_run(self, page: Capture, judge: Judge):
+        taken = page.add("turning.MP4", self.CLIP)
+        assert taken["video"] and taken["accepted"] and taken["file"] == f"{taken['id']}.mp4"
+        assert page.add("again.mp4", self.CLIP)["id"] == taken["id"]
+        assert names(for_run(page.photos())) == ["again.mp4"]
+        assert not page.add("lone.jpg", b"lone")["video"]
+
+    def test_one_is_enough(self, page: Capture, judge: Judge):
+        taken = page.add("a.mp4", self.CLIP)
+        with pytest.raises(InputError, match="a video already"):
+            page.add("b.mp4", self.CLIP + b" more")
+        page.remove(taken["id"])
+        assert page.add("b.mp4", self.CLIP + b" more")["accepted"]
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"#EXTM3U\n/etc/passwd", b"ffconcat version 1.0\nfile x", b"RIFF\0\0\0\0WAVE"]
+    )
+    def test_what_only_calls_itself_a_video_is_not_opened(self, page: Capture, judge: Judge, content: bytes):
+        with pytest.raises(InputError, match="is no video"):
+            page.add("a.mp4", content)
+        assert judge.asked == [] and page.photos() == []
+
+    @pytest.mark.parametrize("good", [(), (1, 2)], ids=["no frame", "some frames"])
+    def test_a_good_frame_makes_a_good_video(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: tuple[int]):
+        grey = np.full((64, 48, 3), 90, np.uint8)
+        frames = [Photo(f"v.mp4@{k}.0s", grey, None, str(k), video="v.mp4") for k in range(3)]
+        told = [Verdict(one.name, k in good, () if k in good else ("blurred",)) for k, one in enumerate(frames)]
+        monkeypatch.setattr(judging, "gather", lambda paths, config: (frames, [Verdict("v.mp4", True)]))
+        monkeypatch.setattr(observe, "observe", lambda photos, **how: ([], told))
+        (tmp_path / "v.mp4").write_bytes(self.CLIP)
+        said = judging.judge(tmp_path / "v.mp4")
+        assert said["accepted"] == bool(good) and said["reasons"] == ([] if good else ["blurred"])
+        assert not said["crowd"] and (tmp_path / "v.thumb").stat().st_size > 100
