@@ -13,7 +13,7 @@ from head3d.serve.auth import Tokens
 from head3d.serve.context import Server, The
 from head3d.serve.ledger import Ledger
 from head3d.serve.metrics import Metrics
-from head3d.serve.middleware import BodyLimit, Watch
+from head3d.serve.middleware import BodyLimit, TokenFirst, Watch
 from head3d.serve.models import Health, Ready
 from head3d.serve.problems import Refused, handle_problems, retry_after
 from head3d.serve.runner import Runner
@@ -66,6 +66,7 @@ def make_app(settings: Settings, *, workers: Workers) -> FastAPI:
     app.include_router(subject_routes.router)
     _add_health(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.request_bytes)
+    app.add_middleware(TokenFirst, tenant_of=server.tokens.tenant)
     app.add_middleware(Watch, count=metrics.request)
     return app
 
