@@ -16,9 +16,9 @@ from head3d.serve.metrics import Metrics
 from head3d.serve.middleware import BodyLimit, TokenFirst, Watch
 from head3d.serve.models import Health, Ready
 from head3d.serve.problems import Refused, handle_problems, retry_after
+from head3d.serve.room import check_disk
 from head3d.serve.runner import Runner
 from head3d.serve.settings import Settings
-from head3d.serve.subject_routes import check_room
 from head3d.serve.workers import Workers
 
 DESCRIPTION = """Photos of one person in, a relightable 3D head and headshots out.
@@ -102,7 +102,7 @@ def not_ready(server: Server) -> list[str]:
     except sqlite3.Error as error:
         reasons.append(f"the ledger cannot be written: {error}")
     try:
-        check_room(server)
+        check_disk(server)
     except Refused as error:
         reasons.append(error.message)
     missing = [one.name for one in weights.KNOWN if not one.optional and weights.find(one.name) is None]

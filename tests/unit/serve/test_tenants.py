@@ -125,6 +125,23 @@ class TestLimits:
             assert ada.run(first).status_code == 202
             assert ada.run(second).status_code == 429
 
+    def test_who_stores_all_they_may_starts_nothing_more(self, tmp_path: Path):
+        with service(tmp_path / "data", quota=Quota(storage_mb=1)) as (ada, bob):
+            subject, _ = ada.made()
+            headers = {"Idempotency-Key": "before"}
+            first = ada.ask("POST", f"/subjects/{subject}/runs", json={}, headers=headers)
+            ada.ended(first.json()["id"])
+            (ada.server.settings.home("ada", subject) / "subject" / "result.bin").write_bytes(bytes(1_000_001))
+            for what in ("runs", "renders"):
+                refused = ada.ask("POST", f"/subjects/{subject}/{what}", json={})
+                assert refused.status_code == 403 and "1 MB" in refused.json()["message"]
+            assert ada.add(subject, photo((1, 2, 3))).status_code == 403
+            again = ada.ask("POST", f"/subjects/{subject}/runs", json={}, headers=headers)
+            assert again.json()["id"] == first.json()["id"], "what was accepted is answered again"
+            assert bob.made()[1]["state"] == "done"
+            ada.ask("DELETE", f"/subjects/{subject}")
+            assert ada.made()[1]["state"] == "done"
+
     def test_photos_are_counted_and_the_same_one_only_once(self, tmp_path: Path):
         with service(tmp_path / "data", photos=2) as (ada, _):
             subject = ada.subject()
