@@ -92,7 +92,8 @@ class StandInRay:
                 if place is None:
                     return Task(lambda: do(*words))
                 if place in self.answers:
-                    return Task(lambda: self.answers[place])
+                    answer = self.answers[place]
+                    return Task(lambda: answer)
                 return Task(lambda: time.sleep(600))
 
             return SimpleNamespace(remote=start, options=lambda scheduling_strategy: task(do, scheduling_strategy))
