@@ -14,14 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from head3d.console import write_json_line
-from head3d.errors import ConfigError, optional_package
+from head3d.errors import ConfigError, Head3DError, optional_package
 from head3d.events import Event
 from head3d.jobs.pool import Pool, worker_command
 from head3d.jobs.process import Limits, Outcome
-from head3d.jobs.slots import Slot, visible_gpus
+from head3d.jobs.ray_nodes import Part
+from head3d.jobs.slots import Slot
 
 WorkerOf = Callable[[Path, int], Sequence[str]]
 """From a job's file and the process id of its supervisor to the program that does it."""
+
+
+class ClusterSilent(Head3DError):
+    """The cluster cannot be asked now; that is no failure of any job."""
 
 
 def own_worker(spec: Path, parent: int) -> Sequence[str]:
@@ -44,8 +49,9 @@ def connect(address: str) -> Any:
                 address=None if local else address, log_to_driver=False, include_dashboard=False if local else None
             )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        text = str(error).splitlines()[0]
-        raise ConfigError(f"No Ray cluster at {address}: {text}.", hint="auto, HOST:6379, or local.") from error
+        raise ConfigError(
+            f"No Ray cluster at {address}: {_first_line(error)}.", hint="auto, HOST:6379, or local."
+        ) from error
     return ray
 
 
@@ -62,9 +68,20 @@ def _our_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def job_task(ray: Any, *, threads: int, gpu_memory_gb: float) -> Any:
-    """:func:`do_one` as a task that Ray places: so many cores, and its part of a GPU where there are any."""
-    return ray.remote(max_retries=0, num_cpus=threads, num_gpus=_share(ray, gpu_memory_gb))(do_one)
+@contextmanager
+def asking(ray: Any) -> Iterator[None]:
+    """Whatever Ray raises within, while it is asked for something, becomes ClusterSilent."""
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        hint = "Look at `ray status`. Started again, it goes on where it was."
+        raise ClusterSilent(f"The Ray cluster does not answer: {_first_line(error)}.", hint=hint) from error
+
+
+def job_task(ray: Any, part: Part) -> Any:
+    """:func:`do_one` as a task that Ray places where this part of a node is free."""
+    memory = {"memory": part.memory} if part.memory else {}
+    return ray.remote(max_retries=0, num_cpus=part.cores, num_gpus=part.gpus, **memory)(do_one)
 
 
 def do_one(spec: str, log: str, limits: Limits, threads: int, worker: WorkerOf, events: str = "") -> Outcome:
@@ -95,32 +112,31 @@ def do_one(spec: str, log: str, limits: Limits, threads: int, worker: WorkerOf, 
 
 
 def outcome_of(ray: Any, reference: Any) -> Outcome:
-    """How a task ended, also if its node or its process was lost, or it was cancelled."""
+    """How a task ended, whatever became of its node, its process, or Ray."""
     errors = ray.exceptions
     try:
         return ray.get(reference)
     except errors.TaskCancelledError:
         return Outcome("stopped", "Stopped", "it was stopped")
-    except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
-        return Outcome("lost", type(error).__name__, "the machine or Ray's worker was lost")
     except errors.RayTaskError as error:  # our own code on that node: a folder that is not shared, a full disk
         return Outcome("crashed", type(error.cause).__name__, f"on its node: {error.cause}")
+    except (
+        errors.WorkerCrashedError,
+        errors.NodeDiedError,
+        errors.LocalRayletDiedError,
+        errors.ObjectLostError,
+        ConnectionError,
+    ) as error:
+        return Outcome("lost", type(error).__name__, "the machine or Ray's worker was lost")
+    except errors.OutOfMemoryError as error:  # the largest are ended first: likely it was its own doing
+        hint = "Give --memory-mb, so that fewer share a node, or fewer or smaller photos."
+        return Outcome("memory", type(error).__name__, "its node ran out of memory", hint)
+    except errors.OutOfDiskError as error:
+        hint = "Make room where Ray keeps its files (/tmp/ray)."
+        return Outcome("crashed", type(error).__name__, "the disk of its node is full", hint)
+    except errors.RayError as error:  # a try that failed, for what reason ever
+        return Outcome("crashed", type(error).__name__, f"Ray could not do it: {_first_line(error)}")
 
 
-def places(ray: Any, threads: int) -> int:
-    """Jobs of so many cores that run side by side on the nodes there are."""
-    return max(int(ray.cluster_resources().get("CPU", 1.0) // threads), 1)
-
-
-def _share(ray: Any, gpu_memory_gb: float) -> float:
-    """The part of a GPU one job takes; 0 on a cluster without."""
-    if not ray.cluster_resources().get("GPU"):
-        return 0.0
-    if not gpu_memory_gb:
-        return 1.0
-    probe = ray.remote(num_gpus=1)(visible_gpus)
-    memory = [gpu.memory_gb for gpu in ray.get(probe.remote())]
-    fits = int(min(memory) // gpu_memory_gb) if memory else 1
-    if fits < 1:
-        raise ConfigError(f"No GPU of the cluster has {gpu_memory_gb:g} GB.", hint="Say less, or 0.")
-    return 1.0 / fits
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -69,7 +69,16 @@ def pack(gpus: list[Gpu], gpu_memory_gb: float) -> list[str]:
 
 
 def visible_gpus() -> list[Gpu]:
-    """GPUs this process may use, asked of nvidia-smi: importing PyTorch to count them takes seconds."""
+    """GPUs this process may use."""
+    return installed_gpus(allowed=os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def installed_gpus(*, allowed: str | None = None) -> list[Gpu]:
+    """GPUs of this machine, asked of nvidia-smi: importing PyTorch to count them takes seconds.
+
+    Args:
+        allowed: As in CUDA_VISIBLE_DEVICES; all if None.
+    """
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
@@ -78,7 +87,7 @@ def visible_gpus() -> list[Gpu]:
         said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return parse_gpus(said.stdout, allowed=os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return parse_gpus(said.stdout, allowed=allowed)
 
 
 def parse_gpus(text: str, *, allowed: str | None) -> list[Gpu]:

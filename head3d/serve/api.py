@@ -13,12 +13,12 @@ from head3d.serve.auth import Tokens
 from head3d.serve.context import Server, The
 from head3d.serve.ledger import Ledger
 from head3d.serve.metrics import Metrics
-from head3d.serve.middleware import BodyLimit, Watch
+from head3d.serve.middleware import BodyLimit, TokenFirst, Watch
 from head3d.serve.models import Health, Ready
 from head3d.serve.problems import Refused, handle_problems, retry_after
+from head3d.serve.room import check_disk
 from head3d.serve.runner import Runner
 from head3d.serve.settings import Settings
-from head3d.serve.subject_routes import check_room
 from head3d.serve.workers import Workers
 
 DESCRIPTION = """Photos of one person in, a relightable 3D head and headshots out.
@@ -66,6 +66,7 @@ def make_app(settings: Settings, *, workers: Workers) -> FastAPI:
     app.include_router(subject_routes.router)
     _add_health(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.request_bytes)
+    app.add_middleware(TokenFirst, tenant_of=server.tokens.tenant)
     app.add_middleware(Watch, count=metrics.request)
     return app
 
@@ -101,7 +102,7 @@ def not_ready(server: Server) -> list[str]:
     except sqlite3.Error as error:
         reasons.append(f"the ledger cannot be written: {error}")
     try:
-        check_room(server)
+        check_disk(server)
     except Refused as error:
         reasons.append(error.message)
     missing = [one.name for one in weights.KNOWN if not one.optional and weights.find(one.name) is None]

@@ -55,14 +55,13 @@ async def server_of(request: Request) -> Server:
 
 
 async def tenant_of(
-    server: Annotated[Server, Depends(server_of)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Tenant:
-    """Who asks; 401 without a good token."""
-    tenant = server.tokens.tenant(credentials.credentials) if credentials is not None else None
+    """Who asks: the middleware has compared the token (``bearer`` describes it in OpenAPI); 401 if it has not."""
+    del credentials
+    tenant = request.scope.get("tenant")
     if tenant is None:
-        headers = {"WWW-Authenticate": "Bearer"}
-        raise Refused(401, "No valid token.", hint="Send Authorization: Bearer TOKEN.", headers=headers)
+        raise Refused(401, "No valid token.", headers={"WWW-Authenticate": "Bearer"})
     return tenant
 
 

@@ -16,9 +16,9 @@ from head3d.serve.auth import Tenant, fingerprint
 from head3d.serve.context import IdempotencyKey, OwnJob, OwnSubject, Server, The, Who
 from head3d.serve.models import JobOut, JobPage, RenderIn, RunIn, Trouble
 from head3d.serve.problems import Refused, documented
+from head3d.serve.room import check_disk, check_storage
 from head3d.serve.rows import JobRow
 from head3d.serve.runner import events_file
-from head3d.serve.subject_routes import check_room
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 LOOK_S = 0.25
@@ -32,7 +32,7 @@ SSE_EVENT = {
 }
 """One event on the wire; ``data`` is the JSON of what ``event`` names (see head3d.events); of the job for "state"."""
 SHOWN = ("headshots/", "exports/")
-START = (400, 401, 404, 409, 413, 422, 429, 503)
+START = (400, 401, 403, 404, 409, 413, 422, 429, 503)
 
 
 @router.post("/subjects/{subject_id}/runs", status_code=202, responses=documented(*START))
@@ -40,7 +40,10 @@ async def start_run(
     server: The, tenant: Who, subject: OwnSubject, body: RunIn, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Make the head and its headshots. Again with other options, it redoes only what they touch."""
-    check_room(server)
+    request = fingerprint(["run", subject.id, body.model_dump()])
+    if earlier := server.ledger.answered(tenant.name, idempotency_key or "", request):
+        return job_out(earlier, server)
+    await _check_room(server, tenant)
     photos = server.ledger.photos(subject.id)
     if not photos:
         raise Refused(409, "The subject has no photos.", hint="POST them to /photos first.")
@@ -56,7 +59,6 @@ async def start_run(
         options=tuple(options),
         consent=subject.consent,
     )
-    request = fingerprint(["run", subject.id, body.model_dump()])
     return _enqueue(server, tenant, subject.id, "run", spec, idempotency_key, request)
 
 
@@ -65,11 +67,13 @@ async def start_render(
     server: The, tenant: Who, subject: OwnSubject, body: RenderIn, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Make further pictures of a head that is there, or is being made."""
-    check_room(server)
+    request = fingerprint(["render", subject.id, body.model_dump()])
+    if earlier := server.ledger.answered(tenant.name, idempotency_key or "", request):
+        return job_out(earlier, server)
+    await _check_room(server, tenant)
     runs = [job for job in server.ledger.jobs(tenant.name, subject=subject.id, limit=1000) if job.kind == "run"]
     if not any(job.state in ("waiting", "running", "done") for job in runs):
         raise Refused(409, "The subject has no head yet.", hint="POST to /runs first.")
-    request = fingerprint(["render", subject.id, body.model_dump()])
     fields = {**body.model_dump(), "views": tuple(body.views)}
     folder = fingerprint(body.model_dump())[:12]  # the same request writes the same files, others none of them
     spec = JobSpec(
@@ -166,6 +170,11 @@ def _kind(line: str) -> str:
         return str(json.loads(line)["event"])
     except (ValueError, KeyError, TypeError):
         return "message"
+
+
+async def _check_room(server: Server, tenant: Tenant) -> None:
+    check_disk(server)
+    await check_storage(server, tenant)
 
 
 def _enqueue(

@@ -188,6 +188,11 @@ class Ledger:
         assert made is not None
         return made, True
 
+    def answered(self, tenant: str, key: str, request: str) -> JobRow | None:
+        """The job of an earlier request with this idempotency key, if there was one."""
+        earlier = self._earlier(tenant, key, request)
+        return self.job(tenant, earlier) if earlier else None
+
     def job(self, tenant: str, identity: str) -> JobRow | None:
         """A tenant's job."""
         found = self._rows("SELECT * FROM jobs WHERE id=? AND tenant=?", identity, tenant)

@@ -1,4 +1,5 @@
-"""Around every request: its size is bounded before it is read, its answer gets safe headers, and it is counted."""
+"""Around every request: who asks is known and its size is bounded before it is read; its answer gets safe headers, and
+it is counted."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from head3d.serve.auth import Tenant
 from head3d.serve.problems import problem
 
 SMALL_BYTES = 64 * 1024
@@ -17,6 +19,34 @@ SAFE = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
     "Referrer-Policy": "no-referrer",
 }
+OPEN_TO_ALL = ("/healthz", "/readyz", "/metrics", "/v1/openapi.json")
+"""What is answered without a token."""
+
+
+class TokenFirst:
+    """Refuses requests without a good token, and puts whose it is into the scope as ``tenant``.
+
+    Frameworks read and spool a form before anything that could refuse it: here nothing of a body has been asked for.
+    """
+
+    def __init__(self, app: ASGIApp, *, tenant_of: Callable[[str], Tenant | None]) -> None:
+        self._app, self._tenant_of = app, tenant_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["path"] in OPEN_TO_ALL:
+            await self._app(scope, receive, send)
+            return
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        tenant = self._tenant_of(token.strip()) if scheme.lower() == "bearer" else None
+        if tenant is None:
+            # the connection ends with the answer: what else was to come over it is not read
+            headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
+            response = problem(401, "No valid token.", hint="Send Authorization: Bearer TOKEN.", headers=headers)
+            await response(scope, receive, send)
+            return
+        scope["tenant"] = tenant
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

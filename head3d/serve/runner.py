@@ -95,7 +95,7 @@ class Runner:
                         erase_old(ledger, self._settings)
                         ledger.forget_keys(time.time() - KEY_DAYS * 86400)
                     while pool.free() and (job := ledger.take()) is not None:
-                        self._start(job)
+                        self._start(job, ledger)
                     for identity in ledger.to_stop():
                         pool.stop(identity)
                     for identity, outcome in pool.wait(LOOK_S) if pool.running else []:
@@ -109,14 +109,21 @@ class Runner:
                 self._end(identity, outcome, ledger)
             ledger.close()
 
-    def _start(self, job: JobRow) -> None:
+    def _start(self, job: JobRow, ledger: Ledger) -> None:
         path = events_file(self._settings, job)
         spec = path.with_suffix(".json")
-        write_spec(spec, spec_from_text(job.spec, where=f"job {job.id}"))
+        try:
+            write_spec(spec, spec_from_text(job.spec, where=f"job {job.id}"))
+            self._logs[job.id] = path.open("a", encoding="utf-8")
+            log = path.with_suffix(".log")
+            self._workers.start(job.id, spec, log=log, on_event=lambda event: self._say(job.id, event))
+        except (Head3DError, OSError):  # nobody does it: it waits at its old place
+            if job.id in self._logs:
+                self._logs.pop(job.id).close()
+            ledger.settle(job.id, "waiting", failures=job.failures)
+            raise
         self._jobs[job.id] = job
-        self._logs[job.id] = path.open("a", encoding="utf-8")
         self._say(job.id, JobStart(job.id, job.failures + 1))
-        self._workers.start(job.id, spec, log=path.with_suffix(".log"), on_event=lambda event: self._say(job.id, event))
 
     def _say(self, identity: str, event: Event) -> None:
         line = {"event": type(event).__name__, "time": round(time.time(), 3), **dataclasses.asdict(event)}

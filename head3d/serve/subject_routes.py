@@ -16,6 +16,7 @@ from head3d.serve.erase import Erased, erase
 from head3d.serve.ledger import Ledger
 from head3d.serve.models import ConsentIn, ErasedOut, FileOut, PhotoOut, SubjectIn, SubjectOut, SubjectPage
 from head3d.serve.problems import Refused, documented
+from head3d.serve.room import check_disk, check_storage
 from head3d.serve.rows import Gone, PhotoRow, SubjectRow
 from head3d.serve.uploads import check_header, store_photo
 from head3d.subject import Consent, consent_of
@@ -34,7 +35,7 @@ async def create_subject(
     server: The, tenant: Who, body: SubjectIn, idempotency_key: IdempotencyKey = None
 ) -> SubjectOut:
     """Make a subject. Without consent there is none."""
-    check_room(server)
+    check_disk(server)
     given = body.consent
     consent = Consent(given.by, given.date, given.scope) if given.date else consent_of(given.by, given.scope)
     row = server.ledger.add_subject(
@@ -70,13 +71,11 @@ async def get_subject(server: The, subject: OwnSubject) -> SubjectOut:
 @router.post("/{subject_id}/photos", status_code=201, responses=documented(400, 403, *ALL, 409, 413, 415, 503))
 async def add_photos(server: The, tenant: Who, subject: OwnSubject, photos: Photos) -> list[PhotoOut]:
     """Add photos: JPEG, PNG, WebP, AVIF or HEIC. All are taken, or none; the same photo again changes nothing."""
-    check_room(server)
+    check_disk(server)
     there = {one.sha256 for one in server.ledger.photos(subject.id)}
     if len(there) + len(photos) > server.settings.photos:
         raise Refused(409, f"A subject has at most {server.settings.photos} photos.")
-    size = sum(photo.size or 0 for photo in photos)
-    if await asyncio.to_thread(_held, server, tenant.name) + size > tenant.quota.storage_mb * 1e6:
-        raise Refused(403, f"You may store {tenant.quota.storage_mb} MB.", hint="Delete a subject.")
+    await check_storage(server, tenant, more=sum(photo.size or 0 for photo in photos))
     folder = server.uploads(subject)
     headers = [
         await asyncio.to_thread(check_header, one.file, size=one.size or 0, settings=server.settings) for one in photos
@@ -160,23 +159,12 @@ def results(folder: Path) -> dict[str, Path]:
     return found
 
 
-def check_room(server: Server) -> None:
-    """503 when the disk is nearly full."""
-    if shutil.disk_usage(server.settings.folder).free < server.settings.free_mb * 1e6:
-        raise Refused(503, "The server's disk is nearly full.", headers={"Retry-After": "600"})
-
-
 def _erase(server: Server, subject: SubjectRow) -> Erased:
     ledger = Ledger(server.settings.database)  # this runs in a thread of its own
     try:
         return erase(subject, ledger, server.settings)
     finally:
         ledger.close()
-
-
-def _held(server: Server, tenant: str) -> int:
-    folder = server.settings.home(tenant, "")
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) if folder.is_dir() else 0
 
 
 def _media(path: Path) -> str:

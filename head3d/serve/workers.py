@@ -1,18 +1,16 @@
 """Where the server's jobs are done: in processes of this machine, or on the nodes of a Ray cluster."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from head3d.events import Event
 from head3d.jobs.pool import Command, Pool
 from head3d.jobs.process import Limits, Outcome
-from head3d.jobs.ray_cluster import WorkerOf, job_task, outcome_of, own_worker, places
+from head3d.jobs.ray_cluster import ClusterSilent, WorkerOf, asking, job_task, outcome_of, own_worker
+from head3d.jobs.ray_nodes import part_of_node, places
 from head3d.jobs.slots import Slot
-from head3d.jobs.stream import Lines, read_line
-
-Hear = Callable[[Event], None]
+from head3d.jobs.tail import Hear, Tail
 
 
 class Workers(Protocol):
@@ -93,68 +91,56 @@ class RayWorkers:
             worker: What a task starts.
         """
         self._ray, self._limits, self._threads, self._worker = ray, limits, threads, worker
-        self._task = job_task(ray, threads=threads, gpu_memory_gb=gpu_memory_gb)
-        self._out: dict[str, tuple[Any, _Tail]] = {}
+        with asking(ray):
+            self._part = part_of_node(ray, threads=threads, gpu_memory_gb=gpu_memory_gb, memory_mb=limits.memory_mb)
+            self._task = job_task(ray, self._part)
+        self._out: dict[str, tuple[Any, Tail]] = {}
 
     @property
     def running(self) -> list[str]:
         return list(self._out)
 
     def size(self) -> int:
-        return places(self._ray, self._threads)
+        with asking(self._ray):
+            return places(self._ray, self._part)
 
     def free(self) -> int:
         return max(self.size() - len(self._out), 0)
 
     def start(self, name: str, spec: Path, *, log: Path, on_event: Hear) -> None:
         events = spec.with_suffix(".events")
-        events.unlink(missing_ok=True)
+        tail = Tail(events, on_event)
         paths = [str(one.resolve()) for one in (spec, log)]
-        told = self._task.remote(*paths, self._limits, self._threads, self._worker, str(events.resolve()))
-        self._out[name] = told, _Tail(events, on_event)
+        with asking(self._ray):
+            told = self._task.remote(*paths, self._limits, self._threads, self._worker, str(events.resolve()))
+        self._out[name] = told, tail
 
     def stop(self, name: str) -> None:
         if name in self._out:
-            self._ray.cancel(self._out[name][0], force=False)  # the task ends its process before it goes
+            with asking(self._ray):
+                self._ray.cancel(self._out[name][0], force=False)  # the task ends its process before it goes
 
     def stop_all(self, *, seconds: float = 15.0) -> list[tuple[str, Outcome]]:
-        for name in self.running:
-            self.stop(name)
         ended: list[tuple[str, Outcome]] = []
         until = time.monotonic() + seconds
-        while self._out and time.monotonic() < until:
-            ended += self.wait(0.2)
+        try:
+            for name in self.running:
+                self.stop(name)
+            while self._out and time.monotonic() < until:
+                ended += self.wait(0.2)
+        except ClusterSilent:  # what it still does ends with our connection, and begins anew with the next start
+            pass
         return ended
 
     def wait(self, seconds: float) -> list[tuple[str, Outcome]]:
         names = {reference: name for name, (reference, _) in self._out.items()}
-        ready, _ = self._ray.wait(list(names), num_returns=1, timeout=seconds) if names else ([], [])
-        for _, tail in self._out.values():
+        with asking(self._ray):
+            ready, _ = self._ray.wait(list(names), num_returns=1, timeout=seconds) if names else ([], [])
+        for _, tail in self._out.values():  # those that have ended, too: they had written all before
             tail.read()
         ended = []
         for reference in ready:
             _, tail = self._out.pop(names[reference])
-            tail.read()
-            tail.path.unlink(missing_ok=True)
+            tail.remove()
             ended.append((names[reference], outcome_of(self._ray, reference)))
         return ended
-
-
-class _Tail:
-    """What a job's process on another node wrote since the last look."""
-
-    def __init__(self, path: Path, hear: Hear) -> None:
-        self.path, self._hear, self._offset, self._lines = path, hear, 0, Lines()
-
-    def read(self) -> None:
-        try:
-            with self.path.open("rb") as handle:
-                handle.seek(self._offset)
-                chunk = handle.read()
-        except FileNotFoundError:  # its task has not begun
-            return
-        self._offset += len(chunk)
-        for line in self._lines.feed(chunk):
-            event = read_line(line).event
-            if event is not None:
-                self._hear(event)

@@ -1,6 +1,6 @@
 """Clients that ask how a job stands, from a process of their own; prints how long they waited for the answers.
 
-python -m tests.end_to_end.status_load URL TOKEN JOB --clients 200 --seconds 20
+python -m tests.end_to_end.status_load URL TOKEN JOB --clients 200 --seconds 20 (test_serve.py does so, marked slow)
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """What is installed is what is in the tree, and the layers list every module."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -50,3 +51,14 @@ def test_a_whole_configuration_is_checked_without_torch():
     check = "import sys; from head3d import load_config; load_config('test'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_images_install_what_they_need_by_names_that_are_there():
+    text = (ROOT / ".ci" / "Containerfile").read_text(encoding="utf-8")
+    extras = {one for words in re.findall(r'"(?:/src|head3d)\[([a-z,]+)\]"', text) for one in words.split(",")}
+    assert {"serve", "batch", "provenance", "ray"} <= extras <= set(PROJECT["project"]["optional-dependencies"])
+    manifest = (ROOT / "head3d" / "batch" / "examples" / "kuberay_job.yaml").read_text(encoding="utf-8")
+    image = re.findall(r"^ +image: (\S+)", manifest, re.MULTILINE)
+    assert len(set(image)) == 1 and f"--target ray -t {image[0]} ." in text
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE)
+    assert "ray" in targets and targets[-1] == "serve", "the server is what is built where no target is named"

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from head3d.serve.api import make_app
 from head3d.serve.auth import new_token
 from head3d.serve.context import Server
 from head3d.serve.settings import Settings
-from head3d.serve.workers import LocalWorkers
+from head3d.serve.workers import LocalWorkers, Workers
 from tests.unit.jobs.workers import fake_command
 
 
@@ -73,13 +73,20 @@ class Client:
         return subject, self.ended(self.run(subject).json()["id"])
 
 
+def local(limits: Limits) -> Workers:
+    """Two fake workers side by side."""
+    return LocalWorkers([Slot(0, 1), Slot(1, 1)], limits=limits, command=fake_command)
+
+
 @contextmanager
-def service(folder: Path, **options: Any) -> Iterator[tuple[Client, Client]]:
+def service(
+    folder: Path, *, workers: Callable[[Limits], Workers] = local, **options: Any
+) -> Iterator[tuple[Client, Client]]:
     """A running server on a port of its own, and two tenants."""
     settings = Settings(folder, **{"free_mb": 0.0, "timeout_s": 5.0, **options})
     tokens = [new_token(settings.tokens, name) for name in ("ada", "bob")]
     limits = Limits(settings.timeout_s, settings.memory_mb, settings.nice)
-    app = make_app(settings, workers=LocalWorkers([Slot(0, 1), Slot(1, 1)], limits=limits, command=fake_command))
+    app = make_app(settings, workers=workers(limits))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

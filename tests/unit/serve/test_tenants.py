@@ -1,7 +1,13 @@
 """Who sees what, and how much each may have."""
 
+import asyncio
+import socket
 from pathlib import Path
+from typing import Any, NoReturn
 
+import pytest
+
+from head3d.serve.middleware import TokenFirst
 from head3d.serve.settings import Quota
 from tests.unit.serve.service import Client, photo, service
 
@@ -14,6 +20,37 @@ class TestTenants:
             answer = ada.http.get("/v1/subjects", headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
         assert ada.http.get("/v1/jobs").status_code == 401
+
+    @pytest.mark.parametrize("length", ["Content-Length: 500000000", "Transfer-Encoding: chunked"])
+    @pytest.mark.parametrize("token", ["", "Authorization: Bearer h3d_wrong\r\n", "Authorization: Basic h3d_wrong\r\n"])
+    def test_an_upload_without_a_good_token_is_refused_before_it_comes(self, ada: Client, token: str, length: str):
+        kind = "Content-Type: multipart/form-data; boundary=x"
+        head = f"POST /v1/subjects/{ada.subject()}/photos HTTP/1.1\r\nHost: here\r\n{token}{length}\r\n{kind}\r\n\r\n"
+        url = ada.http.base_url
+        with socket.create_connection((url.host, url.port), timeout=20.0) as connection:
+            connection.sendall(head.encode())  # and nothing of what was announced
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))  # the server ends it
+        assert answer.startswith(b"HTTP/1.1 401") and b"www-authenticate: bearer" in answer.lower()
+        assert b'"code":"unauthorized"' in answer
+
+    def test_nothing_of_a_body_is_asked_for_without_a_good_token(self):
+        said: list[Any] = []
+
+        async def never(*_: Any) -> NoReturn:
+            raise AssertionError("it was passed on, or read")
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/subjects/x/photos", "headers": []}
+        asyncio.run(TokenFirst(never, tenant_of=lambda token: None)(scope, never, send))
+        assert said[0]["status"] == 401
+
+    def test_health_and_the_description_need_no_token(self, ada: Client):
+        for path in ("/healthz", "/metrics", "/v1/openapi.json"):
+            assert ada.http.get(path).status_code == 200
+        paths = ada.http.get("/v1/openapi.json").json()["paths"]
+        assert paths["/v1/subjects/{subject_id}/photos"]["post"]["security"] == [{"HTTPBearer": []}]
 
     def test_another_tenant_sees_nothing(self, ada: Client, bob: Client):
         subject, job = ada.made()
@@ -87,6 +124,23 @@ class TestLimits:
             ada.add(second, JPEG)
             assert ada.run(first).status_code == 202
             assert ada.run(second).status_code == 429
+
+    def test_who_stores_all_they_may_starts_nothing_more(self, tmp_path: Path):
+        with service(tmp_path / "data", quota=Quota(storage_mb=1)) as (ada, bob):
+            subject, _ = ada.made()
+            headers = {"Idempotency-Key": "before"}
+            first = ada.ask("POST", f"/subjects/{subject}/runs", json={}, headers=headers)
+            ada.ended(first.json()["id"])
+            (ada.server.settings.home("ada", subject) / "subject" / "result.bin").write_bytes(bytes(1_000_001))
+            for what in ("runs", "renders"):
+                refused = ada.ask("POST", f"/subjects/{subject}/{what}", json={})
+                assert refused.status_code == 403 and "1 MB" in refused.json()["message"]
+            assert ada.add(subject, photo((1, 2, 3))).status_code == 403
+            again = ada.ask("POST", f"/subjects/{subject}/runs", json={}, headers=headers)
+            assert again.json()["id"] == first.json()["id"], "what was accepted is answered again"
+            assert bob.made()[1]["state"] == "done"
+            ada.ask("DELETE", f"/subjects/{subject}")
+            assert ada.made()[1]["state"] == "done"
 
     def test_photos_are_counted_and_the_same_one_only_once(self, tmp_path: Path):
         with service(tmp_path / "data", photos=2) as (ada, _):
