@@ -166,7 +166,9 @@ def test_many_random_looks_do_not_grow(server: Server, session: Any):
                     header = json.loads(message[4 : 4 + struct.unpack("<I", message[:4])[0]])  # type: ignore[arg-type]
                     kind = header["kind"] if header["number"] == number else ""
                 seen.append(client.get("/api/stats").json()["rss_mb"])
-            return Sample(min(seen))  # what stands in every look: freed memory goes back only now and then, 12 MB at once
+            return Sample(
+                min(seen)
+            )  # what stands in every look: freed memory goes back only now and then, 12 MB at once
 
         use(8, 0)  # what is kept ready is made
         before = use(24, 8)
