@@ -23,7 +23,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt .ci/venv
 demo: setup
 	$(VENV)/bin/head3d weights --get
 	$(VENV)/bin/head3d sample-photos $(SAMPLES) --person $(PERSON)
-	$(VENV)/bin/head3d run $(SAMPLES) --out $(OUT) --preset $(PRESET)
+	$(VENV)/bin/head3d run $(SAMPLES) --out $(OUT) --preset $(PRESET) --consent "$(PERSON), 2026-01-01, a synthetic person"
 
 check: setup
 	$(VENV)/bin/ruff check .

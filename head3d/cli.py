@@ -55,7 +55,7 @@ def overview() -> str:
             *lines,
             "",
             "head3d COMMAND --help tells the options of a command. --debug shows the traceback of an error.",
-            "Start with: head3d run PHOTO... --out subjects/me",
+            "Start with: head3d run PHOTO... --out subjects/me --consent self",
         ]
     )
 

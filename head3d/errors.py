@@ -44,7 +44,7 @@ class TooFewPhotos(InputError):
 
 
 class ConsentMissing(InputError):
-    """The subject folder carries no record of consent."""
+    """It is not said who agreed, or to what."""
 
 
 class ConfigError(Head3DError):

@@ -1,9 +1,10 @@
 """Licences of everything head3d runs with: packages it depends on, model files, and the arrays it brings."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import metadata, resources
 from typing import Any, Literal
 
 from head3d.model_files import KNOWN
@@ -20,6 +21,11 @@ BROUGHT = (
         "MakeHuman's mesh (CC0); ICT-FaceKit's statistics (MIT)",
     ),
     ("detector_bias.npz", "Apache-2.0", "measured by head3d"),
+    (
+        "face_mesh.npz",
+        "Apache-2.0",
+        "triangles of mediapipe's face mesh (Apache-2.0); mirror points measured by head3d",
+    ),
 )
 """Arrays inside the package: name, licence, what they are derived from."""
 NOTES = {
@@ -66,7 +72,7 @@ def licenses() -> list[Entry]:
     """Everything that is installed of what head3d needs or can use, and every model file and array."""
     entries = [*_packages(), *_model_files()]
     entries += [_entry(name, "", licence, "data", note) for name, licence, note in BROUGHT]
-    return entries
+    return [*entries, *_networks()]
 
 
 def by_default(entries: Sequence[Entry]) -> list[Entry]:
@@ -156,6 +162,14 @@ def _model_files() -> Iterator[Entry]:
     for one in KNOWN:
         kind: Kind = "optional" if one.optional else "model file"
         yield _entry(f"{one.name} (model file)" if one.optional else one.name, one.version, one.licence, kind)
+
+
+def _networks() -> Iterator[Entry]:
+    """Networks inside the package; the card beside each says its licence and what it was trained on."""
+    folder = resources.files("head3d.networks") / "data"
+    for name in sorted(one.name for one in folder.iterdir() if one.name.endswith(".json")):
+        card = json.loads((folder / name).read_text(encoding="utf-8"))
+        yield _entry(f"{card['name']}.safetensors", "", card["licence"], "data", f"trained on: {card['data']}")
 
 
 def _entry(name: str, version: str, licence: str, kind: Kind, note: str = "") -> Entry:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from head3d import store
+from head3d.capture.files import picture_files
 from head3d.capture.verdicts import nothing_left
 from head3d.config import Config, config_yaml
-from head3d.errors import ConfigError, CorruptPart, InputError, StorageError
+from head3d.errors import ConfigError, ConsentMissing, CorruptPart, InputError, StorageError
 from head3d.events import Emit, Notice, Progress, StageStart, ignore
 from head3d.stage_inputs import (
     given_cameras,
@@ -31,6 +32,7 @@ def run(
     config: Config | None = None,
     consent: Consent | None = None,
     stages: Sequence[str] = (),
+    demand_consent: bool = False,
     emit: Emit = ignore,
     previews: bool = False,
 ) -> Subject:
@@ -42,6 +44,7 @@ def run(
         config: Options; the defaults if None.
         consent: Who agreed; a new subject without it is recorded as made by the person who runs this, of themselves.
         stages: Only these, in the order of the pipeline; what they read must be there. All if empty.
+        demand_consent: Refuse a new subject without it.
         emit: Hears progress.
         previews: Let it hear what the head looks like while it is trained; the result is the same.
     """
@@ -50,6 +53,11 @@ def run(
     sources = tuple(Path(photo) for photo in photos)
     config = config or Config()
     _check_sources(sources, subject)
+    if demand_consent and consent is None and not subject.exists:
+        for source in sources:
+            picture_files(source)  # tells first what is not there
+        hint = 'Photos of you: add --consent self. Of others: --consent "NAME, 2026-01-31, what they agreed to".'
+        raise ConsentMissing("Nobody is named who agreed to this.", hint=hint)
     check_free(subject.path)
     with subject.locked():
         ledger = _open_ledger(subject, consent, emit)

@@ -91,11 +91,13 @@ def consent_of(by: str = "", scope: str = "", *, date: str = "") -> Consent:
 
 
 def parse_consent(text: str) -> Consent:
-    """Read ``NAME, DATE, what they agreed to``."""
+    """Read ``NAME, DATE, what they agreed to``; ``self``: whoever runs the program, of themselves."""
+    if text.strip() == "self":
+        return consent_of()
     parts = [part.strip() for part in text.split(",", 2)]
     if len(parts) < 3 or not all(parts):
         raise ConsentMissing(
-            f"{text!r} is no record of consent.", hint='Write "NAME, 2026-01-31, what they agreed to".'
+            f"{text!r} is no record of consent.", hint='Write "NAME, 2026-01-31, what they agreed to", or self.'
         )
     name, date, scope = parts
     return consent_of(name, scope, date=date)

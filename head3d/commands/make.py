@@ -32,11 +32,11 @@ def run_command(words: Sequence[str]) -> int:
         face: int | None = None
         """Which face is the subject where a photo shows several: 0 the largest. Not needed with several photos."""
         consent_by: str = ""
-        """Who agreed to this: the name of the person in the photos. Empty: you, of yourself."""
+        """Who agreed to this: the name of the person in the photos."""
         consent_scope: str = ""
         """What they agreed to, in their words."""
         consent: str = ""
-        """All in one: "NAME, 2026-01-31, what they agreed to"."""
+        """Needed once for each subject: self for photos of you, else "NAME, 2026-01-31, what they agreed to"."""
         log_json: bool = False
         """Progress as JSON lines on standard output."""
         previews: bool = False
@@ -56,7 +56,15 @@ def run_command(words: Sequence[str]) -> int:
         consent = parse_consent(options.consent)
     mode: Mode = "json" if options.log_json else "quiet" if options.quiet else "auto"
     with listen(mode) as emit:
-        subject = run(options.photos, options.out, config=config, consent=consent, emit=emit, previews=options.previews)
+        subject = run(
+            options.photos,
+            options.out,
+            config=config,
+            consent=consent,
+            demand_consent=True,
+            emit=emit,
+            previews=options.previews,
+        )
     results = {"contact_sheet": str(subject.contact_sheet), "report": str(subject.report)}
     if options.log_json:
         write_json_line(sys.stdout, "Result", results)

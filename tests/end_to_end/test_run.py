@@ -26,7 +26,7 @@ def events(text: str) -> list[dict]:
 
 def run_stages(*words: str | Path) -> list[str]:
     """Run with --log-json; the stages that had something to do."""
-    done = head3d("run", *words, "--preset", "test", "--log-json")
+    done = head3d("run", *words, "--preset", "test", "--log-json", "--consent", "self")
     assert done.returncode == 0, done.stderr
     return [one["stage"] for one in events(done.stdout) if one["event"] == "StageDone" and not one["fresh"]]
 
@@ -95,7 +95,7 @@ def test_truncated_ledger_is_named_and_rebuilt(photo: Path, subject: Path):
 
 def test_kill_during_training_loses_only_that_stage_and_resumes(photo: Path, tmp_path: Path):
     out = tmp_path / "me"
-    words = ["run", str(photo), "--out", str(out), "--preset", "test", "--log-json"]
+    words = ["run", str(photo), "--out", str(out), "--preset", "test", "--log-json", "--consent", "self"]
     words += ["--train.steps", "60", "--train.checkpoint_every", "5"]
     command = [sys.executable, "-m", "head3d.cli", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as running:

@@ -1,5 +1,7 @@
 """What was promised stays: texts people read, and folders written by earlier versions."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,19 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         cli.main([command, "--help"])
     assert caught.value.code in (0, None)
     assert f"head3d {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "bench").glob("*.json")), ids=lambda path: path.stem)
+def test_numbers_are_kept_without_the_places_of_a_machine(path: Path):
+    text = path.read_text(encoding="utf-8")
+    json.loads(text)
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|mnt|work|Users)/", text)
+
+
+def test_a_glbs_turntable_was_near_the_fields():
+    found = json.loads((HERE / "bench" / "export_P001.json").read_text())
+    assert len(found["views"]) == 8 and found["command"].startswith("head3d bench export")
+    assert min(view["psnr_db"] for view in found["views"]) > 30 and found["silhouette_iou"] > 0.98
 
 
 TEXTS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from head3d.imaging.perceptual import Features, read_array_pickle
+from head3d.imaging.perceptual import Features, read_arrays
 from head3d.weights import get
 
 LAYERS = (0, 3, 6, 8, 10)
@@ -17,7 +17,7 @@ CLASSIFIER = {1: (4096, 9216), 4: (4096, 4096), 6: (1000, 4096)}
 
 def write_alexnet(torch_home: Path) -> Path:
     """Write alexnet-owt-7be5be79.pth for a TORCH_HOME; returns its path."""
-    features = Features("alex", read_array_pickle(get("alexnet")))
+    features = Features("alex", read_arrays("alex", get("alexnet")))
     state = {}
     for number, layer in enumerate(LAYERS):
         state[f"features.{layer}.weight"] = features.get_buffer(f"kernel_{number}")

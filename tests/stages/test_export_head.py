@@ -28,6 +28,7 @@ from head3d.morphable.types import HeadFit
 from head3d.render.views import named_view
 from head3d.render.volume import render_view
 from head3d.rendering import surface_cache
+from tests.unit.export.validator import report_on
 
 pytestmark = pytest.mark.weights
 WIG_M = 0.02
@@ -155,6 +156,12 @@ def test_trimesh_finds_the_meshes_in_metres(glb: Path):
     data = glb.read_bytes()
     content = json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]])
     assert all(len(one["extras"]["targetNames"]) == 52 for one in content["meshes"])
+
+
+def test_khronos_validator_finds_nothing_in_a_head(glb: Path):
+    report = report_on(glb)
+    assert (report["issues"]["numErrors"], report["issues"]["numWarnings"]) == (0, 0), report["issues"]["messages"][:9]
+    assert report["info"]["hasMorphTargets"] and report["info"]["hasTextures"]
 
 
 def test_charts_of_a_head_share_no_texel(head: HeadMesh):

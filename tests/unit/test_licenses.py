@@ -2,9 +2,11 @@
 
 import json
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
+import head3d
 from head3d import cli, licenses
 from head3d.licenses import Entry, by_default, licence_of, licenses_text
 from head3d.model_files import KNOWN
@@ -49,3 +51,18 @@ def test_everything_by_default_is_known_and_allows_commerce(capsys: pytest.Captu
     assert {one.name for one in KNOWN if not one.optional} <= names
     default = by_default([Entry(**one) for one in found])
     assert [one.name for one in default if not one.commercial or one.licence == "unknown"] == []
+
+
+def test_every_array_and_network_in_the_package_is_listed():
+    shipped = {
+        file.name for kind in ("npz", "npy", "safetensors") for file in Path(head3d.__file__).parent.rglob(f"*.{kind}")
+    }
+    listed = {name for one in licenses.licenses() if one.kind == "data" for name in one.name.split(", ")}
+    assert {"face_mesh.npz", "parsing.safetensors"} <= shipped <= listed
+    assert all(name in shipped for name in listed - {"head3d"}), "nothing is listed that is not there"
+
+
+def test_a_network_says_what_it_was_trained_on():
+    (found,) = (one for one in licenses.licenses() if one.name == "lift.safetensors")
+    assert found.licence == "Apache-2.0" and found.commercial
+    assert "MakeHuman CC0" in found.note and "VALID library (MIT)" in found.note

@@ -51,6 +51,26 @@ class TestConsent:
         found = parse_consent("Grace Hopper, 2026-01-31, portraits, also for print")
         assert found == Consent("Grace Hopper", "2026-01-31", "portraits, also for print")
 
+    def test_of_oneself_is_one_word(self):
+        assert parse_consent("self") == consent_of()
+
+    def test_a_new_subject_needs_it_and_one_that_has_it_does_not(
+        self, tmp_path: Path, subject: Subject, capsys: pytest.CaptureFixture[str]
+    ):
+        (tmp_path / "a.jpg").write_bytes(b"no photo")
+        assert cli.main(["run", str(tmp_path / "a.jpg"), "--out", str(tmp_path / "new")]) == 3
+        assert capsys.readouterr().err == (
+            "error: Nobody is named who agreed to this.\n"
+            "hint: Photos of you: add --consent self. "
+            'Of others: --consent "NAME, 2026-01-31, what they agreed to".\n'
+        )
+        assert not (tmp_path / "new").exists()
+        for out, words in ((tmp_path / "new", ["--consent", "self"]), (subject.path, [])):
+            assert cli.main(["run", str(tmp_path / "a.jpg"), "--out", str(out), "--quiet", *words]) == 3
+            assert "a.jpg" in capsys.readouterr().err, "it came to the photo"
+        assert Subject(tmp_path / "new").ledger().consent == consent_of()
+        assert subject.ledger().consent == Consent("Ada", "2026-01-02", "portraits"), "it stays what it was"
+
     @pytest.mark.parametrize("text", ["", "Grace", "Grace, 2026-01-31", "Grace, 2026-01-31, "])
     def test_a_part_that_is_missing_is_no_consent(self, text: str):
         with pytest.raises(ConsentMissing):

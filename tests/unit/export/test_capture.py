@@ -11,31 +11,15 @@ import trimesh
 
 from head3d.bench_truth import load_truth
 from head3d.errors import ConfigError
-from head3d.export.nerfstudio import CaptureFrame, ring_angles, scattered, write_capture
+from head3d.export.nerfstudio import ring_angles
 from head3d.geometry.cameras import project
-from head3d.render.config import RenderConfig
-from head3d.render.types import View
-from head3d.render.views import named_view
-from head3d.render.volume import render_view_torch
-from head3d.rendering import surface_cache
-from tests.unit.export.balls import RADIUS_M, ball, ball_field
+from tests.unit.export.balls import RADIUS_M
+from tests.unit.export.capture import write_ball
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three pictures of a ball."""
-    place = tmp_path_factory.mktemp("capture")
-    field = ball_field()
-    cache = surface_cache(field)
-    frames = []
-    for yaw, pitch in ((0.0, 0.0), (90.0, 0.0), (-40.0, 20.0)):
-        view: View = named_view(f"{yaw}", size=(48, 64), yaw_deg=yaw, pitch_deg=pitch, centre_m=(0.0, 0.0, 0.0))
-        output = render_view_torch(field, view, config=RenderConfig(), cache=cache)
-        pixels = (output.albedo.clamp(0, 1) * 255).numpy().astype(np.uint8)
-        frames.append(CaptureFrame(pixels, output, view, {"view": view.name}))
-    points = scattered(ball(), count=100, generator=torch.Generator().manual_seed(0))
-    write_capture(place, frames, points, torch.full((100, 3), 0.5))
-    return place
+    return write_ball(tmp_path_factory.mktemp("capture"))
 
 
 def test_a_pixel_its_depth_and_its_camera_meet_on_the_surface(folder: Path):

@@ -1,5 +1,7 @@
 """Videos as ffmpeg and OpenCV read them."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from head3d.errors import ConfigError
+from head3d.export.certificate import own_identity
 from head3d.export.provenance import NOTE
 from head3d.export.video import write_video
 
@@ -42,6 +45,17 @@ def test_mp4_starts_with_its_index(tmp_path: Path):
     data = write_video(tmp_path / "turn.mp4", frames(), fps=12, facts=FACTS, signer=None).read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
     assert NOTE.encode() in data
+
+
+def test_ffmpegs_own_reader_comes_upon_the_index_before_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What ffprobe is made of tells every box of the file as it comes to it; signing moves them and must keep this."""
+    monkeypatch.setenv("HEAD3D_HOME", str(tmp_path / "home"))
+    path = write_video(tmp_path / "turn.mp4", frames(), fps=12, facts=FACTS, signer=own_identity())
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "trace", "-i", str(path), "-f", "null", "-"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stderr
+    boxes = re.findall(r"type:'(\w+)' parent:'root'", told)
+    assert {"ftyp", "moov", "mdat"} <= set(boxes)
+    assert boxes.index("moov") < boxes.index("mdat")
 
 
 def test_facts_that_could_be_personal_are_refused_and_nothing_is_left(tmp_path: Path):

@@ -1,14 +1,18 @@
+import ast
 import math
-import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
+import head3d
+from head3d import weights
 from head3d.errors import CorruptPart, ShapeError
 from head3d.imaging import similarity
-from head3d.imaging.perceptual import read_array_pickle
+from head3d.imaging.perceptual import FILES, read_arrays
+from tests.reference.array_pickle import read_array_pickle
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48)) -> torch.Tensor:
@@ -72,22 +76,49 @@ class TestLpips:
         assert similarity.lpips(a, b, mask=mask) < 0.05 * similarity.lpips(a, b)
 
 
-class TestArrayPickle:
-    def test_arrays_come_back(self, tmp_path):
-        path = tmp_path / "a.ckpt"
-        tree = {"net": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}}
-        # the names numpy 1 wrote, as in the published files
-        path.write_bytes(pickle.dumps(tree, protocol=3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-        assert np.array_equal(read_array_pickle(path)["net/kernel"], tree["net"]["kernel"])
+class TestPublishedArrays:
+    @pytest.mark.weights
+    @pytest.mark.parametrize("backbone", ["alex", "vgg"])
+    def test_equal_what_unpickling_gives(self, backbone):
+        path = weights.get(FILES[backbone])
+        found, wanted = read_arrays(backbone, path), read_array_pickle(path)
+        assert len(found) == len(wanted)
+        layers = (len(found) - 5) // 2
+        names = {f"{kind}_{i}": f"Conv_{i}/{kind}" for i in range(layers) for kind in ("kernel", "bias")}
+        net = {"alex": "AlexNet_0", "vgg": "VGG16_0"}[backbone]
+        for ours, theirs in names.items():
+            assert np.array_equal(found[ours], wanted[f"{net}/{theirs}"])
+        for i in range(5):
+            assert np.array_equal(found[f"head_{i}"], wanted[f"NetLinLayer_{i}/Conv_0/kernel"].ravel())
 
-    def test_a_file_that_would_run_code_is_refused(self, tmp_path):
-        path = tmp_path / "evil.ckpt"
-        path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-        with pytest.raises(CorruptPart, match=r"os\.system"):
-            read_array_pickle(path)
+    def test_any_other_file_is_refused_unread(self, tmp_path):
+        path, done = tmp_path / "alexnet.ckpt", tmp_path / "done"
+        path.write_bytes(f"cos\nsystem\n(S'touch {done}'\ntR.".encode())
+        with pytest.raises(CorruptPart, match=r"alexnet\.ckpt: not the published file"):
+            read_arrays("alex", path)
+        assert not done.exists()
 
-    def test_a_truncated_file_is_named(self, tmp_path):
-        path = tmp_path / "short.ckpt"
-        path.write_bytes(pickle.dumps({"a": 1.0})[:-3])
-        with pytest.raises(CorruptPart, match=r"short\.ckpt"):
-            read_array_pickle(path)
+    @pytest.mark.weights
+    def test_a_published_file_that_lost_its_end_is_refused(self, tmp_path):
+        path = tmp_path / "alexnet.ckpt"
+        path.write_bytes(weights.get("alexnet").read_bytes()[:-1])
+        with pytest.raises(CorruptPart, match=r"alexnet\.ckpt"):
+            read_arrays("alex", path)
+
+
+UNSAFE = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
+
+
+def test_no_module_can_read_a_pickle():
+    """Neither by Python's own means nor through torch or numpy, which can do it, too."""
+    root = Path(head3d.__file__).parents[1]
+    for path in [*(root / "head3d").rglob("*.py"), *(root / "viewer").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not UNSAFE & {name.partition(".")[0] for name in names}, f"{path}:{node.lineno}"  # type: ignore[attr-defined]
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "pandas.read_pickle"), f"{path}:{node.lineno}"
+                allowed = [one for one in node.keywords if one.arg == "allow_pickle"]
+                assert all(ast.unparse(one.value) == "False" for one in allowed), f"{path}:{node.lineno}"
