@@ -20,6 +20,11 @@ def render(view: View, alpha: torch.Tensor) -> RenderOutput:
     return RenderOutput(flat, flat, flat, alpha, torch.full(view.camera.size, 1.5) * (alpha > 0))
 
 
+def solid(side: int) -> RenderOutput:
+    white, one = torch.ones(side, side, 3), torch.ones(side, side)
+    return RenderOutput(white, white, white, one, one)
+
+
 COVER = np.zeros((WINDOW_PX, WINDOW_PX), bool)
 COVER[60:160, 60:160] = True
 
@@ -37,7 +42,7 @@ class TestUncovered:
 
     def test_what_a_tight_frame_cuts_off_is_no_hole(self, view):
         tight = view.camera.cropped(120, 190, (160, 160))
-        output = RenderOutput(*(torch.ones(160, 160, 3),) * 3, torch.ones(160, 160), torch.ones(160, 160))
+        output = solid(160)
         assert uncovered(output, tight, np.ones_like(COVER)) == 0
 
     def test_without_a_fitted_head_nothing_is_missing(self, view):
@@ -51,6 +56,6 @@ class TestOwnWindow:
         seen = own_window(np.zeros((400, 400, 3), np.uint8), render(view, alpha), view)
         assert bool((seen.depth_m[60:100, :70] == torch.inf).all()) and bool((seen.depth_m[60:100, 90:] == 1.5).all())
         tight = View("front", view.camera.cropped(120, 120, (160, 160)), view.lighting)
-        output = RenderOutput(*(torch.ones(160, 160, 3),) * 3, torch.ones(160, 160), torch.ones(160, 160))
+        output = solid(160)
         seen = own_window(np.zeros((160, 160, 3), np.uint8), output, tight)
         assert bool((seen.depth_m[0] == 0).all()) and bool((seen.depth_m[80] > 0).any())
