@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from head3d import store
 from head3d.errors import ConfigError
-from head3d.field.gaze import LIMIT_RAD
+from head3d.field.eye_range import LIMIT_RAD
 from head3d.finish.crops import UNFRAMED, crop_names
 from head3d.render.angles import ANGLES
 

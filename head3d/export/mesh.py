@@ -13,7 +13,8 @@ from scipy import sparse
 from scipy.sparse import linalg
 from torch import Tensor
 
-from head3d.field.gaze import LIMIT_RAD, Eyeball
+from head3d.field.eye_range import LIMIT_RAD
+from head3d.field.gaze import Eyeball
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import slope_by_taps

@@ -14,14 +14,13 @@ from scipy import spatial
 from torch import Tensor
 
 from head3d.field.expression import displaced, unfolded
+from head3d.field.eye_range import EASY_RAD, LIMIT_RAD
 from head3d.field.lattice_fit import refine_lattice
 from head3d.field.volumes import Volume, box_grid
 from head3d.geometry.rotations import matrix_from_axis_angle
 
 GAZE_CELL_M = 0.0015
 """Cell where nothing but the eyes moves: a lid's edge is that sharp."""
-EASY_RAD, LIMIT_RAD = math.radians(15.0), math.radians(22.0)
-"""Eyes turn freely up to the first, and never beyond the second: there the head would turn."""
 ROOM_M = 0.008
 """The turn is gone this far outside the eyeball."""
 LID_M = 0.0025

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from head3d.field.expression import displaced, expression_map, folds, jacobians, lattice_of_faces
+from head3d.field.eye_range import EASY_RAD, LIMIT_RAD
 from head3d.field.gaze import (
-    EASY_RAD,
-    LIMIT_RAD,
     STRAIGHT,
     Eyeball,
     eased,
