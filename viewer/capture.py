@@ -216,5 +216,12 @@ class Capture:
         self._preview = 0, b""
         if code not in (0, 130, -signal.SIGINT):
             lines = [one.partition(": ")[2] for one in said.splitlines() if one.startswith(("error:", "hint:"))]
-            self.problem = " ".join(lines) or f"The run ended with code {code}."
+            self.problem = " ".join(lines) or unexplained(code)
         self.hub.say("RunEnded", {"code": code, "problem": self.problem})
+
+
+def unexplained(code: int) -> str:
+    """What is said of a run that ended without a word."""
+    if code == -signal.SIGKILL:
+        return "The run was ended from outside, perhaps because memory ran out. Press “Go on” to take it up again."
+    return f"The run ended unexpectedly (code {code}). Press “Go on” to take it up again."

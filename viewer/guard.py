@@ -33,6 +33,7 @@ BODY_BYTES = 256 * 1024
 """Of a request that is no upload."""
 UPLOAD_BYTES = 64 * 1024 * 1024
 UPLOAD_PATHS = ("/api/capture/photo", "/api/backdrop", "/api/lights", "/api/live/frame")
+UNKNOWN = "Open the link that head3d view printed in the terminal. Each link works once, in one browser."
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "font-src 'self'; media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -109,7 +110,7 @@ class Guard:
         if scope["type"] == "http" and scope["path"] == "/enter":
             return await self._enter(scope, headers, send)
         if not self.keys.knows(self._cookie(headers)):
-            return await _refuse(scope, send, 401, "Open the link that `head3d view` printed: it works once a browser.")
+            return await _refuse(scope, send, 401, UNKNOWN)
         if scope["type"] == "websocket":
             return await self.app(scope, receive, send)
         limit = UPLOAD_BYTES if scope["path"] in UPLOAD_PATHS else BODY_BYTES
@@ -183,8 +184,10 @@ async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": text[:100]})
         return
+    # the page's style lies behind the door; without one it is dark like the others, and legible on a phone
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>head3d: not let in</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="dark">'
         f"<h1>head3d</h1><p>{text}</p></html>"
     )
     await _answer(send, status, page, [])

@@ -194,3 +194,8 @@ class TestVideos:
         said = judging.judge(tmp_path / "v.mp4")
         assert said["accepted"] == bool(good) and said["reasons"] == ([] if good else ["blurred"])
         assert not said["crowd"] and (tmp_path / "v.thumb").stat().st_size > 100
+
+
+def test_a_run_that_ended_without_a_word_is_told_with_what_to_do():
+    assert "memory ran out" in module.unexplained(-9) and "Go on" in module.unexplained(-9)
+    assert "code 7" in module.unexplained(7) and "Go on" in module.unexplained(7)
