@@ -67,6 +67,7 @@ def test_photos_are_judged_made_into_a_head_and_erased(capture_page: Any, empty:
     page.fill("#confirm", "new person")
     page.click("#erase")
     until(page, "document.querySelector('#status').textContent === 'Everything is deleted.'")
+    assert not page.is_checked("#consent") and page.input_value("#by") == ""  # which was that person's
     assert not (tmp_path / "new person").exists() and not (tmp_path / ".new person.photos").exists()
 
 

@@ -88,6 +88,34 @@ def test_a_photo_is_stood_at_and_faded_to(open_page: Callable[..., Any]):
     assert page.evaluate("head3d.look.seen_from") == "" and not page.is_visible("#compare")
 
 
+def test_a_smile_and_eyes_that_look_here_change_the_picture_where_they_are(open_page: Callable[..., Any]):
+    page = open_page()
+
+    def after(act: Callable[[], Any]) -> np.ndarray:
+        """How much the picture changed (levels, 64 x 64) by what was done."""
+        until(page, MADE)
+        number, before = page.evaluate("head3d.number"), pixels(page, "#frame", 64)
+        act()
+        until(page, f"head3d.number > {number} && {MADE}")
+        return np.abs(pixels(page, "#frame", 64) - before)[..., :3].mean(axis=-1)
+
+    def row_of(change: np.ndarray) -> int:
+        """Where it changed most, from the upper edge of the picture."""
+        return int(change.max(axis=1).argmax())
+
+    page.fill("#yaw_deg", "20")
+    after(lambda: page.press("#yaw_deg", "Enter"))
+    smile = after(lambda: page.select_option("#expression", "smile"))
+    after(lambda: page.select_option("#expression", "neutral"))
+    gaze = after(lambda: page.check("#gaze"))
+    assert page.evaluate("head3d.look.gaze") == "camera" and page.evaluate("head3d.look.expression") == "neutral"
+    for name, change in (("a smile", smile), ("gaze", gaze)):
+        say(f"{name} changes the picture by up to {change.max():.0f} levels, at row {row_of(change)} of 64")
+    assert smile.max() > 10 and gaze.max() > 5
+    assert row_of(gaze) < row_of(smile)  # eyes stand above the mouth
+    assert after(lambda: page.uncheck("#gaze")).max() == pytest.approx(gaze.max(), abs=3.0)
+
+
 def test_the_light_is_dragged_round_the_head(open_page: Callable[..., Any]):
     page = open_page(viewport={"width": 1100, "height": 1400})
     box = page.locator("#above .light").bounding_box()

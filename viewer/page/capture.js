@@ -120,7 +120,9 @@ async function load() {
   if (!chosen && [...$("preset").options].some((one) => one.value === "video")) $("preset").value = state.photos.some((one) => one.video && one.accepted) ? "video" : $("preset").options[0].value;
   if (state.consent_by && !$("by").value) $("by").value = state.consent_by;
   $("start").disabled = state.running; $("cancel").hidden = !state.running; $("studio").hidden = state.running || !state.made;
-  $("start").textContent = state.started && !state.running ? "Go on" : "Start";
+  const ready = state.made && !state.running && !state.problem;
+  $("start").textContent = ready ? "Make it again" : state.started && !state.running ? "Go on" : "Start";
+  $("start").classList.toggle("main", !ready); $("studio").classList.toggle("main", ready);
   $("problem").hidden = !state.problem; $("problem").textContent = state.problem;
   preview(state.preview);
   stages.clear(); $("notices").replaceChildren();
@@ -142,7 +144,7 @@ $("start").onclick = () => attempt(async () => {
 $("cancel").onclick = () => attempt(async () => { await send("POST", "/api/capture/cancel", {}); status("Stopping…"); });
 $("erase").onclick = () => attempt(async () => {
   const { left } = await send("POST", "/api/capture/erase", { confirm: $("confirm").value });
-  $("confirm").value = "";
+  $("confirm").value = $("by").value = ""; $("consent").checked = false; // the next person is asked anew
   status(left.length ? `Deleted, except ${left.join(", ")}, which head3d did not make.` : "Everything is deleted.");
   await load();
 });
