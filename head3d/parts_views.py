@@ -5,6 +5,7 @@ so that no highlight is clipped. Normals map [-1, 1] to the full range; depth co
 bits: 0 invented or empty, 255 well seen.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,8 @@ from head3d.render.types import RenderOutput, View
 
 DEPTH_STEP_M = 1e-4
 """Metres per level of depth.png: 0.1 mm, up to 6.5 m."""
+FOLDER_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,200}")
+"""Of a view: one folder beside the others, never a way out."""
 _FULL = 65535.0
 _KIND = {False: "headshots", True: "aside"}
 """Where headshots.json has pictures that were delivered, and those that were not."""
@@ -127,8 +130,12 @@ def write_order(folder: Path, names: Sequence[str]) -> None:
 
 def read_views(folder: Path) -> list[tuple[RenderOutput, View]]:
     """All views of the last run, in their order."""
-    payload = store.read_json(folder / "views.json", kind="head3d.views", version=FORMAT_VERSION)
-    return [read_view(folder / name) for name in payload["views"]]
+    path = folder / "views.json"
+    names = store.read_json(path, kind="head3d.views", version=FORMAT_VERSION).get("views")
+    # a view is a folder beside the file: no other place is looked at, whatever the file says
+    if not isinstance(names, list) or not all(isinstance(one, str) and FOLDER_NAME.fullmatch(one) for one in names):
+        raise CorruptPart(f"{path} lists no views.", hint="Run `head3d run` again.")
+    return [read_view(folder / name) for name in names]
 
 
 def write_headshots(

@@ -84,7 +84,8 @@ def unlock(subject: Subject, passphrase: str) -> None:
             _piped(lambda pipe: age.decrypt_io(source, pipe, [identity]), lambda pipe: _unpack(pipe, draft))
     except (age.DecryptError, tarfile.TarError, ValueError, OSError) as error:  # what age says of a damaged block
         shutil.rmtree(draft, ignore_errors=True)
-        raise CorruptPart(f"{place} is damaged: {error}.", hint="Take it from a backup.") from error
+        why = (str(error).splitlines() or ["it ends too soon"])[0].rstrip(".")  # age's own advice follows on more lines
+        raise CorruptPart(f"{place} is damaged: {why}.", hint="Take it from a backup.") from error
     # the ledger last: a subject that is half there is none
     for name in sorted((one.name for one in draft.iterdir()), key=lambda name: name == "subject.json"):
         with store.disk_errors(subject.path / name):
@@ -119,9 +120,16 @@ def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return info
 
 
+def _plain(info: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Nothing outside the folder, and nothing that was never packed: links, devices."""
+    if not (info.isfile() or info.isdir()):
+        raise tarfile.SpecialFileError(info)
+    return tarfile.data_filter(info, folder)
+
+
 def _unpack(source: IO[bytes], folder: Path) -> None:
     with tarfile.open(fileobj=source, mode="r|") as tar:
-        tar.extractall(folder, filter="data")  # nothing outside the folder, no links out, no devices
+        tar.extractall(folder, filter=_plain)
     while source.read(1 << 16):
         pass  # the padding behind the archive, and age's check of the last block
 

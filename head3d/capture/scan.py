@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from head3d.capture.scan_reader import read_raw
 from head3d.errors import InputError, optional_package
 from head3d.shapes import shaped
 
@@ -18,6 +19,8 @@ HEAD_M = (0.15, 1.0)
 """Size of what is scanned, a face without the rest of the head to a bust with shoulders."""
 UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
 MOST_POINTS = 2_000_000
+FARTHEST = 1e6
+"""Units from the origin: a kilometre of millimetres; squares of much larger numbers overflow."""
 SMALL_PIECE = 0.05
 """Loose pieces with less than this part of the largest one's area are dust of the scanner."""
 
@@ -63,24 +66,30 @@ def read_scan(path: Path) -> Scan:
 
 
 def _cloud(open3d: Any, path: Path) -> tuple[Any, float]:
-    mesh = open3d.io.read_triangle_mesh(str(path)) if path.suffix.lower() not in (".pcd", ".xyz") else None
-    if mesh is not None and len(mesh.triangles):
-        if len(mesh.vertices) > MOST_POINTS:
-            raise InputError(f"{path} has {len(mesh.vertices)} vertices.", hint=f"At most {MOST_POINTS}.")
-        _check_numbers(np.asarray(mesh.vertices), path)
-        scale = _unit(np.asarray(mesh.vertices), path)
+    raw = read_raw(path)
+    vector = open3d.utility.Vector3dVector
+    if len(raw.faces):
+        if len(raw.points) > MOST_POINTS:
+            raise InputError(f"{path} has {len(raw.points)} vertices.", hint=f"At most {MOST_POINTS}.")
+        _check_numbers(raw.points, path)
+        scale = _unit(raw.points, path)
+        corners = open3d.utility.Vector3iVector(raw.faces.astype(np.int32))
+        mesh = open3d.geometry.TriangleMesh(vector(raw.points), corners)
         _drop_dust(mesh)
         mesh.compute_triangle_normals()
         count = int(min(4 * mesh.get_surface_area() * (scale / SPACING_M) ** 2, MOST_POINTS))
         cloud = mesh.sample_points_uniformly(max(count, 1000), use_triangle_normal=True)
         return _outwards(cloud, per_point=False), scale
-    cloud = open3d.io.read_point_cloud(str(path), remove_nan_points=True, remove_infinite_points=True)
-    if not 500 <= len(cloud.points) <= MOST_POINTS:
+    if not 500 <= len(raw.points) <= MOST_POINTS:
         hint = "It may be damaged, or of another kind; between 500 and 2 million points."
-        raise InputError(f"{path}: {len(cloud.points)} points could be read.", hint=hint)
-    scale = _unit(np.asarray(cloud.points), path)
-    given = cloud.has_normals()
-    if not given:
+        raise InputError(f"{path}: {len(raw.points)} points could be read.", hint=hint)
+    _check_numbers(raw.points, path)
+    scale = _unit(raw.points, path)
+    cloud = open3d.geometry.PointCloud(vector(raw.points))
+    given = len(raw.normals) == len(raw.points) and bool((np.abs(raw.normals) < FARTHEST).all())
+    if given:
+        cloud.normals = vector(raw.normals)
+    else:
         cloud.estimate_normals(open3d.geometry.KDTreeSearchParamHybrid(radius=4 * SPACING_M / scale, max_nn=30))
     return _outwards(cloud, per_point=not given), scale
 
@@ -88,6 +97,8 @@ def _cloud(open3d: Any, path: Path) -> tuple[Any, float]:
 def _check_numbers(points: NDArray, path: Path) -> None:
     if not np.isfinite(points).all():
         raise InputError(f"{path} has vertices that are no numbers.", hint="Export it again.")
+    if float(np.abs(points).max()) > FARTHEST:
+        raise InputError(f"{path} has points at {np.abs(points).max():.3g} units.", hint="Cut out the head alone.")
 
 
 def _unit(points: NDArray, path: Path) -> float:

@@ -1,4 +1,9 @@
-"""How many cases: a few with every test run; ``--hypothesis-profile=fuzz`` for thousands (.ci/fuzz)."""
+"""How many cases: a few with every test run; ``--hypothesis-profile=fuzz`` for thousands (.ci/fuzz).
+
+``HEAD3D_FUZZ_CASES=500`` asks for that many of each.
+"""
+
+import os
 
 import hypothesis
 
@@ -18,5 +23,9 @@ hypothesis.settings.register_profile(
 
 def pytest_configure(config) -> None:
     """The quick profile, unless another was asked for."""
-    if not config.getoption("--hypothesis-profile", default=None):
+    if asked := os.environ.get("HEAD3D_FUZZ_CASES"):
+        many = hypothesis.settings(max_examples=int(asked), deadline=None, suppress_health_check=CALM)
+        hypothesis.settings.register_profile("asked", many)
+        hypothesis.settings.load_profile("asked")
+    elif not config.getoption("--hypothesis-profile", default=None):
         hypothesis.settings.load_profile("glance")
