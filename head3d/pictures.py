@@ -22,8 +22,8 @@ class PictureOptions:
     """How a headshot is to look."""
 
     light: str = "soft-front"
-    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
-    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
+    """soft-front, rembrandt, loop, butterfly, split, rim; photo or photo:NAME for that of a photo; backdrop for that of
+    the place behind the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
     light_yaw: float = 0.0
     """Carry the light round the head, degrees; > 0 towards the subject's left."""
     light_frame: Literal["head", "camera"] = "head"

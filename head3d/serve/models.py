@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from head3d.errors import ConfigError
 from head3d.garments.names import OWN, GarmentName, garment_colors
 
-LightName = Literal["soft-front", "rembrandt", "split", "rim"]
+LightName = Literal["soft-front", "rembrandt", "loop", "butterfly", "split", "rim"]
 BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
