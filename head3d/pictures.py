@@ -60,7 +60,11 @@ class PictureOptions:
     distance_m: float = 1.5
     """From the camera to the head, metres."""
     focal_mm: float | None = None
-    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    """35 mm equivalent focal length, from where the camera stands: a zoom; by default the head fills half of the
+    picture's height."""
+    lens_mm: float | None = None
+    """The same at equal framing, 35 to 135: the camera comes nearer or goes back so that the head keeps its size, in
+    crops too. About 87 by default."""
     confidence: bool = False
     """Write beside each picture which places photos saw (white) and which are invented (black)."""
     format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
@@ -70,9 +74,13 @@ class PictureOptions:
 def render_arguments(options: PictureOptions) -> dict[str, Any]:
     """The options as :func:`head3d.rendering.render_pictures` takes them."""
     from head3d.render.config import LightOptions
+    from head3d.render.lens import camera_distance_m
 
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
     given["gaze_aside"] = given.pop("gaze_yaw"), given.pop("gaze_pitch")
+    lens, focal = given.pop("lens_mm"), given["focal_mm"]
+    usual = PictureOptions.distance_m
+    given["distance_m"] = camera_distance_m(lens, distance_m=given["distance_m"], focal_mm=focal, usual_m=usual)
     put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
     return {**given, "light_options": put_up}
 
@@ -176,7 +184,7 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
         views,
         light=choose_light(PictureOptions.light, photos={}),
         size_px=DEFAULT_SIZE if options.size is None else options.size,
-        distance_m=options.distance_m,
+        distance_m=arguments["distance_m"],
         focal_mm=options.focal_mm,
     )
 

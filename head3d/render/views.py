@@ -6,18 +6,13 @@ from head3d.errors import ConfigError
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting
 from head3d.render.angles import ANGLES
+from head3d.render.lens import FULL_FRAME_HEIGHT_MM, HEAD_HEIGHT_M, HEAD_SHARE
 from head3d.render.lights import ChosenLight
 from head3d.render.rigs import LightName
 from head3d.render.types import View
 
-HEAD_HEIGHT_M = 0.235
-"""Chin to crown of an adult, with a little hair."""
 HEAD_CENTRE_M = (0.0, -0.008, 0.015)
 """Middle of the picture, head frame: below the middle of the head, so that shoulders show and no empty sky."""
-HEAD_SHARE = 0.57
-"""Part of the picture's height that the head takes."""
-FULL_FRAME_HEIGHT_MM = 24.0
-"""Height of the 35 mm format that focal lengths are quoted for."""
 
 
 def named_view(

@@ -115,6 +115,9 @@ class RenderIn(_Strict):
     gaze_pitch: EyeTurn = Field(default=0.0, description="The same, > 0 up.")
     distance_m: Annotated[float, Field(ge=0.5, le=5.0, allow_inf_nan=False)] = 1.5
     focal_mm: Annotated[float, Field(ge=15.0, le=400.0, allow_inf_nan=False)] | None = None
+    lens_mm: Annotated[float, Field(ge=35.0, le=135.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="At equal framing: the camera moves so that the head keeps its size."
+    )
     confidence: bool = Field(default=False, description="Beside each picture, which places photos saw.")
     format: Literal["png", "jpg", "webp", "avif"] = "png"
 
@@ -123,6 +126,8 @@ class RenderIn(_Strict):
         """What the fields alone do not tell: colours belong to a garment, a crop chooses its own focal length."""
         if self.crop and self.focal_mm is not None:
             raise ValueError("A crop chooses the focal length itself: leave out crop or focal_mm.")
+        if self.lens_mm is not None and (self.focal_mm is not None or self.distance_m != 1.5):
+            raise ValueError("A lens says itself how far the camera stands: leave out lens_mm, or the other two.")
         if self.garment or self.garment_color:
             try:
                 garment_colors(self.garment or OWN, self.garment_color)
