@@ -100,8 +100,8 @@ def render_asked(
     Args:
         subject: The folder of a finished subject.
         views: Angles as :func:`head3d.rendering.make_views` takes them, and words of :mod:`head3d.asked_looks`.
-        options: Of the angles' pictures; size and confidence of all.
-        exif: Of the angles' pictures.
+        options: Of the angles' pictures; size, confidence, format and match of all.
+        exif: Of the pictures.
         record: What is written about all of them; nothing if None.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
@@ -131,7 +131,18 @@ def render_asked(
     if looks:
         size = DEFAULT_SIZE if options.size is None else options.size
         ready, belief = Subject(subject).require(), options.confidence
-        written += render_looks(ready, looks, size=size, confidence=belief, record=record, out=out, emit=emit)
+        written += render_looks(
+            ready,
+            looks,
+            size=size,
+            confidence=belief,
+            format=options.format,
+            exif=exif,
+            match=options.match,
+            record=record,
+            out=out,
+            emit=emit,
+        )
     elif len(names) < len(views):
         emit(Notice(f"{subject} has no picks. Keep some pictures in `head3d view` first.", "warning"))
     return written
@@ -150,6 +161,8 @@ def check_views(options: PictureOptions, views: Sequence[str]) -> None:
     _check_choices(options)
     if options.size is not None and options.size < LEAST_PX:
         raise ConfigError(f"A picture of {options.size} px is too small.", hint=f"Use at least {LEAST_PX}.")
+    if options.match and options.match != "backdrop" and not Path(options.match).is_file():
+        raise ConfigError(f"{options.match}: there is no such portrait.", hint="Give a picture, or backdrop.")
 
 
 def check_picture(options: PictureOptions, views: Sequence[str]) -> None:

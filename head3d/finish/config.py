@@ -31,5 +31,7 @@ class FinishConfig:
     Hair, clothes and backdrop follow; skin stays."""
     match_strength: float = 1.0
     """How far, 0 to 1."""
+    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
+    """Of the headshots of a run; tiff has 16 bits and needs `pip install tifffile`."""
     clean_rim: bool = True
     """Replace colours of thin coverage by those of the solid person next to them."""

@@ -139,6 +139,7 @@ def test_angles_and_looks_are_made_by_whoever_makes_each(tmp_path: Path, monkeyp
         (["none.json"], {}, "no such file of looks"),
         (["picks"], {"size": 4}, "too small"),
         (["picks"], {"gaze": "away"}, "gaze cannot be"),
+        (["picks"], {"match": "none.png"}, "no such portrait"),
         (["picks", "sideways"], {}, "No view"),
     ],
 )
