@@ -34,6 +34,9 @@ class PictureOptions:
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""
     """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
+    backdrop_f: float | None = None
+    """F-number of the lens before a picture behind the person: 2 blurs it much, 16 little, 0 leaves it sharp; 5.6, or
+    as in the last run, if not given."""
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
@@ -100,7 +103,7 @@ def render_asked(
     Args:
         subject: The folder of a finished subject.
         views: Angles as :func:`head3d.rendering.make_views` takes them, and words of :mod:`head3d.asked_looks`.
-        options: Of the angles' pictures; size, confidence, format and match of all.
+        options: Of the angles' pictures; size, confidence, format, match and the backdrop's blur of all.
         exif: Of the pictures.
         record: What is written about all of them; nothing if None.
         out: Folder for the pictures; the subject's exports/renders if None.
@@ -139,6 +142,7 @@ def render_asked(
             format=options.format,
             exif=exif,
             match=options.match,
+            backdrop_f=options.backdrop_f,
             record=record,
             out=out,
             emit=emit,
@@ -173,7 +177,7 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     Raises:
         ConfigError: What cannot be, and what could.
     """
-    from head3d.finish.apply import with_backdrop, with_match
+    from head3d.finish.apply import asked_finish
     from head3d.finish.config import FinishConfig
     from head3d.finish.office import chosen_frame
     from head3d.garments.names import OWN, garment_colors
@@ -189,10 +193,7 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     if options.garment or options.garment_color:
         garment_colors(options.garment or OWN, options.garment_color)
     chosen_frame(options.crop, size=options.size, focal_mm=options.focal_mm)
-    if options.backdrop:
-        with_backdrop(FinishConfig(), options.backdrop)
-    if options.match:
-        with_match(FinishConfig(), options.match)
+    asked_finish(FinishConfig(), backdrop=options.backdrop, match=options.match, backdrop_f=options.backdrop_f)
     make_views(
         views,
         light=choose_light(PictureOptions.light, photos={}),

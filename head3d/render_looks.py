@@ -15,7 +15,7 @@ from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.certificate import Identity
 from head3d.export.provenance import write_with_provenance
 from head3d.export.signing import identity_of
-from head3d.finish.apply import Headshot, with_match
+from head3d.finish.apply import Headshot, asked_finish
 from head3d.finish.crops import UNFRAMED, CropPreset, known_crop
 from head3d.finish.harmonize import Look as Harmony
 from head3d.finish.passport import Check, checks_path, write_checks
@@ -168,6 +168,7 @@ def render_looks(
     format: PictureFormat = "png",
     exif: Mapping[str, str] = MappingProxyType({}),
     match: str = "",
+    backdrop_f: float | None = None,
     record: RecordOptions = RecordOptions(),
     out: Path | None = None,
     emit: Emit = ignore,
@@ -182,6 +183,7 @@ def render_looks(
         format: Of the files; ``tiff`` has 16 bits.
         exif: What is written as EXIF; nothing by default.
         match: A portrait whose look the pictures take, or ``backdrop``; that of the subject's options if empty.
+        backdrop_f: F-number of the lens before pictures of places; the same.
         record: What is written about all of them.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
@@ -194,8 +196,8 @@ def render_looks(
     exif_bytes(exif)  # what may not be written is told before an hour of rendering
     with clock.spent_on("subject"):
         studio = Studio(subject)
-        if match:
-            studio.config = replace(studio.config, finish=with_match(studio.config.finish, match))
+        asked = asked_finish(studio.config.finish, match=match, backdrop_f=backdrop_f)
+        studio.config = replace(studio.config, finish=asked)
         gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
     beside = SetRecord(looks, record)
     place = store.make_folder(out or subject.path / "exports" / "renders")

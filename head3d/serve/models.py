@@ -99,6 +99,9 @@ class RenderIn(_Strict):
         default=None, description="Sheen of the skin: 1 as skin is, 0 matte."
     )
     backdrop: Backdrop = Field(default="", description="Painted, or #rrggbb; that of the run if empty.")
+    backdrop_f: Annotated[float, Field(ge=0.0, le=64.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="F-number of the lens before a picture of a place; as in the run if null."
+    )
     match: Literal["", "backdrop"] = Field(default="", description="Take on the look of the place behind the person.")
     enlarge: bool | None = Field(default=None, description="Large heads drawn anew by a net; as in the run if null.")
     garment: GarmentName | Literal["", "own"] = Field(

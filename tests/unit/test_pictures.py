@@ -45,6 +45,7 @@ def test_what_can_be_asked_for(given: dict[str, Any]):
         ({"garment": "suit", "garment_color": "#12"}, "no colour '#12'"),
         ({"crop": "postage-stamp"}, "no crop"),
         ({"crop": "linkedin", "focal_mm": 50.0}, "chooses the focal length itself"),
+        ({"backdrop_f": -1.0}, "no lens of f/-1"),
         ({"lens_mm": 20.0}, "frames no head"),
         ({"lens_mm": 85.0, "focal_mm": 50.0}, "how far the camera stands"),
         ({"lens_mm": 85.0, "distance_m": 2.0}, "how far the camera stands"),
