@@ -58,8 +58,9 @@ class ViewsConfig:
     )
     """Named angles, in the order of the contact sheet."""
     light: str = "soft-front"
-    """Light of the headshots: soft-front, rembrandt, split, rim; "photo" or "photo:NAME" for that of a photo;
-    "backdrop" for that of the place behind the person; a map (.hdr, .exr, .jpg, .png), or lamps (.yaml, .json)."""
+    """Light of the headshots: soft-front, rembrandt, loop, butterfly, split, rim; "photo" or "photo:NAME" for that of a
+    photo; "backdrop" for that of the place behind the person; a map (.hdr, .exr, .jpg, .png), or lamps (.yaml, .json).
+    """
     lighting: LightOptions = field(default_factory=LightOptions)
     garment: str = "own"
     """What the person wears: own, or one of `head3d presets` (crew-neck, open-collar, shirt-tie, blazer, suit)."""

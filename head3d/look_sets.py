@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from head3d.errors import ConfigError
-from head3d.looks import Look, look_from
+from head3d.looks import LENS, Look, look_from
 from head3d.render.angles import ANGLES, OWN_ANGLE
 
 SUFFIXES = (".yaml", ".yml")
@@ -52,7 +52,7 @@ def looks_of(content: Any, *, where: str) -> list[Look]:
     """
     if not isinstance(content, Mapping) or VIEWS not in content:
         raise ConfigError(f"{where}: no set of pictures.", hint="Write `views: [front, left-20]`, and what is to vary.")
-    known = {one.name for one in dataclasses.fields(Look)} - {"name", *ANGLE_WORDS}
+    known = {one.name for one in dataclasses.fields(Look)} - {"name", *ANGLE_WORDS} | {LENS}
     if unknown := [key for key in content if key not in known | {VIEWS}]:
         raise ConfigError(
             f"{where}: a set has no {unknown[0]!r}.", hint=f"There are views, {', '.join(sorted(known))}."

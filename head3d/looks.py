@@ -8,7 +8,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from head3d.errors import ConfigError
 from head3d.field.eye_range import LIMIT_RAD
 from head3d.finish.crops import UNFRAMED, crop_names
 from head3d.render.angles import ANGLES
+from head3d.render.lens import camera_distance_m
 
 KIND, KINDS, VERSION = "head3d.look", "head3d.looks", 1
 NAME_LENGTH = 80
@@ -35,6 +36,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 """Least and most of each number; the camera never stands inside the head's box."""
 MOST_UNIT = 1.5
+LENS = "lens_mm"
+"""Beside the words of a look: a focal length at equal framing; it says ``distance_m``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def look_from(payload: Mapping[str, Any], *, where: str) -> Look:
     """A look from what json holds, every value checked.
 
     Args:
-        payload: Keys are fields of :class:`Look`; what is missing has its default.
+        payload: Keys are fields of :class:`Look`, or ``LENS``; what is missing has its default.
         where: Named in errors.
 
     Raises:
@@ -98,10 +101,19 @@ def look_from(payload: Mapping[str, Any], *, where: str) -> Look:
     known = {one.name: one for one in dataclasses.fields(Look)}
     found: dict[str, Any] = {}
     for key, value in payload.items():
+        if key == LENS:
+            continue
         if key not in known:
             raise ConfigError(f"{where}: a look has no {key!r}.", hint=f"There are {', '.join(known)}.")
         found[key] = _checked(key, value, where)
-    return Look(**found)
+    look = Look(**found)
+    if (lens := payload.get(LENS)) is None:
+        return look
+    try:
+        asked = {"distance_m": look.distance_m, "focal_mm": look.focal_mm, "usual_m": Look.distance_m}
+        return replace(look, distance_m=camera_distance_m(lens, **asked))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 def look_payload(look: Look) -> dict[str, Any]:

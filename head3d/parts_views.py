@@ -18,6 +18,7 @@ from torch import Tensor
 from head3d import store
 from head3d.errors import CorruptPart, ShapeError
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
+from head3d.imaging.formats import read_levels
 from head3d.parts import FORMAT_VERSION
 from head3d.quality.consistency import Consistency
 from head3d.quality.gate import SightVerdict
@@ -182,7 +183,11 @@ def read_picture_verdicts(folder: Path) -> dict[str, PictureVerdict]:
 def read_headshots(folder: Path, *, aside: bool = False) -> dict[str, np.ndarray]:
     """Finished pictures by view, uint8 sRGB, in order; ``aside`` for those that were not delivered."""
     payload = store.read_json(folder / "headshots.json", kind="head3d.headshots", version=FORMAT_VERSION)
-    return {view: store.read_png(folder / file) for view, file in payload.get(_KIND[aside], {}).items()}
+    return {view: _eight_bits(read_levels(folder / file)) for view, file in payload.get(_KIND[aside], {}).items()}
+
+
+def _eight_bits(levels: np.ndarray) -> np.ndarray:
+    return levels if levels.dtype == np.uint8 else np.round(levels / 257.0).astype(np.uint8)
 
 
 def _levels(values: Tensor) -> np.ndarray:

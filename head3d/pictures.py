@@ -22,8 +22,8 @@ class PictureOptions:
     """How a headshot is to look."""
 
     light: str = "soft-front"
-    """soft-front, rembrandt, split, rim; photo or photo:NAME for that of a photo; backdrop for that of the place behind
-    the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
+    """soft-front, rembrandt, loop, butterfly, split, rim; photo or photo:NAME for that of a photo; backdrop for that of
+    the place behind the person; an environment map (.hdr, .exr, .jpg, .png), or lamps of your own (.yaml, .json)."""
     light_yaw: float = 0.0
     """Carry the light round the head, degrees; > 0 towards the subject's left."""
     light_frame: Literal["head", "camera"] = "head"
@@ -34,6 +34,9 @@ class PictureOptions:
     """Sheen of the skin under lamps and maps: 1 as skin is, 0 matte."""
     backdrop: str = ""
     """A painted backdrop (charcoal, white, ...), #rrggbb, or a picture; that of the last run if not given."""
+    backdrop_f: float | None = None
+    """F-number of the lens before a picture behind the person: 2 blurs it much, 16 little, 0 leaves it sharp; 5.6, or
+    as in the last run, if not given."""
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
@@ -60,7 +63,11 @@ class PictureOptions:
     distance_m: float = 1.5
     """From the camera to the head, metres."""
     focal_mm: float | None = None
-    """35 mm equivalent focal length; by default the head fills half of the picture's height."""
+    """35 mm equivalent focal length, from where the camera stands: a zoom; by default the head fills half of the
+    picture's height."""
+    lens_mm: float | None = None
+    """The same at equal framing, 35 to 135: the camera comes nearer or goes back so that the head keeps its size, in
+    crops too. About 87 by default."""
     confidence: bool = False
     """Write beside each picture which places photos saw (white) and which are invented (black)."""
     format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
@@ -70,9 +77,13 @@ class PictureOptions:
 def render_arguments(options: PictureOptions) -> dict[str, Any]:
     """The options as :func:`head3d.rendering.render_pictures` takes them."""
     from head3d.render.config import LightOptions
+    from head3d.render.lens import camera_distance_m
 
     given = {one.name: getattr(options, one.name) for one in fields(PictureOptions)}
     given["gaze_aside"] = given.pop("gaze_yaw"), given.pop("gaze_pitch")
+    lens, focal = given.pop("lens_mm"), given["focal_mm"]
+    usual = PictureOptions.distance_m
+    given["distance_m"] = camera_distance_m(lens, distance_m=given["distance_m"], focal_mm=focal, usual_m=usual)
     put_up = LightOptions(given.pop("light_yaw"), given.pop("light_frame"), given.pop("light_exposure"))
     return {**given, "light_options": put_up}
 
@@ -92,8 +103,8 @@ def render_asked(
     Args:
         subject: The folder of a finished subject.
         views: Angles as :func:`head3d.rendering.make_views` takes them, and words of :mod:`head3d.asked_looks`.
-        options: Of the angles' pictures; size and confidence of all.
-        exif: Of the angles' pictures.
+        options: Of the angles' pictures; size, confidence, format, match and the backdrop's blur of all.
+        exif: Of the pictures.
         record: What is written about all of them; nothing if None.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
@@ -123,7 +134,19 @@ def render_asked(
     if looks:
         size = DEFAULT_SIZE if options.size is None else options.size
         ready, belief = Subject(subject).require(), options.confidence
-        written += render_looks(ready, looks, size=size, confidence=belief, record=record, out=out, emit=emit)
+        written += render_looks(
+            ready,
+            looks,
+            size=size,
+            confidence=belief,
+            format=options.format,
+            exif=exif,
+            match=options.match,
+            backdrop_f=options.backdrop_f,
+            record=record,
+            out=out,
+            emit=emit,
+        )
     elif len(names) < len(views):
         emit(Notice(f"{subject} has no picks. Keep some pictures in `head3d view` first.", "warning"))
     return written
@@ -142,6 +165,8 @@ def check_views(options: PictureOptions, views: Sequence[str]) -> None:
     _check_choices(options)
     if options.size is not None and options.size < LEAST_PX:
         raise ConfigError(f"A picture of {options.size} px is too small.", hint=f"Use at least {LEAST_PX}.")
+    if options.match and options.match != "backdrop" and not Path(options.match).is_file():
+        raise ConfigError(f"{options.match}: there is no such portrait.", hint="Give a picture, or backdrop.")
 
 
 def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
@@ -152,7 +177,7 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     Raises:
         ConfigError: What cannot be, and what could.
     """
-    from head3d.finish.apply import with_backdrop, with_match
+    from head3d.finish.apply import asked_finish
     from head3d.finish.config import FinishConfig
     from head3d.finish.office import chosen_frame
     from head3d.garments.names import OWN, garment_colors
@@ -168,15 +193,12 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     if options.garment or options.garment_color:
         garment_colors(options.garment or OWN, options.garment_color)
     chosen_frame(options.crop, size=options.size, focal_mm=options.focal_mm)
-    if options.backdrop:
-        with_backdrop(FinishConfig(), options.backdrop)
-    if options.match:
-        with_match(FinishConfig(), options.match)
+    asked_finish(FinishConfig(), backdrop=options.backdrop, match=options.match, backdrop_f=options.backdrop_f)
     make_views(
         views,
         light=choose_light(PictureOptions.light, photos={}),
         size_px=DEFAULT_SIZE if options.size is None else options.size,
-        distance_m=options.distance_m,
+        distance_m=arguments["distance_m"],
         focal_mm=options.focal_mm,
     )
 

@@ -230,7 +230,8 @@ def headshots(job: Job) -> None:
     config = finish_under(job.config.finish, job.config.views.lighting)
     signer = identity_of(job.config.provenance)
     refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
-    finished = finish_set(refined, [view for _, view in rendered], config=config)
+    kind = config.format
+    finished = finish_set(refined, [view for _, view in rendered], config=config, deep=kind == "tiff")
     gate = gate_of(job.subject, job.config.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in finished], refined, [view for _, view in rendered])
     names = [view.name for _, view in rendered]
@@ -243,7 +244,7 @@ def headshots(job: Job) -> None:
     files, aside = {}, {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         put = "" if shot.view in kept else "refused/"
-        place = (aside if put else files)[shot.view] = f"{put}{view.lighting_name}/{shot.view}.png"
+        place = (aside if put else files)[shot.view] = f"{put}{view.lighting_name}/{shot.view}.{kind}"
         facts = {**shot.provenance, "refined": refined_by(job.config.refine)}
         if shot.view in verdicts:
             facts["confidence"] = str(verdicts[shot.view].shares)
@@ -254,7 +255,8 @@ def headshots(job: Job) -> None:
             facts["eye_contact"] = f"{contact:.1f}"
         path = job.folder / place
         store.make_folder(path.parent)
-        write_with_provenance(path, shot.rgb_srgb, facts=facts, signer=signer)
+        levels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
+        write_with_provenance(path, levels, facts=facts, signer=signer)
     consistency = rendered_consistency(refined, [view for _, view in rendered])
     write_headshots(job.folder, files, verdicts=verdicts, pictures=judged, aside=aside, consistency=consistency)
     sheet = contact_sheet([shot for shot in finished if shot.view in kept])

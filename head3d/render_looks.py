@@ -3,23 +3,26 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from head3d import store
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.certificate import Identity
 from head3d.export.provenance import write_with_provenance
 from head3d.export.signing import identity_of
-from head3d.finish.apply import Headshot
+from head3d.finish.apply import Headshot, asked_finish
 from head3d.finish.crops import UNFRAMED, CropPreset, known_crop
+from head3d.finish.harmonize import Look as Harmony
 from head3d.finish.passport import Check, checks_path, write_checks
 from head3d.finish.passport_facts import PassportFacts
 from head3d.garments.catalogue import choose_outfit
 from head3d.garments.names import OWN
+from head3d.imaging.formats import PictureFormat, exif_bytes, format_of, read_levels
 from head3d.looks import Look, file_stem, look_payload
 from head3d.parts_views import confidence_levels
 from head3d.quality.gate import Level, SightVerdict
@@ -31,6 +34,7 @@ from head3d.set_record import RecordOptions, SetRecord
 from head3d.studio import Picture, Studio, Turn
 from head3d.subject import Subject
 
+LOSSLESS: tuple[PictureFormat, ...] = ("png", "tiff")
 METER_PX = 128
 """Height of the pictures that exposure is measured on: a median over a face needs no more."""
 
@@ -61,23 +65,35 @@ class ShotFile:
     facts: Mapping[str, str]
     crop: CropPreset | None
     office: tuple[list[Check], PassportFacts] | None
+    exif: Mapping[str, str] = field(default_factory=dict)
 
-    def write(self, pixels: UInt8[np.ndarray, "H W 3"], signer: Identity | None) -> None:
-        """Write it, with the office's list beside it."""
+    @property
+    def draft(self) -> Path:
+        """Where the pixels wait for the gate: in a file that loses nothing, since they are written once more."""
+        return self.path if format_of(self.path) in LOSSLESS else self.path.with_name(f"{self.path.stem}.draft.png")
+
+    def write(self, pixels: Shaped[np.ndarray, "H W 3"], signer: Identity | None, *, place: Path | None = None) -> None:
+        """Write it, with the office's list beside it; ``place`` is another file than its own, such as its draft."""
         with store.disk_errors(self.path):
             store.make_folder(self.path.parent)
             dpi = self.crop.dpi if self.crop else 0
-            write_with_provenance(self.path, pixels, facts=self.facts, dpi=dpi, signer=signer)
+            write_with_provenance(place or self.path, pixels, facts=self.facts, exif=self.exif, dpi=dpi, signer=signer)
             if self.office is not None and self.crop is not None:
                 write_checks(self.path, *self.office, preset=self.crop.name)
 
-    def judged(self, level: Level, path: Path, signer: Identity | None) -> "ShotFile":
-        """The file with what the gate thought of the picture, at ``path``, with all that lay beside it."""
-        made = replace(self, path=path, facts={**self.facts, "gate": level})
-        made.write(store.read_png(self.path), signer)
+    def judged(self, level: Level | None, path: Path, signer: Identity | None) -> "ShotFile":
+        """The file with what the gate thought of the picture, at ``path``, with all that lay beside it.
+
+        ``level`` is None where nobody judged; then only a draft has to be written anew.
+        """
+        if level is None and path == self.draft:
+            return self
+        made = replace(self, path=path, facts=self.facts if level is None else {**self.facts, "gate": level})
+        made.write(read_levels(self.draft), signer)
+        if self.draft != path:
+            self.draft.unlink(missing_ok=True)
         if path != self.path:
-            for old in (self.path, checks_path(self.path)):
-                old.unlink(missing_ok=True)
+            checks_path(self.path).unlink(missing_ok=True)
             if (seen := confidence_path(self.path)).is_file():
                 seen.replace(confidence_path(path))
         return made
@@ -89,6 +105,7 @@ def shoot(
     *,
     size: int,
     gate: PictureGate,
+    deep: bool = False,
     turn: Turn = nullcontext,
     tell: Callable[[int, str], None] = lambda step, name: None,
     clock: Clock | None = None,
@@ -102,6 +119,7 @@ def shoot(
         looks: In the order they are made.
         size: Longer side, px.
         gate: Sees every picture; its verdicts are due when all are made, since pictures of a set tell on each other.
+        deep: Keep 16 bits of each picture, too.
         turn: See :class:`Studio`.
         tell: Hears the number of looks begun, and the name.
         clock: Counts what pictures take.
@@ -117,6 +135,7 @@ def shoot(
             bare = [replace(one, crop=UNFRAMED, garment=OWN, garment_color="") for one in ones]
             seen = {_rendered_as(one): one for one in bare}.values()
             gains[session] = studio.gain([studio.picture(one, METER_PX, turn=turn) for one in seen])
+        harmony = _harmonies(studio, looks, gains, turn) if studio.config.finish.match else {}
     before: tuple[object, ...] = ()
     picture = refined = belief = None
     for step, look in enumerate(looks):
@@ -131,7 +150,7 @@ def shoot(
                 picture, refined = studio.shown_as(picture, look), studio.shown_as(refined, look)
         with clock.spent_on("finish"):
             gain = gains[_session(look)]
-            shot = studio.finish(refined, size=size, gain=gain)
+            shot = studio.finish(refined, size=size, gain=gain, harmony=harmony.get(look.backdrop), deep=deep)
         with clock.spent_on("judge"):
             # clothes are another surface
             among = (_session(look), look.expression, tuple(sorted(look.units.items())), look.garment)
@@ -146,6 +165,10 @@ def render_looks(
     *,
     size: int = 1024,
     confidence: bool = False,
+    format: PictureFormat = "png",
+    exif: Mapping[str, str] = MappingProxyType({}),
+    match: str = "",
+    backdrop_f: float | None = None,
     record: RecordOptions = RecordOptions(),
     out: Path | None = None,
     emit: Emit = ignore,
@@ -157,6 +180,10 @@ def render_looks(
         looks: Which pictures.
         size: Longer side, px.
         confidence: Write ``NAME_confidence.png`` beside each picture.
+        format: Of the files; ``tiff`` has 16 bits.
+        exif: What is written as EXIF; nothing by default.
+        match: A portrait whose look the pictures take, or ``backdrop``; that of the subject's options if empty.
+        backdrop_f: F-number of the lens before pictures of places; the same.
         record: What is written about all of them.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
@@ -166,17 +193,20 @@ def render_looks(
         ``refused`` beside them. Then those of the contact sheets.
     """
     started, clock = time.monotonic(), Clock()
+    exif_bytes(exif)  # what may not be written is told before an hour of rendering
     with clock.spent_on("subject"):
         studio = Studio(subject)
+        asked = asked_finish(studio.config.finish, match=match, backdrop_f=backdrop_f)
+        studio.config = replace(studio.config, finish=asked)
         gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
     beside = SetRecord(looks, record)
     place = store.make_folder(out or subject.path / "exports" / "renders")
     emit(StageStart("render", len(looks)))
     written: list[ShotFile] = []
-    shots = shoot(studio, looks, size=size, gate=gate, clock=clock)
+    shots = shoot(studio, looks, size=size, gate=gate, deep=format == "tiff", clock=clock)
     for step, (shot, stem) in enumerate(zip(shots, stems(looks), strict=True)):
         with clock.spent_on("files"):
-            written.append(write_shot(place / f"{stem}_{size}.png", shot, signer))
+            written.append(write_shot(place / f"{stem}_{size}.{format}", shot, signer, exif=exif))
             if confidence:
                 store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
         with clock.spent_on("record"):
@@ -191,8 +221,7 @@ def render_looks(
         for file, verdict in zip(written, verdicts, strict=True):
             refused = refused_path(verdict, file.path, emit)
             files.append(refused or file.path)
-            if verdict is not None:
-                file.judged(verdict.level, files[-1], signer)
+            file.judged(None if verdict is None else verdict.level, files[-1], signer)
             (aside if refused else delivered).append(files[-1])
     delivered += beside.write(place, files, verdicts, clock, signer)
     subject.record_deliveries([*delivered, *aside])
@@ -200,7 +229,9 @@ def render_looks(
     return delivered
 
 
-def write_shot(path: Path, shot: Shot, signer: Identity | None) -> ShotFile:
+def write_shot(
+    path: Path, shot: Shot, signer: Identity | None, *, exif: Mapping[str, str] = MappingProxyType({})
+) -> ShotFile:
     """Write a headshot with its facts, before the gate has judged it."""
     crop = known_crop(shot.look.crop)
     facts = {**shot.headshot.provenance, "confidence": str(shot.confidence.shares)}
@@ -210,8 +241,9 @@ def write_shot(path: Path, shot: Shot, signer: Identity | None) -> ShotFile:
         facts["garment"] = outfit.words
     if shot.eye_contact_deg is not None:
         facts["eye_contact"] = f"{shot.eye_contact_deg:.1f}"
-    file = ShotFile(path, facts, crop, shot.office)
-    file.write(shot.headshot.rgb_srgb, signer)
+    file = ShotFile(path, facts, crop, shot.office, exif)
+    deep = shot.headshot.deep_srgb
+    file.write(shot.headshot.rgb_srgb if deep is None else deep, signer, place=file.draft)
     return file
 
 
@@ -242,6 +274,23 @@ def _rendered_as(look: Look) -> tuple[object, ...]:
     behind = look.backdrop if look.light == "backdrop" else ""
     payload = {**look_payload(look), "name": "", "backdrop": behind, "units": tuple(sorted(look.units.items()))}
     return tuple(payload.values())
+
+
+def _harmonies(
+    studio: Studio, looks: Sequence[Look], gains: Mapping[tuple[object, ...], float], turn: Turn
+) -> dict[str, Harmony | None]:
+    """What the pictures before each backdrop are changed by, towards what the subject's options say: one a backdrop."""
+    before: dict[str, dict[tuple[object, ...], Look]] = {}
+    for look in looks:  # whatever the frame: a banner has no other colours than a square
+        bare = replace(look, crop=UNFRAMED)
+        before.setdefault(look.backdrop, {})[_rendered_as(bare)] = bare
+    return {
+        backdrop: studio.harmony(
+            [studio.picture(one, METER_PX, turn=turn) for one in ones.values()],
+            [gains[_session(one)] for one in ones.values()],
+        )
+        for backdrop, ones in before.items()
+    }
 
 
 def _session(look: Look) -> tuple[object, ...]:

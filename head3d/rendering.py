@@ -12,7 +12,6 @@ import torch
 
 from head3d import store
 from head3d.config import Config, load_config
-from head3d.errors import ConfigError
 from head3d.events import Emit, Notice, Progress, StageDone, StageStart, ignore
 from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import identity_of
@@ -20,7 +19,7 @@ from head3d.field.gaze import STRAIGHT
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
-from head3d.finish.apply import backdrop_map, finish_set, with_backdrop, with_match
+from head3d.finish.apply import asked_finish, backdrop_map, finish_set
 from head3d.finish.config import FinishConfig
 from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
 from head3d.finish.framing import HeadPoints, head_points
@@ -37,13 +36,11 @@ from head3d.quality.config import GateConfig
 from head3d.quality.gate import judge_sight
 from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import refine_set, refined_by
-from head3d.render.angles import ANGLES, OWN_ANGLE
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.config import LightOptions
 from head3d.render.lights import ChosenLight, choose_light
 from head3d.render.posed import PosedHead
-from head3d.render.types import View
-from head3d.render.views import named_view
+from head3d.render.views import make_views
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
 
@@ -54,47 +51,6 @@ SURFACE_POINTS = 40_000
 
 Gaze = Literal["own", "camera"]
 """``own``: straight ahead, or where the person looks in a photo whose expression is shown."""
-
-
-def make_views(
-    names: Sequence[str],
-    *,
-    light: ChosenLight,
-    size_px: int,
-    distance_m: float = 1.5,
-    focal_mm: float | None = None,
-) -> list[View]:
-    """Views by name or angle.
-
-    Args:
-        names: Names of angles, or ``yaw`` or ``yaw/pitch`` in degrees.
-        light: See :func:`head3d.render.lights.choose_light`.
-        size_px: Height and width.
-        distance_m: From the camera to the middle of the head.
-        focal_mm: 35 mm equivalent; by default the head fills half of the height.
-    """
-    if not names:
-        raise ConfigError("No view was asked for.", hint=f"There are {', '.join(ANGLES)}.")
-    if size_px < 16:
-        raise ConfigError(f"A picture of {size_px} px is too small.", hint="Use at least 16.")
-    size = (size_px, size_px)
-    views = []
-    for name in dict.fromkeys(names):
-        own = OWN_ANGLE.fullmatch(name)
-        yaw, pitch = (float(own[1]), float(own[2] or 0.0)) if own else (None, None)
-        label = f"yaw{yaw:+g}_pitch{pitch:+g}" if own else name
-        views.append(
-            named_view(
-                label,
-                size=size,
-                light=light,
-                yaw_deg=yaw,
-                pitch_deg=pitch,
-                distance_m=distance_m,
-                focal_mm=focal_mm,
-            )
-        )
-    return views
 
 
 def subject_light(
@@ -170,6 +126,7 @@ def render_pictures(
     light_options: LightOptions = LightOptions(),
     gloss: float | None = None,
     backdrop: str = "",
+    backdrop_f: float | None = None,
     match: str = "",
     enlarge: bool | None = None,
     garment: str = "",
@@ -198,6 +155,7 @@ def render_pictures(
         light_options: How it is put up.
         gloss: Sheen of the skin (see RelightConfig); that of ``config`` if None.
         backdrop: Painted, #rrggbb or a picture's path; that of ``config`` if empty.
+        backdrop_f: F-number of the lens before a picture of a place (see FinishConfig); that of ``config`` if None.
         match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
         enlarge: Whether large heads are drawn anew by a net (see RefineConfig); as ``config`` says if None.
         garment: Another one than the photos' clothes (see :func:`head3d.garments.catalogue.choose_outfit`); that of
@@ -227,10 +185,9 @@ def render_pictures(
     options = config or load_config(subject.path / "config.yaml")
     exif_bytes(exif)  # what may not be written is told before an hour of rendering
     frame = chosen_frame(crop, size=size, focal_mm=focal_mm)
-    if backdrop := backdrop or (frame.backdrop if frame else ""):
-        options = replace(options, finish=with_backdrop(options.finish, backdrop))
-    if match:
-        options = replace(options, finish=with_match(options.finish, match))
+    backdrop = backdrop or (frame.backdrop if frame else "")
+    asked = asked_finish(options.finish, backdrop=backdrop, match=match, backdrop_f=backdrop_f)
+    options = replace(options, finish=asked)
     if enlarge is not None:
         options = replace(options, refine=replace(options.refine, enlarge=enlarge))
     if gloss is not None:

@@ -18,9 +18,10 @@ from head3d.backdrops import Backdrops
 from head3d.config import Config, load_config
 from head3d.errors import ConfigError
 from head3d.field.deform import Deformation
-from head3d.finish.apply import Headshot, exposure_gain, finish_headshot, with_backdrop
+from head3d.finish.apply import Headshot, exposure_gain, finish_headshot, set_look, with_backdrop
 from head3d.finish.config import FinishConfig
 from head3d.finish.crops import known_crop
+from head3d.finish.harmonize import Look as Harmony
 from head3d.finish.office import office_checks
 from head3d.finish.passport import Check
 from head3d.finish.passport_facts import PassportFacts
@@ -244,14 +245,9 @@ class Studio:
         if frame is None or frame.passport is None:
             return None
         return office_checks(
-            shot,
-            output=picture.output,
-            view=picture.view,
-            frame=frame,
-            model=self.fitted.model,
-            vertices=self.vertices(picture.look),
-            shown=self._shown(picture.look),
-        )
+            shot, output=picture.output, view=picture.view, frame=frame, model=self.fitted.model,
+            vertices=self.vertices(picture.look), shown=self._shown(picture.look),
+        )  # fmt: skip
 
     def vertices(self, look: Look) -> Float[Tensor, "V 3"]:
         """Of the fitted head with the expression of a look, head frame, metres."""
@@ -267,10 +263,23 @@ class Studio:
         config = self.finish_config(pictures[0].look)
         return exposure_gain([one.output for one in pictures], [one.view for one in pictures], config=config)
 
-    def finish(self, picture: Picture, *, size: int, gain: float | None = None) -> Headshot:
-        """The headshot of a picture; ``size`` is its longer side, px."""
+    def harmony(self, pictures: Sequence[Picture], gains: Sequence[float]) -> Harmony | None:
+        """What pictures of one set before one backdrop are changed by; None if the options ask for nothing."""
+        config = self.finish_config(pictures[0].look)
+        return set_look([one.output for one in pictures], [one.view for one in pictures], gains, config=config)
+
+    def finish(
+        self,
+        picture: Picture,
+        *,
+        size: int,
+        gain: float | None = None,
+        harmony: Harmony | None = None,
+        deep: bool = False,
+    ) -> Headshot:
+        """The headshot of a picture; ``size`` is its longer side, px, the rest as in :func:`finish_headshot`."""
         config = self.finish_config(picture.look, size=size)
-        return finish_headshot(picture.output, picture.view, config=config, gain=gain)
+        return finish_headshot(picture.output, picture.view, config=config, gain=gain, look=harmony, deep=deep)
 
     def _shown(self, look: Look) -> Expression:
         shown = find_expression(look.expression, self.fitted, self.photos)

@@ -16,6 +16,8 @@ from .photo_views import photo_views
 LIGHT_WORDS = {
     "soft-front": "Soft, from the front",
     "rembrandt": "Rembrandt",
+    "loop": "Loop, a little aside",
+    "butterfly": "Butterfly, from above",
     "split": "Split, from the side",
     "rim": "Rim, from behind",
 }

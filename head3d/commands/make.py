@@ -92,7 +92,7 @@ class Render:
     """Named angles, with commas (front, left-20, profile-right, ...), or yaw/pitch degrees: 30/-10. Or files of looks
     (.json, as the viewer keeps picks; the word picks for all it kept), or of sets (.yaml: every combination of the
     angles, garments, frames, lights and backdrops that it lists), which bring their own light, backdrop, expression and
-    frame."""
+    frame; --size, --confidence, --format, --exif and --match are for all."""
     picture: Annotated[PictureOptions, tyro.conf.arg(name="")] = field(default_factory=PictureOptions)
     exif: tuple[str, ...] = ()
     """What to write as EXIF: "Copyright=Acme 2026" "Artist=Ada" (or ImageDescription, Software)."""

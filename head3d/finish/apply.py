@@ -13,7 +13,9 @@ from head3d import __version__
 from head3d.errors import ConfigError
 from head3d.finish.background import BACKDROPS, PANORAMA_SUFFIXES, Backdrop, paint_backdrop, picture_backdrop
 from head3d.finish.config import FinishConfig
+from head3d.finish.depth import depth_behind
 from head3d.finish.harmonize import Look, apply_look, find_look, read_reference, skin_weight
+from head3d.geometry.cameras import Cameras
 from head3d.geometry.reproject import backproject
 from head3d.imaging.color import levels_from_linear, luminance, parse_color, srgb_from_linear
 from head3d.imaging.compose import over, resize_straight, spread_colors
@@ -94,10 +96,13 @@ def exposure_gain(outputs: Sequence[RenderOutput], views: Sequence[View], *, con
     return float(np.clip(target / lit, 0.25, 4.0))  # two stops: beyond that the light was meant
 
 
-def backdrop_picture(config: FinishConfig, size: tuple[int, int]) -> Float[Tensor, "H W 3"]:
-    """What stands behind the person, (height, width) px, linear RGB."""
+def backdrop_picture(
+    config: FinishConfig, size: tuple[int, int], *, camera: Cameras | None = None
+) -> Float[Tensor, "H W 3"]:
+    """What stands behind the person, (height, width) px, linear RGB; before one camera, or the usual one in front."""
     if config.backdrop_image:
-        return picture_backdrop(Path(config.backdrop_image), size)
+        depth = depth_behind(camera, far_m=config.backdrop_far_m, f_number=config.backdrop_f, walk=config.backdrop_walk)
+        return picture_backdrop(Path(config.backdrop_image), size, depth=depth)
     plain = config.backdrop_color
     return paint_backdrop(Backdrop(plain, plain) if plain else BACKDROPS[config.backdrop], size)
 
@@ -137,6 +142,19 @@ def with_match(config: FinishConfig, choice: str) -> FinishConfig:
     return replace(config, match=choice)
 
 
+def asked_finish(
+    config: FinishConfig, *, backdrop: str = "", match: str = "", backdrop_f: float | None = None
+) -> FinishConfig:
+    """The options with what was asked for of single pictures; what is empty stays as it is."""
+    config = with_backdrop(config, backdrop) if backdrop else config
+    config = with_match(config, match) if match else config
+    if backdrop_f is not None:
+        if not backdrop_f >= 0:
+            raise ConfigError(f"There is no lens of f/{backdrop_f:g}.", hint="Use 2 (blurs much) to 16; 0 for none.")
+        config = replace(config, backdrop_f=backdrop_f)
+    return config
+
+
 def finish_headshot(
     output: RenderOutput,
     view: View,
@@ -163,7 +181,7 @@ def finish_headshot(
     skin = skin_weight(output.albedo.detach(), face_mask(output, view)) if look else None
     rgb, alpha = resize_straight(rgb, alpha, size=size)
     lit = roll_off((rgb * gain).clamp_min(0), shoulder=config.shoulder)
-    behind = backdrop_picture(config, size).to(lit)
+    behind = backdrop_picture(config, size, camera=view.camera).to(lit)
     if look and skin is not None:
         lit = roll_off(apply_look(lit, look, skin=resize(skin, size).clamp(0, 1)), shoulder=0.95)
         behind = apply_look(behind, look).clamp_max(1) if look.on_backdrop else behind

@@ -1,5 +1,6 @@
 """Backdrops: plain paper, paper with a soft pool of light behind the head, and pictures."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from head3d.finish.config import BackdropName
+from head3d.finish.depth import Depth, out_of_focus
 from head3d.geometry.easing import smoothstep
 from head3d.imaging.color import linear_from_srgb, luminance, parse_color, srgb_from_linear
 from head3d.imaging.panorama import read_linear, read_panorama
@@ -69,12 +71,20 @@ PANORAMA_LEVEL = 0.25
 """Mean luminance a panorama is exposed to."""
 
 
-def picture_backdrop(path: Path, size: tuple[int, int]) -> Float[Tensor, "H W 3"]:
-    """A picture of one's own behind the person: its middle, cut to the shape of ``size`` (height, width), linear."""
+def picture_backdrop(path: Path, size: tuple[int, int], *, depth: Depth | None = None) -> Float[Tensor, "H W 3"]:
+    """A picture of one's own behind the person, cut to the shape of ``size`` (height, width), linear.
+
+    Args:
+        path: The picture, or a panorama.
+        size: (height, width) px.
+        depth: Where it stands and through which lens it is seen; None shows its sharp middle.
+    """
     if path.suffix.lower() in PANORAMA_SUFFIXES:
         around = read_panorama(path)
         height, width = around.shape[:2]
         half = max(round(height * PANORAMA_SHARE / 2), 1)
+        if depth is not None:  # all directions are there, so it turns by as much as the camera does
+            around = around.roll(-round(depth.walked_rad / (2 * math.pi) * width), 1)
         seen = around[height // 2 - half : height // 2 + half, width // 2 - half : width // 2 + half]
         picture = seen * (PANORAMA_LEVEL / max(float(luminance(seen).mean()), 1e-6))
     else:
@@ -83,4 +93,12 @@ def picture_backdrop(path: Path, size: tuple[int, int]) -> Float[Tensor, "H W 3"
     scale = min(height / size[0], width / size[1])
     rows, columns = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
     top, left = (height - rows) // 2, (width - columns) // 2
-    return resize(picture[top : top + rows, left : left + columns], size).clamp(0.0, 1.0)
+    if depth is not None and path.suffix.lower() not in PANORAMA_SUFFIXES:
+        left -= round(_within(depth.shift * rows, left))
+    shown = resize(picture[top : top + rows, left : left + columns], size).clamp(0.0, 1.0)
+    return shown if depth is None else out_of_focus(shown, radius_px=depth.blur * size[0] / 2)
+
+
+def _within(wanted: float, room: int) -> float:
+    """A shift that never leaves the picture: all of a small one, ever less of a large one."""
+    return room * math.tanh(wanted / room) if room else 0.0

@@ -18,6 +18,14 @@ class FinishConfig:
     """A plain colour of your own as #rrggbb; overrides ``backdrop``."""
     backdrop_image: str = ""
     """A picture behind the person (.jpg, .png; the middle of a .hdr or .exr panorama); overrides both."""
+    backdrop_f: float = 5.6
+    """F-number of the lens before such a picture: 2 blurs it much, 16 little, 0 leaves it sharp. A long lens blurs more
+    than a short one."""
+    backdrop_far_m: float = 3.0
+    """How far behind the head such a picture stands, metres."""
+    backdrop_walk: float = 0.2
+    """Which part of a turn of the view is the camera walking round the person, 0 to 1: by it such a picture moves
+    against the head, as far as it reaches beyond the frame. The rest is the person turning."""
     exposure: Literal["match", "as-lit"] = "match"
     """``match`` brings the person to ``face_level``, with one gain for a set; ``as-lit`` leaves the light as it is."""
     face_level: float = 0.30
@@ -31,5 +39,7 @@ class FinishConfig:
     Hair, clothes and backdrop follow; skin stays."""
     match_strength: float = 1.0
     """How far, 0 to 1."""
+    format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
+    """Of the headshots of a run; tiff has 16 bits and needs `pip install tifffile`."""
     clean_rim: bool = True
     """Replace colours of thin coverage by those of the solid person next to them."""

@@ -23,7 +23,7 @@ def chosen_frame(crop: str, *, size: int | None, focal_mm: float | None) -> Crop
     if not crop:
         return None
     if focal_mm is not None:
-        raise ConfigError("A crop chooses the focal length itself.", hint="Leave out --crop or --focal-mm.")
+        raise ConfigError("A crop chooses the focal length itself.", hint="Leave out --focal-mm, or use --lens-mm.")
     frame = load_crop(crop)
     return frame if size is None else frame.resized(size)
 

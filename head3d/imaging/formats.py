@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
+from head3d import store
 from head3d.errors import ConfigError, CorruptPart, optional_package
-from head3d.imaging.io import DAMAGE, add_text
+from head3d.imaging.io import DAMAGE, add_text, read_photo
 
 PictureFormat = Literal["png", "jpg", "webp", "avif", "tiff"]
 """By suffix."""
@@ -129,6 +130,20 @@ def exif_bytes(chosen: Mapping[str, str], *, dpi: int = 0) -> bytes:
         exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = float(dpi)
         exif[ExifTags.Base.ResolutionUnit] = 2  # inches
     return exif.tobytes()
+
+
+def read_levels(path: Path) -> Shaped[np.ndarray, "H W 3"]:
+    """The pixels of a picture in any of the formats, sRGB: uint8, or uint16 where a PNG or TIFF has 16 bits."""
+    kind = format_of(path)
+    if kind == "png":
+        return store.read_png(path)
+    if kind != "tiff":
+        return read_photo(path)
+    reader = _tifffile()
+    try:
+        return reader.imread(path)
+    except (*DAMAGE, reader.TiffFileError) as error:
+        raise CorruptPart(f"{path}: not a readable picture.", hint="Make the picture again.") from error
 
 
 def read_xmp(path: Path) -> bytes:

@@ -10,8 +10,8 @@ from torch import Tensor
 from head3d.geometry.lamps import distant_lamps
 from head3d.geometry.sh import Lighting, ambient
 
-LightName = Literal["soft-front", "rembrandt", "split", "rim"]
-LIGHTS: tuple[LightName, ...] = ("soft-front", "rembrandt", "split", "rim")
+LightName = Literal["soft-front", "rembrandt", "loop", "butterfly", "split", "rim"]
+LIGHTS: tuple[LightName, ...] = ("soft-front", "rembrandt", "loop", "butterfly", "split", "rim")
 
 SOFTBOX, STRIP, BEAUTY = 0.38, 0.20, 0.12
 """Sines of half angles: a softbox of 1.2 m and a strip box at 1.5 m, a beauty dish."""
@@ -34,6 +34,10 @@ def studio_light(name: LightName, *, facing: Float[Tensor, "3"] | None = None) -
             fill, lamps = 0.50 * white, [(25.0, 25.0, SOFTBOX, 0.9 * white), (-40.0, 15.0, SOFTBOX, 0.4 * white)]
         case "rembrandt":
             fill, lamps = 0.16 * white, [(48.0, 38.0, STRIP, 2.0 * warm), (-70.0, 5.0, SOFTBOX, 0.18 * cool)]
+        case "loop":  # the nose's shadow points down to the mouth's corner and ends before the cheek's
+            fill, lamps = 0.24 * white, [(38.0, 30.0, BEAUTY, 1.7 * white), (-45.0, 5.0, SOFTBOX, 0.25 * white)]
+        case "butterfly":  # the key high in front, a reflector under the chin
+            fill, lamps = 0.26 * white, [(0.0, 45.0, BEAUTY, 1.5 * white), (0.0, -30.0, SOFTBOX, 0.25 * white)]
         case "split":
             fill, lamps = 0.12 * white, [(80.0, 10.0, STRIP, 2.3 * white)]
         case "rim":

@@ -1,23 +1,20 @@
 """Named angles and framing: what a picture of the head shows when nobody says more."""
 
+from collections.abc import Sequence
+
 import torch
 
 from head3d.errors import ConfigError
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.geometry.sh import Lighting
-from head3d.render.angles import ANGLES
+from head3d.render.angles import ANGLES, OWN_ANGLE
+from head3d.render.lens import FULL_FRAME_HEIGHT_MM, HEAD_HEIGHT_M, HEAD_SHARE
 from head3d.render.lights import ChosenLight
 from head3d.render.rigs import LightName
 from head3d.render.types import View
 
-HEAD_HEIGHT_M = 0.235
-"""Chin to crown of an adult, with a little hair."""
 HEAD_CENTRE_M = (0.0, -0.008, 0.015)
 """Middle of the picture, head frame: below the middle of the head, so that shoulders show and no empty sky."""
-HEAD_SHARE = 0.57
-"""Part of the picture's height that the head takes."""
-FULL_FRAME_HEIGHT_MM = 24.0
-"""Height of the 35 mm format that focal lengths are quoted for."""
 
 
 def named_view(
@@ -66,3 +63,44 @@ def named_view(
     # studio lamps stand about the camera's side of the head: they turn with the view, as a photographer would move them
     chosen = light if isinstance(light, ChosenLight) else ChosenLight(light, None, light)
     return View(name, camera, chosen.on(c2w), chosen.name)
+
+
+def make_views(
+    names: Sequence[str],
+    *,
+    light: ChosenLight,
+    size_px: int,
+    distance_m: float = 1.5,
+    focal_mm: float | None = None,
+) -> list[View]:
+    """Views by name or angle.
+
+    Args:
+        names: Names of angles, or ``yaw`` or ``yaw/pitch`` in degrees.
+        light: See :func:`head3d.render.lights.choose_light`.
+        size_px: Height and width.
+        distance_m: From the camera to the middle of the head.
+        focal_mm: 35 mm equivalent; by default the head fills half of the height.
+    """
+    if not names:
+        raise ConfigError("No view was asked for.", hint=f"There are {', '.join(ANGLES)}.")
+    if size_px < 16:
+        raise ConfigError(f"A picture of {size_px} px is too small.", hint="Use at least 16.")
+    size = (size_px, size_px)
+    views = []
+    for name in dict.fromkeys(names):
+        own = OWN_ANGLE.fullmatch(name)
+        yaw, pitch = (float(own[1]), float(own[2] or 0.0)) if own else (None, None)
+        label = f"yaw{yaw:+g}_pitch{pitch:+g}" if own else name
+        views.append(
+            named_view(
+                label,
+                size=size,
+                light=light,
+                yaw_deg=yaw,
+                pitch_deg=pitch,
+                distance_m=distance_m,
+                focal_mm=focal_mm,
+            )
+        )
+    return views

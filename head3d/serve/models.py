@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from head3d.errors import ConfigError
 from head3d.garments.names import OWN, GarmentName, garment_colors
 
-LightName = Literal["soft-front", "rembrandt", "split", "rim"]
+LightName = Literal["soft-front", "rembrandt", "loop", "butterfly", "split", "rim"]
 BackdropName = Literal["studio-grey", "charcoal", "white", "warm", "blue", "plain-grey"]
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -99,6 +99,9 @@ class RenderIn(_Strict):
         default=None, description="Sheen of the skin: 1 as skin is, 0 matte."
     )
     backdrop: Backdrop = Field(default="", description="Painted, or #rrggbb; that of the run if empty.")
+    backdrop_f: Annotated[float, Field(ge=0.0, le=64.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="F-number of the lens before a picture of a place; as in the run if null."
+    )
     match: Literal["", "backdrop"] = Field(default="", description="Take on the look of the place behind the person.")
     enlarge: bool | None = Field(default=None, description="Large heads drawn anew by a net; as in the run if null.")
     garment: GarmentName | Literal["", "own"] = Field(
@@ -115,6 +118,9 @@ class RenderIn(_Strict):
     gaze_pitch: EyeTurn = Field(default=0.0, description="The same, > 0 up.")
     distance_m: Annotated[float, Field(ge=0.5, le=5.0, allow_inf_nan=False)] = 1.5
     focal_mm: Annotated[float, Field(ge=15.0, le=400.0, allow_inf_nan=False)] | None = None
+    lens_mm: Annotated[float, Field(ge=35.0, le=135.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="At equal framing: the camera moves so that the head keeps its size."
+    )
     confidence: bool = Field(default=False, description="Beside each picture, which places photos saw.")
     format: Literal["png", "jpg", "webp", "avif"] = "png"
 
@@ -123,6 +129,8 @@ class RenderIn(_Strict):
         """What the fields alone do not tell: colours belong to a garment, a crop chooses its own focal length."""
         if self.crop and self.focal_mm is not None:
             raise ValueError("A crop chooses the focal length itself: leave out crop or focal_mm.")
+        if self.lens_mm is not None and (self.focal_mm is not None or self.distance_m != 1.5):
+            raise ValueError("A lens says itself how far the camera stands: leave out lens_mm, or the other two.")
         if self.garment or self.garment_color:
             try:
                 garment_colors(self.garment or OWN, self.garment_color)

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from tests.browser.conftest import Server, cookie_line, forget_picks, picture_of, say, until
 
-LIGHTS = ("soft-front", "rembrandt", "split", "rim")
+LIGHTS = ("soft-front", "rembrandt", "loop", "butterfly", "split", "rim")
 BACKDROPS = ("white", "charcoal", "blue")
 MINUTES, WARM_MIN, SPAN_MIN = 60, 10, 10
 """Of the long form; caches fill while it warms up; what then stands in so many minutes is told by its median."""

@@ -27,6 +27,7 @@ class GreyStudio:
 
     def __init__(self, subject: Any, sight: Mapping[str, Level] | None = None, *, sign: bool = False) -> None:
         self.subject, self.sight = subject, sight or {}
+        self.harmonies: dict[str, Any] = {}
         self.config = replace(Config(), provenance=SigningConfig("require" if sign else "off"))
 
     def light(self, look: Look) -> Any:
@@ -47,8 +48,14 @@ class GreyStudio:
     def refined(self, picture: Any) -> Any:
         return picture
 
-    def finish(self, picture: Any, *, size: int, gain: float) -> Headshot:
-        return Headshot(np.full((16, 16, 3), 90, np.uint8), picture.look.name, "grey", {"view": picture.look.name})
+    def harmony(self, pictures: Any, gains: Any) -> Any:
+        return tuple(one.look.name for one in pictures), tuple(gains)
+
+    def finish(self, picture: Any, *, size: int, gain: float, harmony: Any = None, deep: bool = False) -> Headshot:
+        self.harmonies[picture.look.name] = harmony
+        fine = np.full((16, 16, 3), 90 * 257 + 5, np.uint16) if deep else None
+        name = picture.look.name
+        return Headshot(np.full((16, 16, 3), 90, np.uint8), name, "grey", {"view": name}, fine)
 
     def vertices(self, look: Look) -> torch.Tensor:
         return torch.zeros(1, 3)

@@ -37,6 +37,14 @@ def test_names_say_what_varies_and_nothing_else():
     assert alone.name == "right-20" and alone.crop == "linkedin" and alone.units == {"jawOpen": 0.1}
 
 
+def test_lenses_at_equal_framing_say_the_distance_and_are_named():
+    near, far = looks_of({"views": "front", "lens_mm": [35, 135]}, where="set")
+    assert (near.name, far.name) == ("front 35", "front 135") and near.focal_mm is None
+    assert far.distance_m / near.distance_m == pytest.approx(135 / 35)
+    with pytest.raises(ConfigError, match="set: A lens"):
+        looks_of({"views": "front", "lens_mm": 35, "focal_mm": 50}, where="set")
+
+
 def test_rows_hold_the_angles_of_one_combination():
     looks = looks_of(SET, where="set")
     rows = in_rows(looks)

@@ -10,6 +10,7 @@ import torch
 
 from head3d import store
 from head3d.errors import CorruptPart
+from head3d.imaging.formats import PictureFormat, encode_picture
 from head3d.parts_views import (
     read_confidence,
     read_consistency,
@@ -59,6 +60,15 @@ def test_views_too_far_apart_to_compare_have_no_agreement(tmp_path: Path):
     write_headshots(tmp_path, {}, consistency=Consistency(math.nan, math.nan, ()))
     assert read_consistency(tmp_path) is None
     assert "NaN" not in (tmp_path / "headshots.json").read_text()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff"])
+def test_headshots_of_any_format_come_back_with_eight_bits(tmp_path: Path, kind: PictureFormat):
+    levels = np.full((16, 16, 3), 90, np.uint16) * 257 if kind == "tiff" else np.full((16, 16, 3), 90, np.uint8)
+    (tmp_path / f"a.{kind}").write_bytes(encode_picture(levels, kind))
+    write_headshots(tmp_path, {"front": f"a.{kind}"})
+    found = read_headshots(tmp_path)["front"]
+    assert found.dtype == np.uint8 and int(np.abs(found.astype(int) - 90).max()) <= 1
 
 
 def test_folders_of_before_know_neither(tmp_path: Path):

@@ -29,6 +29,7 @@ from head3d.render.config import LightOptions
         {"crop": "passport-eu", "size": 300},
         {"light": "photo:a.jpg", "expression": "photo:a.jpg", "light_exposure": "-1.5"},
         {"light": "backdrop", "backdrop": "#102030", "match": "backdrop"},
+        {"lens_mm": 35, "crop": "linkedin"},
     ],
 )
 def test_what_can_be_asked_for(given: dict[str, Any]):
@@ -44,6 +45,10 @@ def test_what_can_be_asked_for(given: dict[str, Any]):
         ({"garment": "suit", "garment_color": "#12"}, "no colour '#12'"),
         ({"crop": "postage-stamp"}, "no crop"),
         ({"crop": "linkedin", "focal_mm": 50.0}, "chooses the focal length itself"),
+        ({"backdrop_f": -1.0}, "no lens of f/-1"),
+        ({"lens_mm": 20.0}, "frames no head"),
+        ({"lens_mm": 85.0, "focal_mm": 50.0}, "how far the camera stands"),
+        ({"lens_mm": 85.0, "distance_m": 2.0}, "how far the camera stands"),
         ({"light": "candle"}, "no light 'candle'"),
         ({"light": "none.hdr"}, "no such file"),
         ({"light_exposure": "bright"}, "bright"),
@@ -85,6 +90,11 @@ def test_how_the_light_is_put_up_is_one_argument():
     given = render_arguments(PictureOptions(light_yaw=30.0, light_frame="camera", light_exposure="1"))
     assert given["light_options"] == LightOptions(30.0, "camera", "1")
     assert "light_yaw" not in given and given["light"] == "soft-front"
+
+
+def test_a_lens_says_the_distance():
+    assert render_arguments(PictureOptions(lens_mm=35.0))["distance_m"] == pytest.approx(0.601, abs=0.001)
+    assert render_arguments(PictureOptions(distance_m=2.0))["distance_m"] == 2.0
 
 
 def test_yaml_values_become_what_the_options_are():
@@ -130,6 +140,7 @@ def test_angles_and_looks_are_made_by_whoever_makes_each(tmp_path: Path, monkeyp
         (["none.json"], {}, "no such file of looks"),
         (["picks"], {"size": 4}, "too small"),
         (["picks"], {"gaze": "away"}, "gaze cannot be"),
+        (["picks"], {"match": "none.png"}, "no such portrait"),
         (["picks", "sideways"], {}, "No view"),
     ],
 )

@@ -1,15 +1,20 @@
 """Looks as files: what the gate refuses is put aside with its reason, and every file says what was thought of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from head3d import render_looks as module
+from head3d.errors import ConfigError
 from head3d.events import Event, Notice
 from head3d.export.provenance import read_provenance
 from head3d.export.signing import verify
+from head3d.imaging.formats import PictureFormat, read_levels
 from head3d.look_sets import looks_of
 from head3d.looks import Look
 from head3d.quality.gate import Level
@@ -106,3 +111,57 @@ def test_light_from_the_backdrop_is_rendered_for_each():
     studio = CountingStudio(None)
     list(shoot(studio, looks, size=64, gate=ToldGate({})))  # type: ignore[arg-type]
     assert [height for _, _, height in studio.rendered if height == 64] == [64, 64]
+
+
+def written_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PictureFormat, **how: object) -> list[Path]:
+    monkeypatch.setattr(module, "gate_of", told({"good": "good", "torn": "refused"}))
+    subject = SimpleNamespace(path=tmp_path, record_deliveries=lambda paths: None)
+    return render_looks(subject, LOOKS[:3], size=64, format=kind, out=tmp_path / "out", **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["jpg", "webp", "avif", "tiff"])
+def test_looks_are_written_in_the_format_and_drafts_are_gone(tmp_path: Path, monkeypatch, recorded, kind):
+    paths = written_as(tmp_path, monkeypatch, kind)
+    assert [path.name for path in paths] == [f"good_64.{kind}", f"soft_64.{kind}"]
+    files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert files == [f"good_64.{kind}", f"refused/torn_64.{kind}", f"soft_64.{kind}"]
+    assert read_provenance(paths[0])["gate"] == "good" and "gate" not in read_provenance(paths[1])
+
+
+def test_tiff_keeps_sixteen_bits_past_the_gate(tmp_path: Path, monkeypatch, recorded):
+    levels = read_levels(written_as(tmp_path, monkeypatch, "tiff")[0])
+    assert levels.dtype == np.uint16 and int(levels[0, 0, 0]) == 90 * 257 + 5
+
+
+def test_an_older_picture_of_another_format_stays(tmp_path: Path, monkeypatch, recorded):
+    (old,) = [path for path in written_as(tmp_path, monkeypatch, "png") if path.name.startswith("good")]
+    before = old.read_bytes()
+    written_as(tmp_path, monkeypatch, "jpg")
+    assert old.read_bytes() == before
+
+
+def test_looks_carry_the_exif_that_was_chosen(tmp_path: Path, monkeypatch, recorded):
+    (good, _) = written_as(tmp_path, monkeypatch, "jpg", exif={"Copyright": "Acme"})
+    with Image.open(good) as picture:
+        assert picture.getexif()[ExifTags.Base.Copyright] == "Acme"
+    with pytest.raises(ConfigError, match="not written as EXIF"):
+        written_as(tmp_path, monkeypatch, "jpg", exif={"GPSInfo": "here"})
+
+
+def test_pictures_before_one_backdrop_are_matched_as_one_set():
+    looks = looks_of({"views": ["front", "back"], "light": ["split", "rim"], "backdrop": ["white", "warm"]}, where="s")
+    studio = GreyStudio(None)
+    list(shoot(studio, looks, size=64, gate=ToldGate({})))  # type: ignore[arg-type]
+    assert set(studio.harmonies.values()) == {None}
+    studio.config = replace(studio.config, finish=replace(studio.config.finish, match="backdrop"))
+    list(shoot(studio, looks, size=64, gate=ToldGate({})))  # type: ignore[arg-type]
+    for backdrop in ("white", "warm"):
+        (one,) = {studio.harmonies[look.name] for look in looks if look.backdrop == backdrop}
+        assert one is not None and len(one[0]) == 4 and all(name.endswith(backdrop) for name in one[0])
+
+
+def test_a_match_that_is_asked_for_is_what_the_studio_finishes_with(tmp_path: Path, monkeypatch, recorded):
+    made_of: list[GreyStudio] = []
+    monkeypatch.setattr(module, "Studio", lambda subject: made_of.append(GreyStudio(subject)) or made_of[-1])
+    written_as(tmp_path, monkeypatch, "png", match="backdrop")
+    assert made_of[0].config.finish.match == "backdrop" and None not in made_of[0].harmonies.values()

@@ -1,5 +1,6 @@
 // The choices beside the picture, built from what the subject offers; they show the look and change it.
 
+import { HEAD } from "/static/camera.js";
 import { mark, radios } from "/static/choices.js";
 import { ask, get, send, showThumb, withLook } from "/static/server.js";
 
@@ -59,6 +60,13 @@ export class Controls {
         this.change({ [name]: text ? Math.min(high, Math.max(low, Number(text))) : null });
       };
     }
+    // at equal framing: the camera moves, the head keeps its size
+    $("lens_mm").onchange = (e) => {
+      const [low, high] = [Number(e.target.min), Number(e.target.max)], mm = Number(e.target.value);
+      if (!mm) { this.show(this.page.look); return; }
+      if (this.page.look.seen_from) this.change({ roll_deg: 0 }); // leaves the photo's camera
+      this.change({ distance_m: (Math.min(high, Math.max(low, mm)) / HEAD.format) * (HEAD.height / HEAD.share), focal_mm: null });
+    };
     $("angles").replaceChildren(...panel.angles.map((angle) => {
       const button = document.createElement("button"), image = document.createElement("img");
       button.type = "button"; button.dataset.angle = angle.value; image.alt = ""; image.width = image.height = 96;
@@ -136,6 +144,7 @@ export class Controls {
     }
     for (const input of document.querySelectorAll("#units input")) input.value = look.units[input.dataset.unit] || 0;
     for (const name of NUMBERS) $(name).value = look[name] === null ? "" : Math.round(look[name] * 100) / 100;
+    $("lens_mm").value = look.focal_mm || look.seen_from ? "" : Math.round((look.distance_m * HEAD.format * HEAD.share) / HEAD.height);
     const nearest = this.angleOf(look);
     for (const b of $("angles").children) b.setAttribute("aria-pressed", String(!look.seen_from && b.dataset.angle === nearest));
     clearTimeout(this.timer);

@@ -7,6 +7,7 @@ from head3d.errors import ConfigError
 from head3d.geometry.cameras import project
 from head3d.geometry.sh import irradiance_basis
 from head3d.render.angles import ANGLES
+from head3d.render.lens import lens_distance_m
 from head3d.render.rigs import LIGHTS, studio_light
 from head3d.render.views import HEAD_CENTRE_M, HEAD_HEIGHT_M, HEAD_SHARE, named_view
 
@@ -40,6 +41,33 @@ def test_an_unknown_view_lists_the_known_ones():
         named_view("sideways")
     with pytest.raises(ConfigError, match="inside"):
         named_view("front", distance_m=0.1)
+
+
+@pytest.mark.parametrize("lens_mm", [35.0, 85.0, 135.0])
+def test_a_lens_at_equal_framing_keeps_the_heads_size_and_is_of_that_length(lens_mm):
+    camera = named_view("front", size=(480, 480), distance_m=lens_distance_m(lens_mm)).camera
+    centre = torch.tensor(HEAD_CENTRE_M)
+    half = torch.tensor([0.0, HEAD_HEIGHT_M / 2, 0.0])
+    places, _ = project(torch.stack([centre + half, centre - half]), camera.c2w[0], camera.K[0])
+    assert float(places[1, 1] - places[0, 1]) == pytest.approx(HEAD_SHARE * 480, rel=1e-4)
+    assert float(camera.K[0, 1, 1]) == pytest.approx(lens_mm / 24 * 480, rel=1e-4)
+
+
+def test_a_wide_lens_shows_the_nose_larger_against_the_ears():
+    def nose_against_ears(lens_mm: float) -> float:
+        camera = named_view("front", distance_m=lens_distance_m(lens_mm)).camera
+        points = torch.tensor([[0.02, 0.0, 0.12], [-0.02, 0.0, 0.12], [0.08, 0.0, 0.0], [-0.08, 0.0, 0.0]])
+        places, _ = project(points, camera.c2w[0], camera.K[0])
+        return float((places[0, 0] - places[1, 0]) / (places[2, 0] - places[3, 0]))
+
+    wide, usual, long = (nose_against_ears(mm) for mm in (35.0, 85.0, 135.0))
+    assert wide > 1.1 * usual > 1.1 * long
+
+
+@pytest.mark.parametrize("lens_mm", [20.0, 200.0, float("nan"), True, "85"])
+def test_a_lens_that_frames_no_head_is_told(lens_mm):
+    with pytest.raises(ConfigError, match="frames no head"):
+        lens_distance_m(lens_mm)
 
 
 def test_a_focal_length_in_millimetres_is_that_of_the_full_format():

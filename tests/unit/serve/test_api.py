@@ -176,6 +176,8 @@ class TestRefused:
             {"match": "/etc/x.png"},
             {"crop": "/etc/x.yaml"},
             {"crop": "linkedin", "focal_mm": 50},
+            {"lens_mm": 85, "distance_m": 2},
+            {"lens_mm": 20},
             {"garment": "toga"},
             {"garment_color": "navy"},
             {"garment": "crew-neck", "garment_color": "navy,white"},
