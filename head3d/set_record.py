@@ -17,6 +17,7 @@ from head3d.garments.names import OWN
 from head3d.imaging.formats import encode_pdf
 from head3d.look_sets import in_rows
 from head3d.looks import Look, look_payload
+from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
 from head3d.set_numbers import Clock, SetNumbers, summary
 from head3d.studio import Picture
@@ -65,6 +66,7 @@ class SetRecord:
         place: Path,
         files: Sequence[Path],
         verdicts: Sequence[PictureVerdict | None],
+        levels: Sequence[Level],
         clock: Clock,
         signer: Identity | None,
     ) -> list[Path]:
@@ -74,15 +76,16 @@ class SetRecord:
             place: Folder.
             files: The pictures, in the order of the looks.
             verdicts: On them.
+            levels: What became of them.
             clock: What they took.
             signer: Signs the sheet.
         """
-        refused = [verdict is not None and verdict.level == "refused" for verdict in verdicts]
+        refused = [level == "refused" for level in levels]
         made = []
         if self.options.contact_sheet:
             made = self._write_sheets(place, refused, signer)
         if self.options.numbers:
-            self._write_numbers(place, files, verdicts, clock)
+            self._write_numbers(place, files, self._numbers.rows(verdicts, levels), clock)
         return made
 
     def _write_sheets(self, place: Path, refused: Sequence[bool], signer: Identity | None) -> list[Path]:
@@ -105,9 +108,8 @@ class SetRecord:
         return [path, printed]
 
     def _write_numbers(
-        self, place: Path, files: Sequence[Path], verdicts: Sequence[PictureVerdict | None], clock: Clock
+        self, place: Path, files: Sequence[Path], rows: Sequence[Mapping[str, Any]], clock: Clock
     ) -> None:
-        rows = self._numbers.rows(verdicts)
         named = [
             {"file": file.relative_to(place).as_posix(), **_words(look), **row}
             for file, look, row in zip(files, self.looks, rows, strict=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from head3d.quality.config import GateConfig
@@ -64,6 +65,20 @@ class Judged(Protocol):
 def worst(*verdicts: Judged) -> Judged:
     """The strictest of several verdicts on one picture; of equals the first."""
     return max(verdicts, key=lambda one: LEVELS.index(one.level))
+
+
+def settle(picture: Path, *verdicts: Judged | None) -> tuple[Path, list[str]]:
+    """Where a judged picture goes, and what its user hears of it.
+
+    Args:
+        picture: Where it would be delivered; refused ones go into ``refused`` beside that.
+        verdicts: On it; the strictest counts.
+    """
+    heard = [one for one in verdicts if one is not None and one.sentence]
+    if delivery(*verdicts) != "refused":
+        return picture, [one.sentence for one in heard]
+    aside = picture.parent / "refused" / picture.name
+    return aside, [f"{one.sentence} It lies in {aside}." if one is worst(*heard) else one.sentence for one in heard]
 
 
 def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[str]:

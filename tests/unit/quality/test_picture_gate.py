@@ -1,6 +1,7 @@
 """What the gate says of a picture: three outcomes, the reason, and the photo that would help."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from head3d.quality import picture_gate
 from head3d.quality.config import GateConfig
-from head3d.quality.gate import deliverable, delivery, worst
+from head3d.quality.gate import deliverable, delivery, settle, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,
@@ -146,6 +147,14 @@ class TestDelivery:
     def test_the_strictest_level_counts_and_what_nobody_judged_is_good(self):
         assert delivery(judged(1.5), None) == "warned" and delivery(judged(1.5), judged(2.5)) == "refused"
         assert delivery(None, None) == "good"
+
+    def test_a_picture_goes_where_the_strictest_sends_it_and_all_that_was_found_is_told(self):
+        path, refused, warned = Path("out/front.png"), judged(2.5), judged(1.5)
+        assert settle(path, judged(-3.0), None) == (path, [])
+        assert settle(path, warned, None) == (path, [warned.sentence])
+        place, said = settle(path, warned, refused)
+        assert place == Path("out/refused/front.png")
+        assert said == [warned.sentence, f"{refused.sentence} It lies in {place}."]
 
     def test_any_verdict_refuses(self):
         sight = {"front": judged(-3.0), "back": judged(2.5)}
