@@ -174,9 +174,9 @@ def render_looks(
     emit(StageStart("render", len(looks)))
     written, sights = list[ShotFile](), list[SightVerdict]()
     shots = shoot(studio, looks, size=size, gate=gate, clock=clock)
-    for step, (shot, stem) in enumerate(zip(shots, stems(looks), strict=True)):
+    for step, (shot, name) in enumerate(zip(shots, file_names(looks, size), strict=True)):
         with clock.spent_on("files"):
-            written.append(write_shot(place / f"{stem}_{size}.png", shot, signer))
+            written.append(write_shot(place / name, shot, signer))
             if confidence:
                 store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
         with clock.spent_on("record"):
@@ -185,7 +185,7 @@ def render_looks(
         emit(Progress("render", step + 1, len(looks), shot.look.name))
     with clock.spent_on("judge"):
         verdicts = gate.verdicts()
-    levels = [delivery(sight, verdict) for sight, verdict in zip(sights, verdicts, strict=True)]
+    levels: list[Level] = [delivery(sight, verdict) for sight, verdict in zip(sights, verdicts, strict=True)]
     delivered, aside, files = [], [], []
     with clock.spent_on("files"):
         for file, sight, verdict, level in zip(written, sights, verdicts, levels, strict=True):
@@ -231,6 +231,11 @@ def stems(looks: Sequence[Look]) -> list[str]:
             stem, number = f"{file_stem(look.name)}-{number}", number + 1
         made.append(stem)
     return made
+
+
+def file_names(looks: Sequence[Look], size: int) -> list[str]:
+    """Names of the files that :func:`render_looks` writes, one a look."""
+    return [f"{stem}_{size}.png" for stem in stems(looks)]
 
 
 def height_for(look: Look, size: int) -> int:

@@ -1,6 +1,7 @@
 """What is written about a set: numbers that follow from the pictures, a sheet without what was refused."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_skin_is_compared_with_the_same_head_in_its_own_clothes_whichever_came_f
     seen(numbers, view, face(0.33), own=False)
     seen(numbers, view, face(0.30), own=True)
     seen(numbers, view, face(0.30), own=False, angle="elsewhere")
-    garment, own, alone = (row["skin_delta_e"] for row in numbers.rows([GOOD, GOOD, None], ["good"] * 3))
+    garment, own, alone = (row["skin_delta_e"] for row in numbers.rows([GOOD, GOOD, None], ["good", "good", "good"]))
     assert own < 0.3, "finishing alone rounds to eight bits"
     # 116 (0.33 ** (1/3) - 0.30 ** (1/3)) of lightness
     assert garment == pytest.approx(2.51, abs=0.3)
@@ -84,7 +85,9 @@ def test_outline_and_verdict_are_told(view: View):
     }
 
 
-def written(tmp_path: Path, view: View, looks: list[Look], levels: list[Level], options: RecordOptions) -> list[Path]:
+def written(
+    tmp_path: Path, view: View, looks: list[Look], levels: Sequence[Level], options: RecordOptions
+) -> list[Path]:
     record, clock, output = SetRecord(looks, options), Clock(), face()
     for look in looks:
         shot = Headshot(levels_from_linear(output.rgb_linear), look.name, "grey")
@@ -98,7 +101,8 @@ def written(tmp_path: Path, view: View, looks: list[Look], levels: list[Level], 
 
 def test_the_sheet_has_a_row_for_each_combination_and_a_hole_for_what_was_refused(tmp_path: Path, view: View):
     looks = looks_of({"views": ["front", "back", "left-20"], "garment": ["own", "suit"]}, where="set")
-    paths = written(tmp_path, view, looks, ["good"] * 5 + ["refused"], RecordOptions(contact_sheet=True))
+    levels: list[Level] = ["good", "good", "good", "good", "good", "refused"]
+    paths = written(tmp_path, view, looks, levels, RecordOptions(contact_sheet=True))
     assert [path.name for path in paths] == ["contact_sheet.jpg", "contact_sheet.pdf"]
     with Image.open(paths[0]) as sheet:
         pixels = np.asarray(sheet).astype(int)
