@@ -12,7 +12,7 @@ from head3d import store
 from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import Identity
 from head3d.finish.apply import Headshot
-from head3d.finish.contact_sheet import PAGE_DPI, PAPER, contact_sheet, sheet_pages
+from head3d.finish.contact_sheet import PAGE_DPI, blank, contact_sheet, sheet_pages
 from head3d.garments.names import OWN
 from head3d.imaging.formats import encode_pdf
 from head3d.look_sets import in_rows
@@ -92,7 +92,7 @@ class SetRecord:
         rows = in_rows(self.looks)
         even = len({len(row) for row in rows}) == 1
         order = [number for row in rows for number in row]
-        tiles = [_blank(tile) if out else tile for tile, out in zip(self._tiles, refused, strict=True)]
+        tiles = [blank(tile) if out else tile for tile, out in zip(self._tiles, refused, strict=True)]
         labels = [f"{look.name}: refused" if out else look.name for look, out in zip(self.looks, refused, strict=True)]
         columns = len(rows[0]) if even and len(rows) > 1 and len(rows[0]) > 1 else 0
         sheet = contact_sheet([tiles[n] for n in order], columns=columns, labels=[labels[n] for n in order])
@@ -132,7 +132,3 @@ def _small(pixels: np.ndarray) -> np.ndarray:
     if scale >= 1:
         return pixels
     return cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-
-
-def _blank(tile: Headshot) -> Headshot:
-    return replace(tile, rgb_srgb=np.broadcast_to(np.array(PAPER, np.uint8), tile.rgb_srgb.shape))

@@ -1,6 +1,7 @@
 """What may be delivered: views that show mostly what no photo has seen are told apart from the others."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,14 @@ class SightVerdict:
         level: What becomes of it.
         shares: Why.
         sentence: For the user, with the photo that would help; empty for a good one.
+        advice: That photo alone.
     """
 
     view: str
     level: Level
     shares: Shares
     sentence: str = ""
+    advice: str = ""
 
 
 def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdict:
@@ -36,11 +39,9 @@ def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdic
     if shares.invented <= config.warn_invented:
         return SightVerdict(view, "good", shares)
     level: Level = "refused" if shares.invented > config.refuse_invented else "warned"
-    sentence = (
-        f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. "
-        f"Add a photo {missing_side(shares.invented_towards)}."
-    )
-    return SightVerdict(view, level, shares, sentence)
+    advice = f"Add a photo {missing_side(shares.invented_towards)}."
+    sentence = f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. {advice}"
+    return SightVerdict(view, level, shares, sentence, advice)
 
 
 class Judged(Protocol):
@@ -54,6 +55,11 @@ class Judged(Protocol):
     @property
     def sentence(self) -> str:
         """For the user; empty for a good picture."""
+        ...
+
+    @property
+    def advice(self) -> str:
+        """What photo would help; a part of the sentence."""
         ...
 
     @property
@@ -82,9 +88,16 @@ def settle(picture: Path, *verdicts: Judged | None) -> tuple[Path, list[str]]:
 
 
 def deliverable(views: Sequence[str], *verdicts: Mapping[str, Judged]) -> set[str]:
-    """Names of the views that no verdict refuses; all of them if that were none: some picture is better than none."""
+    """Names of the views that no verdict refuses."""
     refused = {view for each in verdicts for view, verdict in each.items() if verdict.level == "refused"}
-    return {view for view in views if view not in refused} or set(views)
+    return {view for view in views if view not in refused}
+
+
+def most_helpful(*verdicts: Mapping[str, Judged]) -> str:
+    """The advice that would save most of the refused pictures, of equals the first; empty if none was refused."""
+    refused = [one for each in verdicts for one in each.values() if one.level == "refused"]
+    counted = Counter(one.advice for one in refused if one.advice)
+    return max(counted, key=counted.__getitem__, default="")
 
 
 def delivery(*verdicts: Judged | None) -> Level:

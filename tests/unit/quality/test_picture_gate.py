@@ -9,7 +9,7 @@ import torch
 
 from head3d.quality import picture_gate
 from head3d.quality.config import GateConfig
-from head3d.quality.gate import deliverable, delivery, settle, worst
+from head3d.quality.gate import deliverable, delivery, most_helpful, settle, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,
@@ -72,6 +72,7 @@ class TestOutcomes:
     def test_refusals_give_the_reason_and_the_photo_that_would_help(self, fault: str):
         sentence = judged(2.5, fault=fault, view="three-quarter-left").sentence
         assert sentence.startswith("three-quarter-left: refused, ") and ADVICE[fault][0] in sentence
+        assert sentence.endswith(judged(2.5, fault=fault, view="three-quarter-left").advice)
         assert "photo from their right" in sentence  # who turns to the left shows the right side
 
     def test_warnings_say_perhaps(self):
@@ -161,8 +162,14 @@ class TestDelivery:
         pictures = {"front": judged(-3.0), "left-20": judged(2.5)}
         assert deliverable(["front", "left-20", "back"], sight, pictures) == {"front"}
 
-    def test_some_picture_is_better_than_none(self):
-        assert deliverable(["front"], {"front": judged(2.5)}) == {"front"}
+    def test_if_all_are_refused_none_is_delivered(self):
+        assert deliverable(["front"], {"front": judged(2.5)}) == set()
+
+    def test_the_photo_that_helps_most_pictures_helps_most(self):
+        sides = {view: judged(2.5, view=view) for view in ("profile-left", "three-quarter-left")}
+        pictures = {"front": judged(2.5), **sides, "back": judged(1.5, fault="floaters", view="back")}
+        assert most_helpful({}, pictures) == "Add a sharper or larger photo from their right."
+        assert most_helpful({"back": judged(-3.0)}) == ""
 
 
 class TestEvidence:

@@ -131,11 +131,11 @@ class TestGate:
     def test_sides_are_the_persons_own(self, towards, words):
         assert missing_side(towards) == words
 
-    def test_refused_views_are_put_aside_unless_nothing_would_be_left(self):
+    def test_refused_views_are_put_aside_even_if_nothing_is_left(self):
         bad = judge_sight("back", Shares(0.0, 0.0, 1.0), config=GateConfig())
         good = judge_sight("front", Shares(1.0, 0.0, 0.0), config=GateConfig())
         assert deliverable(["front", "back"], {"front": good, "back": bad}) == {"front"}
-        assert deliverable(["back"], {"back": bad}) == {"back"}
+        assert deliverable(["back"], {"back": bad}) == set()
         assert deliverable(["old"], {}) == {"old"}
 
 
