@@ -37,11 +37,25 @@ class SightVerdict:
 def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdict:
     """Decide on a view by what it is made of."""
     if shares.invented <= config.warn_invented:
-        return SightVerdict(view, "good", shares)
+        return _judge_unseen(view, shares, config=config)
     level: Level = "refused" if shares.invented > config.refuse_invented else "warned"
     advice = f"Add a photo {missing_side(shares.invented_towards)}."
     sentence = f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. {advice}"
     return SightVerdict(view, level, shares, sentence, advice)
+
+
+def _judge_unseen(view: str, shares: Shares, *, config: GateConfig) -> SightVerdict:
+    """Decide on a view of which little is invented; much of it may be extrapolated all the same."""
+    if shares.extrapolated + shares.invented <= config.warn_unseen:
+        return SightVerdict(view, "good", shares)
+    # views of an older head3d do not say where it is
+    side = missing_side(shares.unseen_towards) if any(shares.unseen_towards) else "from that side"
+    advice = f"Add a photo {side}."
+    sentence = (
+        f"{view}: photos show {shares.seen:.0%} of the head in this view well; most is carried over from what they "
+        f"graze, from the other half, or from close by. {advice}"
+    )
+    return SightVerdict(view, "warned", shares, sentence, advice)
 
 
 class Judged(Protocol):
