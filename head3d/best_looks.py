@@ -13,7 +13,7 @@ from head3d.quality.preference import PreferenceModel, features_of, read_model
 from head3d.quality.search import Found, search
 from head3d.render.angles import ANGLES
 from head3d.render.rigs import LIGHTS
-from head3d.render_looks import render_looks
+from head3d.render_looks import file_names, render_looks
 from head3d.studio import Studio
 from head3d.subject import Subject
 
@@ -93,8 +93,13 @@ def different(found: Sequence[Found]) -> list[Found]:
     return kept
 
 
-def make_best(subject: Subject, looks: Sequence[Look], *, size: int = 1024, emit: Emit = ignore) -> list[Path]:
-    """Finished pictures of looks in exports/best, and the looks themselves beside them."""
+def make_best(subject: Subject, looks: Sequence[Look], *, size: int = 1024, emit: Emit = ignore) -> list[Path | None]:
+    """Finished pictures of looks in exports/best, and the looks themselves beside them.
+
+    Returns:
+        A path for each look, in their order; None for one that the gate refused once it was finished in full size.
+    """
     place = store.make_folder(subject.path / "exports" / "best")
     write_looks(place / "looks.json", looks)
-    return render_looks(subject, looks, size=size, out=place, emit=emit)
+    delivered = set(render_looks(subject, looks, size=size, out=place, emit=emit))
+    return [path if path in delivered else None for path in (place / name for name in file_names(looks, size))]

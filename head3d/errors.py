@@ -43,6 +43,10 @@ class TooFewPhotos(InputError):
     """Not enough usable photos are left to make a head."""
 
 
+class NothingDelivered(InputError):
+    """The gate refused every picture; the head and the report are there."""
+
+
 class ConsentMissing(InputError):
     """It is not said who agreed, or to what."""
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from head3d import store
-from head3d.errors import CorruptPart, ShapeError
+from head3d.errors import CorruptPart, NothingDelivered, ShapeError
 from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.imaging.formats import read_levels
 from head3d.parts import FORMAT_VERSION
@@ -147,6 +147,7 @@ def write_headshots(
     pictures: Mapping[str, PictureVerdict] = MappingProxyType({}),
     aside: Mapping[str, str] = MappingProxyType({}),
     consistency: Consistency | None = None,
+    advice: str = "",
 ) -> None:
     """Write headshots/headshots.json, with paths relative to the folder.
 
@@ -157,12 +158,24 @@ def write_headshots(
         pictures: On the finished pictures.
         aside: The pictures of refused views.
         consistency: How far the views agree; None if no two of them can be compared.
+        advice: What photo would help most of the refused views.
     """
-    payload: dict[str, Any] = {"headshots": dict(files), "aside": dict(aside)}
+    payload: dict[str, Any] = {"headshots": dict(files), "aside": dict(aside), "advice": advice}
     payload["gate"] = {view: to_plain(verdict) for view, verdict in verdicts.items()}
     payload["pictures"] = {view: to_plain(verdict) for view, verdict in pictures.items()}
     payload["consistency"] = to_plain(consistency) if consistency is not None and consistency.pairs else None
     store.write_json(folder / "headshots.json", payload, kind="head3d.headshots", version=FORMAT_VERSION)
+
+
+def check_delivered(folder: Path) -> None:
+    """NothingDelivered if every picture in headshots/ was refused; it says what photo would help most."""
+    payload = store.read_json(folder / "headshots.json", kind="head3d.headshots", version=FORMAT_VERSION)
+    if not payload["headshots"] and (aside := payload.get("aside")):
+        count = f"None of the {len(aside)} pictures is" if len(aside) > 1 else "The picture is not"
+        raise NothingDelivered(
+            f"{count} good enough to be delivered; see {folder / 'refused'}.",
+            hint=payload.get("advice") or "The report says what is wrong with each.",
+        )
 
 
 def read_consistency(folder: Path) -> Consistency | None:

@@ -213,10 +213,10 @@ def headshots(job: Job) -> None:
     from head3d.export.provenance import write_with_provenance
     from head3d.export.signing import identity_of
     from head3d.finish.apply import finish_set
-    from head3d.finish.contact_sheet import contact_sheet
+    from head3d.finish.contact_sheet import blank, contact_sheet
     from head3d.parts_views import read_eye_contact, read_shares, write_headshots
     from head3d.quality.consistency import rendered_consistency
-    from head3d.quality.gate import deliverable, judge_sight
+    from head3d.quality.gate import deliverable, judge_sight, most_helpful
     from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
     from head3d.rendering import finish_under, gate_of
@@ -239,8 +239,6 @@ def headshots(job: Job) -> None:
     for name, verdict in (*verdicts.items(), *judged.items()):
         if verdict.sentence:
             job.emit(Notice(verdict.sentence + ("" if name in kept else " It is put aside."), "warning"))
-    if kept == set(names) and any(one.level == "refused" for one in (*verdicts.values(), *judged.values())):
-        job.emit(Notice("No picture is good enough. All are delivered: look at them before you use one.", "warning"))
     files, aside = {}, {}
     for shot, (_, view) in zip(finished, rendered, strict=True):
         put = "" if shot.view in kept else "refused/"
@@ -258,8 +256,18 @@ def headshots(job: Job) -> None:
         levels = shot.rgb_srgb if shot.deep_srgb is None else shot.deep_srgb
         write_with_provenance(path, levels, facts=facts, signer=signer)
     consistency = rendered_consistency(refined, [view for _, view in rendered])
-    write_headshots(job.folder, files, verdicts=verdicts, pictures=judged, aside=aside, consistency=consistency)
-    sheet = contact_sheet([shot for shot in finished if shot.view in kept])
+    write_headshots(
+        job.folder,
+        files,
+        verdicts=verdicts,
+        pictures=judged,
+        aside=aside,
+        consistency=consistency,
+        advice=most_helpful(verdicts, judged),
+    )
+    holes = [blank(shot) for shot in finished]  # a sheet of them says that all were refused
+    labels = [] if kept else [f"{shot.view.replace('-', ' ')}: refused" for shot in finished]
+    sheet = contact_sheet([shot for shot in finished if shot.view in kept] or holes, labels=labels)
     write_with_provenance(job.folder / "contact_sheet.jpg", sheet, facts={"view": "contact sheet"}, signer=signer)
 
 
@@ -298,13 +306,13 @@ STAGES: tuple[Stage, ...] = (
     Stage("views", 6, ("fit", "field"), lambda c: (c.views, c.render), views, extra=light_content, keeps="*.json"),
     Stage(
         "headshots",
-        6,
+        7,
         ("capture", "perception", "fit", "views"),
         lambda c: (c.refine, c.finish, c.views.lighting.exposure, c.gate, c.provenance),
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 6, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
+    Stage("report", 7, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
 )
 """In the order they run."""
 

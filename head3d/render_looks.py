@@ -25,10 +25,10 @@ from head3d.garments.names import OWN
 from head3d.imaging.formats import PictureFormat, exif_bytes, format_of, read_levels
 from head3d.looks import Look, file_stem, look_payload
 from head3d.parts_views import confidence_levels
-from head3d.quality.gate import Level, SightVerdict
+from head3d.quality.gate import Level, SightVerdict, delivery, settle
 from head3d.quality.picture_gate import PictureGate
 from head3d.render.confidence import Confidence
-from head3d.rendering import gate_of, refused_path
+from head3d.rendering import gate_of
 from head3d.set_numbers import Clock
 from head3d.set_record import RecordOptions, SetRecord
 from head3d.studio import Picture, Studio, Turn
@@ -202,28 +202,30 @@ def render_looks(
     beside = SetRecord(looks, record)
     place = store.make_folder(out or subject.path / "exports" / "renders")
     emit(StageStart("render", len(looks)))
-    written: list[ShotFile] = []
+    written, sights = list[ShotFile](), list[SightVerdict]()
     shots = shoot(studio, looks, size=size, gate=gate, deep=format == "tiff", clock=clock)
-    for step, (shot, stem) in enumerate(zip(shots, stems(looks), strict=True)):
+    for step, (shot, name) in enumerate(zip(shots, file_names(looks, size, format=format), strict=True)):
         with clock.spent_on("files"):
-            written.append(write_shot(place / f"{stem}_{size}.{format}", shot, signer, exif=exif))
+            written.append(write_shot(place / name, shot, signer, exif=exif))
             if confidence:
                 store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
         with clock.spent_on("record"):
             beside.see(shot.picture, shot.headshot, gain=shot.gain, shoulder=studio.config.finish.shoulder)
-        if shot.verdict.sentence:
-            emit(Notice(shot.verdict.sentence, "warning"))
+        sights.append(shot.verdict)
         emit(Progress("render", step + 1, len(looks), shot.look.name))
     with clock.spent_on("judge"):
         verdicts = gate.verdicts()
+    levels: list[Level] = [delivery(sight, verdict) for sight, verdict in zip(sights, verdicts, strict=True)]
     delivered, aside, files = [], [], []
     with clock.spent_on("files"):
-        for file, verdict in zip(written, verdicts, strict=True):
-            refused = refused_path(verdict, file.path, emit)
-            files.append(refused or file.path)
-            file.judged(None if verdict is None else verdict.level, files[-1], signer)
-            (aside if refused else delivered).append(files[-1])
-    delivered += beside.write(place, files, verdicts, clock, signer)
+        for file, sight, verdict, level in zip(written, sights, verdicts, levels, strict=True):
+            path, sentences = settle(file.path, sight, verdict)
+            for sentence in sentences:
+                emit(Notice(sentence, "warning"))
+            file.judged(None if verdict is None and level == "good" else level, path, signer)
+            files.append(path)
+            (aside if level == "refused" else delivered).append(path)
+    delivered += beside.write(place, files, verdicts, levels, clock, signer)
     subject.record_deliveries([*delivered, *aside])
     emit(StageDone("render", time.monotonic() - started))
     return delivered
@@ -261,6 +263,11 @@ def stems(looks: Sequence[Look]) -> list[str]:
             stem, number = f"{file_stem(look.name)}-{number}", number + 1
         made.append(stem)
     return made
+
+
+def file_names(looks: Sequence[Look], size: int, *, format: PictureFormat = "png") -> list[str]:
+    """Names of the files that :func:`render_looks` writes, one a look."""
+    return [f"{stem}_{size}.{format}" for stem in stems(looks)]
 
 
 def height_for(look: Look, size: int) -> int:

@@ -33,8 +33,8 @@ from head3d.morphable.expressions import find_expression
 from head3d.morphable.types import HeadFit
 from head3d.parts_views import confidence_levels
 from head3d.quality.config import GateConfig
-from head3d.quality.gate import judge_sight
-from head3d.quality.picture_gate import PictureGate, PictureVerdict, Reference, inspect_pictures, make_reference
+from head3d.quality.gate import delivery, judge_sight, settle
+from head3d.quality.picture_gate import PictureGate, Reference, inspect_pictures, make_reference
 from head3d.refine.apply import refine_set, refined_by
 from head3d.render.confidence import sight_volume, view_confidence
 from head3d.render.config import LightOptions
@@ -172,7 +172,7 @@ def render_pictures(
             it is invented.
         format: Of the files; ``tiff`` has 16 bits.
         exif: What is written as EXIF (see ``head3d.imaging.formats.EXIF_KEYS``); nothing by default.
-        contact_sheet: Write contact_sheet.pdf too, A4, and return its path last.
+        contact_sheet: Write contact_sheet.pdf of what is delivered, too, A4, and return its path last.
         out: Folder for the pictures; the subject's exports/renders if None.
         config: Options of rendering and finishing; those of the last run if None.
         emit: Hears progress.
@@ -227,12 +227,9 @@ def render_pictures(
             picture = picture if wearer is None else wearer.dress(picture, view)
             outputs.append(picture)
             beliefs.append(view_confidence(sight, picture, view, displacement=displacement))
-            verdict = judge_sight(view.name, beliefs[-1].shares, config=options.gate)
-            if verdict.sentence:
-                emit(Notice(verdict.sentence, "warning"))
             emit(Progress("render", step + 1, len(wanted), view.name))
     place = store.make_folder(out or subject.path / "exports" / "renders")
-    written, aside = [], []
+    written, aside, kept = [], [], []
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
     refined = refine_set(outputs, wanted, config=options.refine)
@@ -248,8 +245,11 @@ def render_pictures(
         manner.append(frame.name if frame else "")
         words = [view.name, view.lighting_name, *(re.sub("[:,#]+", "-", word) for word in manner if word), str(size)]
         path = place / f"{'_'.join(words)}.{format}"
-        refused = refused_path(judged.get(view.name), path, emit)
-        path = refused or path
+        sight, whole = judge_sight(view.name, belief.shares, config=options.gate), judged.get(view.name)
+        level = delivery(sight, whole)
+        path, sentences = settle(path, sight, whole)
+        for sentence in sentences:
+            emit(Notice(sentence, "warning"))
         with store.disk_errors(path):
             store.make_folder(path.parent)
             facts = {**shot.provenance, "refined": refined_by(options.refine), "confidence": str(belief.shares)}
@@ -261,10 +261,11 @@ def render_pictures(
             dpi = frame.dpi if frame else 0
             if contact is not None:
                 facts["eye_contact"] = f"{contact:.1f}"
-            if view.name in judged:
-                facts["gate"] = judged[view.name].level
+            if whole is not None or level != "good":
+                facts["gate"] = level
             write_with_provenance(path, pixels, facts=facts, exif=exif, dpi=dpi, signer=signer)
-            (aside if refused else written).append(path)
+            (aside if level == "refused" else written).append(path)
+            kept += [shot] if level != "refused" else []
             if confidence:
                 store.write_png(path.with_name(f"{path.stem}_confidence.png"), confidence_levels(belief))
             if frame and frame.passport:
@@ -279,24 +280,11 @@ def render_pictures(
                     shown=shown,
                     emit=emit,
                 )
-    if contact_sheet:
-        kept = [shot for shot in shots if shot.view not in judged or judged[shot.view].level != "refused"]
-        data = encode_pdf(sheet_pages(kept or shots), dpi=PAGE_DPI, title="Contact sheet", note=NOTE)
+    if contact_sheet and kept:
+        data = encode_pdf(sheet_pages(kept), dpi=PAGE_DPI, title="Contact sheet", note=NOTE)
         written.append(place / "contact_sheet.pdf")
         with store.disk_errors(written[-1]):
             store.write_bytes(written[-1], data)
     subject.record_deliveries([*written, *aside])
     emit(StageDone("render", time.monotonic() - started))
     return written
-
-
-def refused_path(verdict: PictureVerdict | None, path: Path, emit: Emit) -> Path | None:
-    """Where a picture goes that is not delivered; None for one that is. Says what is wrong with it in both cases."""
-    if verdict is None or verdict.level == "good":
-        return None
-    if verdict.level == "warned":
-        emit(Notice(verdict.sentence, "warning"))
-        return None
-    aside = path.parent / "refused" / path.name
-    emit(Notice(f"{verdict.sentence} It lies in {aside}.", "warning"))
-    return aside

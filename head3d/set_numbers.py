@@ -12,6 +12,7 @@ from torch import Tensor
 
 from head3d.finish.apply import face_mask, roll_off
 from head3d.imaging.color import lab_from_linear, linear_from_levels
+from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
 from head3d.quality.picture_signs import outline_of
 from head3d.render.types import RenderOutput, View
@@ -95,18 +96,19 @@ class SetNumbers:
             self._bare.setdefault(angle, skin)
         self._all.append(_Measured(angle, own_clothes, skin, outline_of(output, view.camera)))
 
-    def rows(self, verdicts: Sequence[PictureVerdict | None]) -> list[dict[str, Any]]:
+    def rows(self, verdicts: Sequence[PictureVerdict | None], levels: Sequence[Level]) -> list[dict[str, Any]]:
         """Numbers of every picture, in the order they were seen.
 
         ``skin_delta_e`` is the mean CIE 1976 difference of the finished face from the same head in its own clothes
         under the same light before finishing; None where the set shows no own clothes from there.
 
         Args:
-            verdicts: Of the gate, in the same order.
+            verdicts: Of the gate on the pictures, in the same order.
+            levels: What became of them; what photos saw of them counts, too.
         """
         found = []
-        for one, verdict in zip(self._all, verdicts, strict=True):
-            row: dict[str, Any] = {"level": "good" if verdict is None else verdict.level}
+        for one, verdict, level in zip(self._all, verdicts, levels, strict=True):
+            row: dict[str, Any] = {"level": level}
             row["skin_delta_e"] = self._skin_delta_e(one)
             row |= {f"alpha_{name}": round(value, DIGITS) for name, value in one.outline.items()}
             row["identity"] = None if verdict is None else _round(verdict.identity)

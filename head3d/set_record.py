@@ -12,11 +12,12 @@ from head3d import store
 from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import Identity
 from head3d.finish.apply import Headshot
-from head3d.finish.contact_sheet import PAGE_DPI, PAPER, contact_sheet, sheet_pages
+from head3d.finish.contact_sheet import PAGE_DPI, blank, contact_sheet, sheet_pages
 from head3d.garments.names import OWN
 from head3d.imaging.formats import encode_pdf
 from head3d.look_sets import in_rows
 from head3d.looks import Look, look_payload
+from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
 from head3d.set_numbers import Clock, SetNumbers, summary
 from head3d.studio import Picture
@@ -65,6 +66,7 @@ class SetRecord:
         place: Path,
         files: Sequence[Path],
         verdicts: Sequence[PictureVerdict | None],
+        levels: Sequence[Level],
         clock: Clock,
         signer: Identity | None,
     ) -> list[Path]:
@@ -74,22 +76,23 @@ class SetRecord:
             place: Folder.
             files: The pictures, in the order of the looks.
             verdicts: On them.
+            levels: What became of them.
             clock: What they took.
             signer: Signs the sheet.
         """
-        refused = [verdict is not None and verdict.level == "refused" for verdict in verdicts]
+        refused = [level == "refused" for level in levels]
         made = []
         if self.options.contact_sheet:
             made = self._write_sheets(place, refused, signer)
         if self.options.numbers:
-            self._write_numbers(place, files, verdicts, clock)
+            self._write_numbers(place, files, self._numbers.rows(verdicts, levels), clock)
         return made
 
     def _write_sheets(self, place: Path, refused: Sequence[bool], signer: Identity | None) -> list[Path]:
         rows = in_rows(self.looks)
         even = len({len(row) for row in rows}) == 1
         order = [number for row in rows for number in row]
-        tiles = [_blank(tile) if out else tile for tile, out in zip(self._tiles, refused, strict=True)]
+        tiles = [blank(tile) if out else tile for tile, out in zip(self._tiles, refused, strict=True)]
         labels = [f"{look.name}: refused" if out else look.name for look, out in zip(self.looks, refused, strict=True)]
         columns = len(rows[0]) if even and len(rows) > 1 and len(rows[0]) > 1 else 0
         sheet = contact_sheet([tiles[n] for n in order], columns=columns, labels=[labels[n] for n in order])
@@ -105,9 +108,8 @@ class SetRecord:
         return [path, printed]
 
     def _write_numbers(
-        self, place: Path, files: Sequence[Path], verdicts: Sequence[PictureVerdict | None], clock: Clock
+        self, place: Path, files: Sequence[Path], rows: Sequence[Mapping[str, Any]], clock: Clock
     ) -> None:
-        rows = self._numbers.rows(verdicts)
         named = [
             {"file": file.relative_to(place).as_posix(), **_words(look), **row}
             for file, look, row in zip(files, self.looks, rows, strict=True)
@@ -130,7 +132,3 @@ def _small(pixels: np.ndarray) -> np.ndarray:
     if scale >= 1:
         return pixels
     return cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-
-
-def _blank(tile: Headshot) -> Headshot:
-    return replace(tile, rgb_srgb=np.broadcast_to(np.array(PAPER, np.uint8), tile.rgb_srgb.shape))

@@ -125,11 +125,11 @@ class _Made:
 
     def judged(self, verdict: PictureVerdict | None, signer: Identity | None) -> "_Made":
         """With the gate's verdict on the picture; a refused one lies under another name."""
-        if verdict is None:
+        if verdict is None and self.verdict.level == "good":
             return self
-        strictest = worst(self.verdict, verdict)
+        strictest = self.verdict if verdict is None else worst(self.verdict, verdict)
         path = self.file.path.with_name(_file_name(self.stem, strictest))
-        return replace(self, file=self.file.judged(verdict.level, path, signer), verdict=strictest)
+        return replace(self, file=self.file.judged(strictest.level, path, signer), verdict=strictest)
 
     def entry(self, *, waiting: bool = False) -> dict[str, Any]:
         """For the set's note; a picture that waits for its verdict is shown with a warning."""

@@ -16,6 +16,7 @@ from head3d.pictures import PictureOptions
 
 def run_command(words: Sequence[str]) -> int:
     from head3d.config import Config, load_config
+    from head3d.parts_views import check_delivered
     from head3d.pipeline import run
     from head3d.subject import consent_of, parse_consent
 
@@ -70,6 +71,7 @@ def run_command(words: Sequence[str]) -> int:
         write_json_line(sys.stdout, "Result", results)
     else:
         print(f"contact sheet: {results['contact_sheet']}\nreport:        {results['report']}")
+    check_delivered(subject.path / "headshots")
     return 0
 
 

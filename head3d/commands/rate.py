@@ -127,7 +127,7 @@ def _search(options: Rate) -> int:
         found = find_best(subject, axis=options.axis, count=options.search, emit=emit)
         written = make_best(subject, [look for look, _ in found], emit=emit)
     for (look, reward), path in zip(found, written, strict=True):
-        print(f"{reward:+.2f}  {look.name}  {path}")
+        print(f"{reward:+.2f}  {look.name}  {path or 'refused'}")
     return 0
 
 

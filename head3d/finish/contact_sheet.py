@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -59,6 +60,11 @@ def contact_sheet(
         sheet.paste(picture, (left, top + tall - height))
         draw.text((left + tile / 2, top + tall + caption * 0.55), name, faint, font=_font(tile // 19), anchor="mm")
     return np.asarray(sheet)
+
+
+def blank(shot: Headshot) -> Headshot:
+    """A hole in a sheet, as large as a headshot."""
+    return replace(shot, rgb_srgb=np.broadcast_to(np.array(PAPER, np.uint8), shot.rgb_srgb.shape))
 
 
 def sheet_pages(

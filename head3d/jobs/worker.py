@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from head3d.console import write_json_line
-from head3d.errors import Head3DError
-from head3d.events import Emit, Event
+from head3d.errors import Head3DError, NothingDelivered
+from head3d.events import Emit, Event, Notice
 from head3d.jobs.spec import JobSpec, Picture, read_spec
 
 PR_SET_PDEATHSIG = 1
@@ -60,6 +60,7 @@ def work(spec: JobSpec, *, emit: Emit) -> dict[str, Any]:
         config = load_config(spec.preset, *spec.options)
         photos = remote.fetch(spec.photos, cache)
         run(photos, subject.path, config=config, consent=spec.consent, stages=spec.stages, emit=emit)
+        _tell_refusals(subject.path / "headshots", emit)
     pictures = [path for one in spec.pictures for path in _render(subject.path, one, emit)]
     files: dict[str, dict[str, str]] = {}
     for stage, record in subject.require().ledger().stages.items():
@@ -77,6 +78,17 @@ def _render(subject: Path, picture: Picture, emit: Emit) -> list[Path]:
 
     out = subject / "exports" / "renders" / picture.folder if picture.folder else None
     return render_asked(subject, picture.views, picture, out=out, emit=emit)
+
+
+def _tell_refusals(headshots: Path, emit: Emit) -> None:
+    """Warn if nothing is delivered: the head is made all the same, so the job has not failed."""
+    from head3d.parts_views import check_delivered
+
+    try:
+        if (headshots / "headshots.json").is_file():
+            check_delivered(headshots)
+    except NothingDelivered as error:
+        emit(Notice(str(error), "warning"))
 
 
 def _checksum(path: Path, sha256: str) -> dict[str, str]:

@@ -69,6 +69,7 @@ class PictureVerdict:
         identity: Mean descriptor distance to the photos, or None.
         sentence: For the user; empty for a good picture.
         nearest: Descriptor distance to the nearest photo, or None.
+        advice: The photo that would help, in words; a part of the sentence.
     """
 
     view: str
@@ -78,6 +79,7 @@ class PictureVerdict:
     identity: float | None
     sentence: str = ""
     nearest: float | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def judge_picture(view: View, finding: Finding, identity: float | None, *, limit
         if level == "refused"
         else f"{view.name}: perhaps {what}. Look at it before you use it. {advice}"
     )
-    return PictureVerdict(view.name, level, fault, finding.broken, identity, sentence)
+    return PictureVerdict(view.name, level, fault, finding.broken, identity, sentence, advice=advice)
 
 
 def _level(value: float, warn: float, refuse: float) -> Level:

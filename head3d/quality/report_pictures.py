@@ -6,7 +6,7 @@ from html import escape
 from typing import Literal
 
 from head3d.perception.config import SAME_PERSON_DISTANCE
-from head3d.quality.gate import SightVerdict, delivery
+from head3d.quality.gate import SightVerdict, delivery, most_helpful
 from head3d.quality.gate_page import gate_badge
 from head3d.quality.identity import IdentityScore
 from head3d.quality.report import Picture, ReportContent
@@ -45,7 +45,13 @@ def headshots_section(content: ReportContent) -> str:
         if scores
         else ""
     )
-    return f'{_filters(content, pictures)}<div class="grid">{cards}</div>{note}' if cards else ""
+    none = "" if content.headshots else f"<p class=note>{escape(_none_delivered(content))}</p>"
+    return f'{none}{_filters(content, pictures)}<div class="grid">{cards}</div>{note}' if cards else ""
+
+
+def _none_delivered(content: ReportContent) -> str:
+    sights = {one.verdict.view: one.verdict for one in content.sight}
+    return f"None of these pictures is good enough to be delivered. {most_helpful(sights, content.pictures)}"
 
 
 def sight_section(content: ReportContent) -> str:

@@ -50,12 +50,14 @@ class Shares:
         extrapolated: Seen at a grazing angle or coarsely, mirrored from the other half, or close to what was seen.
         invented: Nothing is known.
         invented_towards: Mean place of what is invented, seen from the middle of the head: unit, head frame, or zeros.
+        unseen_towards: The same of what is extrapolated or invented.
     """
 
     seen: float
     extrapolated: float
     invented: float
     invented_towards: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    unseen_towards: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __str__(self) -> str:
         return f"seen {self.seen:.2f}, extrapolated {self.extrapolated:.2f}, invented {self.invented:.2f}"
@@ -162,8 +164,14 @@ def view_confidence(
     invented = head & (found < EXTRAPOLATED)
     between = head & ~seen & ~invented
     parts = [int(one.sum()) / count for one in (seen, between, invented)]
-    towards = (0.0, 0.0, 0.0)
-    if bool(invented.any()):
-        mean = torch.nn.functional.normalize(points[invented].mean(0), dim=0)
-        towards = (float(mean[0]), float(mean[1]), float(mean[2]))
-    return Confidence(image, Shares(parts[0], parts[1], parts[2], towards))
+    unseen = between | invented
+    towards = _towards(points[invented]), _towards(points[unseen])
+    return Confidence(image, Shares(parts[0], parts[1], parts[2], *towards))
+
+
+def _towards(points: Float[Tensor, "P 3"]) -> tuple[float, float, float]:
+    """Direction of the mean of places; zeros if there is none."""
+    if not len(points):
+        return 0.0, 0.0, 0.0
+    x, y, z = torch.nn.functional.normalize(points.mean(0), dim=0).tolist()
+    return x, y, z

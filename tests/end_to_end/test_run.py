@@ -76,6 +76,24 @@ def test_changed_option_redoes_that_stage_and_what_depends_on_it(subject: Path):
     assert run_stages("--out", subject, "--finish.backdrop", "white") == ["headshots", "report"]
 
 
+def test_what_no_photo_saw_is_not_delivered_and_a_run_with_nothing_else_ends_like_one_without_usable_photos(
+    subject: Path,
+):
+    done = head3d("render", subject, "--views", "front,back", "--size", "64")
+    assert done.returncode == 0, done.stderr
+    assert [Path(line).name for line in done.stdout.splitlines()] == ["front_soft-front_64.png"]
+    renders = subject / "exports" / "renders"
+    assert (renders / "refused" / "back_soft-front_64.png").is_file()
+    assert "back: no photo shows" in done.stderr and "It lies in" in " ".join(done.stderr.split())
+    done = head3d("run", "--out", subject, *QUICK, "--gate.warn-invented", "-1", "--gate.refuse-invented", "-1")
+    assert done.returncode == 3
+    assert "None of the 2 pictures is good enough to be delivered" in done.stderr and "Add a photo" in done.stderr
+    assert json.loads((subject / "headshots" / "headshots.json").read_text())["headshots"] == {}
+    assert (subject / "headshots" / "refused" / "soft-front" / "front.png").is_file()
+    assert (subject / "headshots" / "contact_sheet.jpg").is_file()
+    assert "None of these pictures" in (subject / "report" / "report.html").read_text()
+
+
 def test_truncated_part_is_named_and_rebuilt(subject: Path):
     file = subject / "field" / "field.safetensors"
     with file.open("r+b") as handle:

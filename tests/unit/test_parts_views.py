@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from head3d import store
-from head3d.errors import CorruptPart
+from head3d.errors import CorruptPart, NothingDelivered
 from head3d.imaging.formats import PictureFormat, encode_picture
 from head3d.parts_views import (
+    check_delivered,
     read_confidence,
     read_consistency,
     read_eye_contact,
@@ -110,3 +111,12 @@ def test_an_edited_agreement_is_told(tmp_path: Path):
     edited(tmp_path / "headshots.json", consistency={"psnr_db": 3.0})
     with pytest.raises(CorruptPart, match=r"headshots\.json"):
         read_consistency(tmp_path)
+
+
+def test_a_run_that_delivered_nothing_says_which_photo_helps_most(tmp_path: Path):
+    write_headshots(tmp_path, {"front": "soft/front.png"}, aside={"back": "refused/soft/back.png"}, advice="Add.")
+    check_delivered(tmp_path)
+    write_headshots(tmp_path, {}, aside={"a": "refused/a.png", "b": "refused/b.png"}, advice="Add a photo from behind.")
+    with pytest.raises(NothingDelivered, match="None of the 2 pictures is good enough") as caught:
+        check_delivered(tmp_path)
+    assert caught.value.hint == "Add a photo from behind." and caught.value.exit_code == 3

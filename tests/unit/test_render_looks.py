@@ -19,6 +19,7 @@ from head3d.look_sets import looks_of
 from head3d.looks import Look
 from head3d.quality.gate import Level
 from head3d.render_looks import METER_PX, render_looks, shoot
+from head3d.set_record import RecordOptions
 from tests.unit.grey_studio import GreyStudio, ToldGate, names_in, told
 
 LOOKS = [Look(name="good"), Look(name="torn"), Look(name="soft"), Look(name="small")]
@@ -32,12 +33,16 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: list[Path], levels: Mapping[str, Level]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: list[Path],
+    levels: Mapping[str, Level],
+    **how: RecordOptions,
 ) -> tuple[list[str], list[str]]:
     """Names of the delivered pictures, and what was said."""
     monkeypatch.setattr(module, "gate_of", told(levels))
     subject, heard = SimpleNamespace(path=tmp_path, record_deliveries=recorded.extend), list[Event]()
-    paths = render_looks(subject, LOOKS, size=64, confidence=True, out=tmp_path / "out", emit=heard.append)  # type: ignore[arg-type]
+    paths = render_looks(subject, LOOKS, size=64, confidence=True, out=tmp_path / "out", emit=heard.append, **how)  # type: ignore[arg-type]
     return [path.name for path in paths], [one.text for one in heard if isinstance(one, Notice)]
 
 
@@ -58,6 +63,22 @@ def test_files_say_what_the_gate_thought(tmp_path: Path, monkeypatch, recorded):
     assert read_provenance(place / "good_64.png")["gate"] == "good"
     assert read_provenance(place / "refused" / "torn_64.png")["gate"] == "refused"
     assert "gate" not in read_provenance(place / "small_64.png"), "nobody judged it"
+
+
+def test_what_no_photo_saw_is_refused_whatever_the_picture_looks_like(tmp_path: Path, monkeypatch, recorded):
+    sight: Mapping[str, Level] = {"good": "refused", "small": "refused", "soft": "warned"}
+    monkeypatch.setattr(module, "Studio", lambda subject: GreyStudio(subject, sight))
+    names, said = made(tmp_path, monkeypatch, recorded, {"good": "good", "torn": "good", "soft": "warned"})
+    assert names == ["torn_64.png", "soft_64.png"]
+    aside = tmp_path / "out" / "refused"
+    assert said == [
+        f"good: unseen It lies in {aside / 'good_64.png'}.",
+        "soft: unseen",
+        "soft: warned, it is blurred. Add a sharper photo.",
+        f"small: unseen It lies in {aside / 'small_64.png'}.",
+    ]
+    assert {read_provenance(aside / f"{one}_64.png")["gate"] for one in ("good", "small")} == {"refused"}
+    assert aside / "small_64.png" in recorded and (aside / "small_64_confidence.png").is_file()
 
 
 def test_refused_pictures_are_remembered_for_erasing(tmp_path: Path, monkeypatch, recorded):

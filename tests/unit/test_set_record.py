@@ -1,6 +1,7 @@
 """What is written about a set: numbers that follow from the pictures, a sheet without what was refused."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from head3d.finish.apply import Headshot
 from head3d.imaging.color import levels_from_linear
 from head3d.look_sets import looks_of
 from head3d.looks import Look
+from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
@@ -50,7 +52,7 @@ def test_skin_is_compared_with_the_same_head_in_its_own_clothes_whichever_came_f
     seen(numbers, view, face(0.33), own=False)
     seen(numbers, view, face(0.30), own=True)
     seen(numbers, view, face(0.30), own=False, angle="elsewhere")
-    garment, own, alone = (row["skin_delta_e"] for row in numbers.rows([GOOD, GOOD, None]))
+    garment, own, alone = (row["skin_delta_e"] for row in numbers.rows([GOOD, GOOD, None], ["good", "good", "good"]))
     assert own < 0.3, "finishing alone rounds to eight bits"
     # 116 (0.33 ** (1/3) - 0.30 ** (1/3)) of lightness
     assert garment == pytest.approx(2.51, abs=0.3)
@@ -60,7 +62,7 @@ def test_skin_is_compared_with_the_same_head_in_its_own_clothes_whichever_came_f
 def test_what_finishing_does_to_skin_shows_in_own_clothes_too(view: View):
     numbers = SetNumbers()
     seen(numbers, view, face(), own=True, drift=1.1)
-    assert numbers.rows([None])[0]["skin_delta_e"] > 1.5
+    assert numbers.rows([None], ["good"])[0]["skin_delta_e"] > 1.5
 
 
 def test_outline_and_verdict_are_told(view: View):
@@ -70,7 +72,7 @@ def test_outline_and_verdict_are_told(view: View):
     torn.alpha[4:10, 40:50] = 1.0
     seen(numbers, view, face(), own=True)
     seen(numbers, view, torn, own=True)
-    whole, broken = numbers.rows([GOOD, replace(GOOD, level="refused")])
+    whole, broken = numbers.rows([GOOD, replace(GOOD, level="refused")], ["good", "refused"])
     assert whole["alpha_stray"] == whole["alpha_pieces"] == whole["alpha_gaps"] == 0.0
     assert broken["alpha_pieces"] == 1 and broken["alpha_stray"] > 0.01 and broken["alpha_gaps"] > 0.001
     assert (whole["identity"], whole["identity_nearest"], broken["level"]) == (0.35, 0.3, "refused")
@@ -83,7 +85,9 @@ def test_outline_and_verdict_are_told(view: View):
     }
 
 
-def written(tmp_path: Path, view: View, looks: list[Look], levels: list[str], options: RecordOptions) -> list[Path]:
+def written(
+    tmp_path: Path, view: View, looks: list[Look], levels: Sequence[Level], options: RecordOptions
+) -> list[Path]:
     record, clock, output = SetRecord(looks, options), Clock(), face()
     for look in looks:
         shot = Headshot(levels_from_linear(output.rgb_linear), look.name, "grey")
@@ -91,12 +95,14 @@ def written(tmp_path: Path, view: View, looks: list[Look], levels: list[str], op
     with clock.spent_on("render"):
         pass
     verdicts = [replace(GOOD, level=level) for level in levels]
-    return record.write(tmp_path, [tmp_path / f"{n}.png" for n in range(len(looks))], verdicts, clock, None)
+    files = [tmp_path / f"{n}.png" for n in range(len(looks))]
+    return record.write(tmp_path, files, verdicts, levels, clock, None)
 
 
 def test_the_sheet_has_a_row_for_each_combination_and_a_hole_for_what_was_refused(tmp_path: Path, view: View):
     looks = looks_of({"views": ["front", "back", "left-20"], "garment": ["own", "suit"]}, where="set")
-    paths = written(tmp_path, view, looks, ["good"] * 5 + ["refused"], RecordOptions(contact_sheet=True))
+    levels: list[Level] = ["good", "good", "good", "good", "good", "refused"]
+    paths = written(tmp_path, view, looks, levels, RecordOptions(contact_sheet=True))
     assert [path.name for path in paths] == ["contact_sheet.jpg", "contact_sheet.pdf"]
     with Image.open(paths[0]) as sheet:
         pixels = np.asarray(sheet).astype(int)

@@ -1,6 +1,7 @@
 """What the gate says of a picture: three outcomes, the reason, and the photo that would help."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from head3d.quality import picture_gate
 from head3d.quality.config import GateConfig
-from head3d.quality.gate import deliverable, delivery, worst
+from head3d.quality.gate import deliverable, delivery, most_helpful, settle, worst
 from head3d.quality.gate_net import (
     FACTS,
     FAULTS,
@@ -71,6 +72,7 @@ class TestOutcomes:
     def test_refusals_give_the_reason_and_the_photo_that_would_help(self, fault: str):
         sentence = judged(2.5, fault=fault, view="three-quarter-left").sentence
         assert sentence.startswith("three-quarter-left: refused, ") and ADVICE[fault][0] in sentence
+        assert sentence.endswith(judged(2.5, fault=fault, view="three-quarter-left").advice)
         assert "photo from their right" in sentence  # who turns to the left shows the right side
 
     def test_warnings_say_perhaps(self):
@@ -147,13 +149,27 @@ class TestDelivery:
         assert delivery(judged(1.5), None) == "warned" and delivery(judged(1.5), judged(2.5)) == "refused"
         assert delivery(None, None) == "good"
 
+    def test_a_picture_goes_where_the_strictest_sends_it_and_all_that_was_found_is_told(self):
+        path, refused, warned = Path("out/front.png"), judged(2.5), judged(1.5)
+        assert settle(path, judged(-3.0), None) == (path, [])
+        assert settle(path, warned, None) == (path, [warned.sentence])
+        place, said = settle(path, warned, refused)
+        assert place == Path("out/refused/front.png")
+        assert said == [warned.sentence, f"{refused.sentence} It lies in {place}."]
+
     def test_any_verdict_refuses(self):
         sight = {"front": judged(-3.0), "back": judged(2.5)}
         pictures = {"front": judged(-3.0), "left-20": judged(2.5)}
         assert deliverable(["front", "left-20", "back"], sight, pictures) == {"front"}
 
-    def test_some_picture_is_better_than_none(self):
-        assert deliverable(["front"], {"front": judged(2.5)}) == {"front"}
+    def test_if_all_are_refused_none_is_delivered(self):
+        assert deliverable(["front"], {"front": judged(2.5)}) == set()
+
+    def test_the_photo_that_helps_most_pictures_helps_most(self):
+        sides = {view: judged(2.5, view=view) for view in ("profile-left", "three-quarter-left")}
+        pictures = {"front": judged(2.5), **sides, "back": judged(1.5, fault="floaters", view="back")}
+        assert most_helpful({}, pictures) == "Add a sharper or larger photo from their right."
+        assert most_helpful({"back": judged(-3.0)}) == ""
 
 
 class TestEvidence:

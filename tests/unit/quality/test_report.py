@@ -140,9 +140,17 @@ def test_every_angle_says_what_becomes_of_it_and_what_photos_saw(text):
         assert text.count(words) == 1, words
 
 
-def test_a_refused_view_that_is_delivered_for_want_of_better_comes_with_a_warning():
+def test_a_refused_view_that_an_older_run_delivered_comes_with_a_warning():
     lone = replace(content(), headshots={"back": PICTURE}, aside={})
     assert state_of("back", lone) == "warned"
+
+
+def test_a_run_that_delivers_nothing_still_has_its_page_and_says_what_would_help(tmp_path):
+    none = replace(content(), headshots={}, aside={**content().headshots, "back": PICTURE}, identity=[])
+    page = write_report(tmp_path, none).read_text()
+    assert "None of these pictures is good enough to be delivered. Add a photo from behind." in page
+    assert {one["data-state"] for one in Page(page).figures if "data-state" in one} == {"aside"}
+    assert "None of these" not in write_report(tmp_path, content()).read_text()
 
 
 def test_a_picture_nobody_judged_is_delivered_and_passes_every_kind(tmp_path):

@@ -100,6 +100,7 @@ class TestShares:
         # cos > 0.28 (half confidence) to a camera 0.6 m away ends 63 degrees from the front; in the side view that is
         # the cap z > 0.45 R of the disc: (acos(0.45) - 0.45 sin(acos 0.45)) / pi = 0.22
         assert one.seen == pytest.approx(0.22, abs=0.05)
+        assert one.unseen_towards[0] < -0.8
         assert one.invented_towards[0] < -0.8 and one.invented_towards[2] < -0.2  # the subject's right, and behind
 
     def test_no_head_no_shares(self, field, cache):
@@ -112,6 +113,17 @@ class TestGate:
     def test_levels(self, invented, level):
         verdict = judge_sight("front", Shares(1 - invented, 0.0, invented, (1.0, 0.0, 0.0)), config=GateConfig())
         assert verdict.level == level and bool(verdict.sentence) == (level != "good")
+
+    def test_a_view_that_is_mostly_extrapolated_comes_with_a_warning(self):
+        half = judge_sight("right-20", Shares(0.5, 0.45, 0.05), config=GateConfig())
+        towards = (0.9, 0.0, 0.2)
+        most = judge_sight("profile-right", Shares(0.2, 0.73, 0.07, unseen_towards=towards), config=GateConfig())
+        assert half.level == "good" and most.level == "warned"
+        assert most.sentence.startswith("profile-right: photos show 20% of the head")
+        assert most.sentence.endswith("Add a photo from their left.")
+        old = judge_sight("profile-right", Shares(0.2, 0.8, 0.0), config=GateConfig())
+        assert old.sentence.endswith("Add a photo from that side."), "an older view does not say where"
+        assert judge_sight("x", Shares(0.0, 1.0, 0.0), config=GateConfig(warn_unseen=1.0)).level == "good"
 
     def test_it_says_which_photo_would_help(self):
         verdict = judge_sight("profile-right", Shares(0.3, 0.3, 0.4, (0.9, 0.1, 0.3)), config=GateConfig())
@@ -131,11 +143,11 @@ class TestGate:
     def test_sides_are_the_persons_own(self, towards, words):
         assert missing_side(towards) == words
 
-    def test_refused_views_are_put_aside_unless_nothing_would_be_left(self):
+    def test_refused_views_are_put_aside_even_if_nothing_is_left(self):
         bad = judge_sight("back", Shares(0.0, 0.0, 1.0), config=GateConfig())
         good = judge_sight("front", Shares(1.0, 0.0, 0.0), config=GateConfig())
         assert deliverable(["front", "back"], {"front": good, "back": bad}) == {"front"}
-        assert deliverable(["back"], {"back": bad}) == {"back"}
+        assert deliverable(["back"], {"back": bad}) == set()
         assert deliverable(["old"], {}) == {"old"}
 
 
