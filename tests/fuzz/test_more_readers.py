@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-import pyrage  # type: ignore
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pyrage import encrypt, x25519  # pyright: ignore[reportAttributeAccessIssue]
 
 from head3d import vault
 from head3d.batch.plan import read_plan
@@ -163,7 +163,7 @@ def test_mp4_films(data: st.DataObject, tmp_path: Path):
 
 
 WORDS = "correct horse battery staple"
-IDENTITY = pyrage.x25519.Identity.generate()
+IDENTITY = x25519.Identity.generate()
 
 
 def archive(*entries: tuple[str, str, str]) -> bytes:
@@ -182,7 +182,7 @@ def archive(*entries: tuple[str, str, str]) -> bytes:
 
 PLAIN = archive(("folder", "photos", ""), ("file", "photos/000.png", "x" * 900), ("file", "subject.json", "{}"))
 PLACES = ["photos/a", "subject.json", "../out", "/tmp/out", "photos/../../out", "photos", "photos/b/../c", ".", ""]
-SEALED = pyrage.encrypt(PLAIN, [IDENTITY.to_public()])
+SEALED = encrypt(PLAIN, [IDENTITY.to_public()])
 ENTRY = st.tuples(
     st.sampled_from(["file", "folder", "link", "hard", "fifo"]), st.sampled_from(PLACES), st.sampled_from(PLACES)
 )
@@ -217,7 +217,7 @@ def test_what_many_cases_found(tmp_path: Path, folder: Path):
 @pytest.mark.parametrize("kind", ["link", "hard", "fifo"])
 def test_a_locked_folder_holds_files_and_folders_alone(kind: str, tmp_path: Path):
     plain = archive(("file", "subject.json", "{}"), (kind, "photos", "subject.json"))
-    subject = locked(tmp_path / "me", pyrage.encrypt(plain, [IDENTITY.to_public()]))
+    subject = locked(tmp_path / "me", encrypt(plain, [IDENTITY.to_public()]))
     before = below(tmp_path)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(CorruptPart, match="special file"):
         patch.setattr(vault, "opened", lambda content, passphrase: str(IDENTITY))
@@ -235,7 +235,7 @@ def test_locked_folders(data: st.DataObject, tmp_path_factory: pytest.TempPathFa
         plain = archive(*data.draw(st.lists(ENTRY, min_size=1, max_size=6)))
     elif kind == "damaged tar":
         plain = data.draw(damaged(PLAIN))
-    content = data.draw(damaged(SEALED)) if kind == "damaged age" else pyrage.encrypt(plain, [IDENTITY.to_public()])
+    content = data.draw(damaged(SEALED)) if kind == "damaged age" else encrypt(plain, [IDENTITY.to_public()])
     subject = locked(place / "me", content)
     before = below(place)
     with pytest.MonkeyPatch.context() as patch:  # the passphrase itself is the next test's

@@ -40,8 +40,8 @@ class Plain(GreyStudio):
         unseen = "left-20" in picture.look.name
         return SimpleNamespace(level="refused" if unseen else "good", sentence="unseen" if unseen else "")
 
-    def finish(self, picture: Any, *, size: int, gain: float = 1.0) -> Any:
-        return super().finish(picture, size=size, gain=gain)
+    def finish(self, picture: Any, *, size: int, gain: float = 1.0, **how: Any) -> Any:
+        return super().finish(picture, size=size, gain=gain, **how)
 
 
 def test_a_refused_picture_leaves_a_gap_and_the_others_keep_their_looks(subject: Subject, monkeypatch):
