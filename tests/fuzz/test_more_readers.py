@@ -1,5 +1,8 @@
 """As test_readers.py: jobs, looks and sets, scans, phones' pictures and films, locked folders."""
 
+# pyrage is compiled: its names cannot be seen without running it
+# pyright: reportAttributeAccessIssue=false
+
 import io
 import json
 import os
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-import pyrage  # type: ignore
+import pyrage
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
