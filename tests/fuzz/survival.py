@@ -49,7 +49,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
         )
         _changed.extend(str(Path(f"/proc/self/fd/{opened}").resolve() / one) if opened >= 0 else one for one in paths)
     elif event in ("subprocess.Popen", "os.system", "socket.connect"):
-        _changed.append(f"{event} {arguments[0]!r}")
+        _changed.append(f"{event} {arguments[:2]!r}")
 
 
 sys.addaudithook(_watch)

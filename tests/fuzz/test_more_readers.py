@@ -1,5 +1,8 @@
 """As test_readers.py: jobs, looks and sets, scans, phones' pictures and films, locked folders."""
 
+# pyrage is compiled: its names cannot be seen without running it
+# pyright: reportAttributeAccessIssue=false
+
 import io
 import json
 import os
