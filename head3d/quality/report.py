@@ -15,6 +15,7 @@ from head3d.quality.consistency import Consistency
 from head3d.quality.gate_net import NAME, gate_card
 from head3d.quality.identity import IdentityScore
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import nets_used, numbers_of, over_set
 from head3d.quality.sight_overlay import SightView
 
 FORMAT_VERSION = 1
@@ -147,9 +148,12 @@ def summary(content: ReportContent) -> dict[str, Any]:
                 "broken": _finite(one.broken),
                 "identity": _finite(one.identity),
                 "advice": one.sentence,
+                **numbers_of(one.numbers),
             }
             for view, one in content.pictures.items()
         },
+        "numbers": over_set([numbers_of(one.numbers) for one in content.pictures.values()]),
+        "nets": nets_used(),
         "eye_contact_deg": {view: _finite(angle) for view, angle in content.eye_contact_deg.items()},
         "gate": {"net": version(NAME), "thresholds": gate_card().get("thresholds", {}).get("values", {})},
         "stages": [asdict(stage) for stage in content.stages],
