@@ -29,6 +29,7 @@ def page(content: ReportContent) -> str:
         _section("photos", "Your photos", photos_section(content.inputs)),
         _section("identity", "Is it the same person?", _identity(content)),
         _section("consistency", "Do the views agree?", _consistency(content.consistency)),
+        _section("later", "Made and judged since", _extras(content)),
         _section("cost", "Time and memory", _cost(content.stages)),
     ]
     return (
@@ -112,6 +113,13 @@ def _consistency(found: Consistency | None) -> str:
     ]
     caption = "Each view moved into a neighbour through the head's own depth, compared where both see the surface"
     return table(["pair", "apart", "seen by both", "PSNR, dB", "LPIPS"], rows, caption=caption)
+
+
+def _extras(content: ReportContent) -> str:
+    return "".join(
+        table(map(escape, one.head), [[escape(cell) for cell in row] for row in one.rows], caption=one.caption)
+        for one in content.extras
+    )
 
 
 def _cost(stages: Sequence[StageCost]) -> str:
