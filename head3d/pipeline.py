@@ -16,6 +16,7 @@ from head3d.stage_inputs import (
     headshot_inputs,
     imagined_by,
     light_content,
+    made_since,
     parsing_version,
     shape_content,
     sources_sha,
@@ -312,7 +313,7 @@ STAGES: tuple[Stage, ...] = (
         headshots,
         extra=headshot_inputs,
     ),
-    Stage("report", 7, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report),
+    Stage("report", 7, BEFORE_REPORT, lambda c: (c.render, c.gate, c.hold_out_from), report, extra=made_since),
 )
 """In the order they run."""
 

@@ -210,7 +210,8 @@ def render_looks(
             if confidence:
                 store.write_png(confidence_path(written[-1].path), confidence_levels(shot.confidence))
         with clock.spent_on("record"):
-            beside.see(shot.picture, shot.headshot, gain=shot.gain, shoulder=studio.config.finish.shoulder)
+            rolled, contact = studio.config.finish.shoulder, shot.eye_contact_deg
+            beside.see(shot.picture, shot.headshot, gain=shot.gain, shoulder=rolled, eye_contact_deg=contact)
         sights.append(shot.verdict)
         emit(Progress("render", step + 1, len(looks), shot.look.name))
     with clock.spent_on("judge"):

@@ -32,6 +32,7 @@ from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
 from head3d.render.volume import render_view
 from head3d.rendering import photo_sight, surface_cache
+from head3d.report_extras import read_extras
 from head3d.subject import StageRecord, Subject
 from head3d.train.cameras import refined_cameras
 
@@ -89,6 +90,7 @@ def gather_report(
         pictures=subject.picture_verdicts(),
         sight=_sights(subject, trained, cache, views, gate),
         eye_contact_deg=subject.eye_contact([view.name for _, view in views]),
+        extras=read_extras(subject.path),
         stages=[StageCost(name, one.seconds, one.peak_rss_mb, one.device) for name, one in records.items()],
     )
 

@@ -14,10 +14,13 @@ from head3d.finish.apply import face_mask, roll_off
 from head3d.imaging.color import lab_from_linear, linear_from_levels
 from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import mean_interval, numbers_of
 from head3d.quality.picture_signs import outline_of
 from head3d.render.types import RenderOutput, View
 
 DIGITS = 4
+BETTER: Mapping[str, str] = {"sharpness": "larger", "consistency": "larger", "exposure": "either"}
+"""Numbers that are not the better the smaller they are."""
 
 
 @dataclass
@@ -57,6 +60,7 @@ class _Measured:
     own: bool
     skin: _Skin
     outline: Mapping[str, float]
+    eye_contact_deg: float | None
 
 
 class SetNumbers:
@@ -76,6 +80,7 @@ class SetNumbers:
         shoulder: float,
         angle: Hashable,
         own_clothes: bool,
+        eye_contact_deg: float | None = None,
     ) -> None:
         """Look at a picture.
 
@@ -86,6 +91,7 @@ class SetNumbers:
             gain: Exposure of its session.
             shoulder: Where highlights are rolled off (see FinishConfig).
             angle: Names pictures that show the same face under the same light, whatever is worn and stands behind.
+            eye_contact_deg: How far past the camera the eyes look; None where no eye shows.
             own_clothes: Whether it shows those of the photos; its skin is what others are compared with.
         """
         where = face_mask(output, view)
@@ -94,7 +100,7 @@ class SetNumbers:
         skin = _Skin(where.cpu(), lab_from_linear(shown).half(), lab_from_linear(lit.clamp_max(1)).half().cpu())
         if own_clothes:
             self._bare.setdefault(angle, skin)
-        self._all.append(_Measured(angle, own_clothes, skin, outline_of(output, view.camera)))
+        self._all.append(_Measured(angle, own_clothes, skin, outline_of(output, view.camera), eye_contact_deg))
 
     def rows(self, verdicts: Sequence[PictureVerdict | None], levels: Sequence[Level]) -> list[dict[str, Any]]:
         """Numbers of every picture, in the order they were seen.
@@ -113,6 +119,8 @@ class SetNumbers:
             row |= {f"alpha_{name}": round(value, DIGITS) for name, value in one.outline.items()}
             row["identity"] = None if verdict is None else _round(verdict.identity)
             row["identity_nearest"] = None if verdict is None else _round(verdict.nearest)
+            row |= {name: _round(value) for name, value in numbers_of(verdict.numbers if verdict else None).items()}
+            row["eye_contact_deg"] = _round(one.eye_contact_deg)
             found.append(row)
         return found
 
@@ -128,13 +136,19 @@ class SetNumbers:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean and worst of every number of a set, and how many pictures the gate let pass."""
+    """Mean with its 95 % interval and worst of every number of a set, and how many pictures the gate let pass.
+
+    ``worst`` is the largest, but the smallest of numbers that are better when larger; None where neither is better.
+    """
     found: dict[str, Any] = {"pictures": len(rows)}
     found["levels"] = {name: sum(row["level"] == name for row in rows) for name in ("good", "warned", "refused")}
     for key in rows[0] if rows else ():
         values = [row[key] for row in rows if isinstance(row[key], float)]
         if values:
-            found[key] = {"mean": _round(float(np.mean(values))), "worst": _round(max(values)), "of": len(values)}
+            bad = {"larger": min, "either": lambda _: None}.get(BETTER.get(key, ""), max)(values)
+            low, high = (round(value, DIGITS) for value in mean_interval(values))
+            mean = _round(float(np.mean(values)))
+            found[key] = {"mean": mean, "interval": [low, high], "worst": _round(bad), "of": len(values)}
     return found
 
 

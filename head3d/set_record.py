@@ -19,6 +19,7 @@ from head3d.look_sets import in_rows
 from head3d.looks import Look, look_payload
 from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import nets_used
 from head3d.set_numbers import Clock, SetNumbers, summary
 from head3d.studio import Picture
 
@@ -34,7 +35,7 @@ class RecordOptions:
     contact_sheet: bool = False
     """contact_sheet.jpg, a row for each combination and a column for each angle, and contact_sheet.pdf on A4."""
     numbers: bool = False
-    """numbers.json: skin, outline, identity and verdict of each picture, and what the set took."""
+    """numbers.json: skin, outline, identity, metrics and verdict of each picture, the nets, and what the set took."""
 
 
 class SetRecord:
@@ -45,7 +46,9 @@ class SetRecord:
         self._tiles: list[Headshot] = []
         self._numbers = SetNumbers()
 
-    def see(self, picture: Picture, shot: Headshot, *, gain: float, shoulder: float) -> None:
+    def see(
+        self, picture: Picture, shot: Headshot, *, gain: float, shoulder: float, eye_contact_deg: float | None = None
+    ) -> None:
         """Look at a picture; of looks, the next."""
         if self.options.contact_sheet:
             self._tiles.append(replace(shot, rgb_srgb=_small(shot.rgb_srgb), deep_srgb=None))
@@ -59,6 +62,7 @@ class SetRecord:
                 shoulder=shoulder,
                 angle=str(look_payload(replace(look, name="", garment=OWN, garment_color="", backdrop=""))),
                 own_clothes=look.garment == OWN,
+                eye_contact_deg=eye_contact_deg,
             )
 
     def write(
@@ -114,7 +118,7 @@ class SetRecord:
             {"file": file.relative_to(place).as_posix(), **_words(look), **row}
             for file, look, row in zip(files, self.looks, rows, strict=True)
         ]
-        payload = {"summary": summary(rows), "seconds": clock.plain(), "pictures": named}
+        payload = {"summary": summary(rows), "nets": nets_used(), "seconds": clock.plain(), "pictures": named}
         with store.disk_errors(place / "numbers.json"):
             store.write_json(place / "numbers.json", payload, kind=NUMBERS_KIND, version=NUMBERS_VERSION)
 

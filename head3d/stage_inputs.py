@@ -52,6 +52,13 @@ def headshot_inputs(job: Job) -> Any:
     return [backdrop_content(job), refined_by(job.config.refine), gate]
 
 
+def made_since(job: Job) -> Any:
+    """Sets, votes and tests after the last run: new ones make the report stale."""
+    from head3d.report_extras import extra_files
+
+    return [[path.relative_to(job.subject.path).as_posix(), _content(path)] for path in extra_files(job.subject.path)]
+
+
 def shape_content(job: Job) -> Any:
     """What the head's shape comes from beside photos: a new head model or another scan makes a fit stale."""
     from head3d.morphable.anny_source import ANNY_VERSION

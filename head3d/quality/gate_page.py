@@ -6,6 +6,9 @@ from typing import Any
 
 from head3d.quality.gate_net import FAULTS, gate_card
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import nets_used, numbers_of, over_set
+from head3d.quality.report import ReportContent
+from head3d.quality.report_image import table, view_words
 
 WORDS = {
     "blur": "blurred",
@@ -14,6 +17,15 @@ WORDS = {
     "misfit": "misfit",
     "identity": "not the person",
 }
+COLUMNS = {
+    "landmarks": "landmarks off, face heights",
+    "sharpness": "sharpness",
+    "exposure": "lightness",
+    "eye_contact_deg": "eyes off the camera, °",
+    "consistency": "agrees with the set",
+    "lpips_photo": "LPIPS to the nearest photo",
+}
+NUMBERS = "What was measured of every finished picture"
 PLOT = 150
 """Side of a curve, px."""
 
@@ -41,6 +53,33 @@ def gate_section(pictures: Mapping[str, PictureVerdict]) -> str:
         f"<p>{passed} of {len(pictures)} pictures pass: the same person, sharp, in one piece, in the light of the set, "
         f"features in place.</p><ul>{advice}</ul>{_curves(gate_card().get('trial', {}))}"
     )
+
+
+def numbers_table(content: ReportContent) -> str:
+    """What was measured of every picture, with the set's means and their intervals."""
+    rows = {
+        view: {**numbers_of(one.numbers), "eye_contact_deg": content.eye_contact_deg.get(view)}
+        for view, one in content.pictures.items()
+        if one.numbers is not None
+    }
+    if not rows:
+        return ""
+    lines = [(view_words(view), *(_number(row[name]) for name in COLUMNS)) for view, row in rows.items()]
+    means = over_set(list(rows.values()))
+    lines.append(("mean, 95 % interval", *(_mean(means.get(name)) for name in COLUMNS)))
+    nets = ", ".join(f"{name} ({words})" for name, words in nets_used().items())
+    return f"{table(['view', *COLUMNS.values()], lines, caption=NUMBERS)}<p class=note>{escape(nets)}</p>"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _mean(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    low, high = found["interval"]
+    return f"{found['mean']:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _curves(trial: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from head3d.quality.gate import LEVELS, Level, missing_side
 from head3d.quality.gate_net import Fault, Finding, Thresholds, find_faults, load_gate, load_thresholds
 from head3d.quality.identity import describe_photos
 from head3d.quality.photo_match import SeenPhoto, see_photo
+from head3d.quality.picture_numbers import PictureNumbers, face_exposure, nearest_lpips, picture_numbers
 from head3d.quality.picture_signs import (
     FACE_WINDOW,
     Expected,
@@ -70,6 +71,7 @@ class PictureVerdict:
         sentence: For the user; empty for a good picture.
         nearest: Descriptor distance to the nearest photo, or None.
         advice: The photo that would help, in words; a part of the sentence.
+        numbers: What was measured; None in files of an older head3d.
     """
 
     view: str
@@ -80,6 +82,7 @@ class PictureVerdict:
     sentence: str = ""
     nearest: float | None = None
     advice: str = ""
+    numbers: PictureNumbers | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,10 @@ class PictureGate:
         signs = None
         if _head_px(view, pixels.shape[0]) >= LEAST_HEAD_PX:
             signs = read_signs(pixels, output, view, expected=expected, nets=self._nets)
-        self._seen.append(_Seen(view, own_window(pixels, output, view), signs, among))
+        window = own_window(pixels, output, view)
+        exposure = face_exposure(window.face)
+        photo = None if signs is None else nearest_lpips(window.face, reference.photos)
+        self._seen.append(_Seen(view, window, signs, among, exposure, photo))
 
     def verdicts(self) -> list[PictureVerdict | None]:
         """On all pictures, in the order they were seen; None where nothing is looked at, or the head is too small."""
@@ -200,6 +206,9 @@ class PictureGate:
             place: replace(
                 judge_picture(pictures[place].view, finding, own.identity(known), limits=limits),
                 nearest=own.nearest(known),
+                numbers=picture_numbers(
+                    own.values, exposure=pictures[place].exposure, lpips_photo=pictures[place].lpips_photo
+                ),
             )
             for (place, own), finding in zip(signs.items(), find_faults(self._net, list(signs.values())), strict=True)
         }
@@ -213,6 +222,8 @@ class _Seen:
     window: SeenPicture
     signs: Signs | None
     among: Hashable
+    exposure: float | None = None
+    lpips_photo: float | None = None
 
 
 def _elsewhere(one: _Seen, pictures: Iterable[_Seen]) -> list[SeenPicture]:

@@ -15,6 +15,7 @@ from head3d.quality.consistency import Consistency
 from head3d.quality.gate_net import NAME, gate_card
 from head3d.quality.identity import IdentityScore
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import nets_used, numbers_of, over_set
 from head3d.quality.sight_overlay import SightView
 
 FORMAT_VERSION = 1
@@ -59,6 +60,21 @@ class StageCost:
 
 
 @dataclass(frozen=True)
+class ReportTable:
+    """A small table of plain text.
+
+    Attributes:
+        caption: Above it.
+        head: Names of the columns.
+        rows: The first cell of each names it.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything the report shows. Pictures are uint8 sRGB.
 
@@ -75,6 +91,7 @@ class ReportContent:
         pictures: What the gate says of each finished picture, refused ones too; empty if it did not look.
         eye_contact_deg: How far past the camera the eyes of each view look; None where no eye shows.
         stages: In order.
+        extras: What was made and judged after the run before, if anything.
     """
 
     title: str
@@ -89,6 +106,7 @@ class ReportContent:
     pictures: Mapping[str, PictureVerdict] = field(default_factory=dict)
     eye_contact_deg: Mapping[str, float | None] = field(default_factory=dict)
     stages: Sequence[StageCost] = ()
+    extras: Sequence[ReportTable] = ()
 
 
 def write_report(folder: Path, content: ReportContent) -> Path:
@@ -147,11 +165,15 @@ def summary(content: ReportContent) -> dict[str, Any]:
                 "broken": _finite(one.broken),
                 "identity": _finite(one.identity),
                 "advice": one.sentence,
+                **numbers_of(one.numbers),
             }
             for view, one in content.pictures.items()
         },
+        "numbers": over_set([numbers_of(one.numbers) for one in content.pictures.values()]),
+        "nets": nets_used(),
         "eye_contact_deg": {view: _finite(angle) for view, angle in content.eye_contact_deg.items()},
         "gate": {"net": version(NAME), "thresholds": gate_card().get("thresholds", {}).get("values", {})},
+        "extras": [asdict(one) for one in content.extras],
         "stages": [asdict(stage) for stage in content.stages],
         "seconds": sum(stage.seconds for stage in content.stages),
         "peak_rss_mb": max((stage.peak_rss_mb for stage in content.stages), default=0.0),

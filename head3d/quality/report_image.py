@@ -1,5 +1,6 @@
-"""A picture within the report's page, and the name of a view in words."""
+"""What the sections of the report's page are made of: pictures, tables, names of views in words."""
 
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -26,3 +27,17 @@ def image(pixels: UInt8[np.ndarray, "H W 3"], alt: str, *, width: int, quality: 
 def view_words(view: str) -> str:
     """``three quarter left`` of ``three-quarter-left``, for the page."""
     return escape(view.replace("-", " ").replace("_", " "))
+
+
+def table(head: Iterable[str], rows: Iterable[Sequence[str]], *, caption: str) -> str:
+    """Rows under a head; the first cell of a row is its name. Cells are HTML."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(_cell(cell) for cell in row[1:])}</tr>' for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(text: str) -> str:
+    return text if text.startswith("<td") else f"<td>{text}</td>"

@@ -1,6 +1,6 @@
 """The report as one HTML page: one script, no request to anywhere, readable on a phone and on paper, light and dark."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -8,9 +8,9 @@ import numpy as np
 from head3d import __version__
 from head3d.perception.config import SAME_PERSON_DISTANCE
 from head3d.quality.consistency import Consistency
-from head3d.quality.gate_page import gate_section
+from head3d.quality.gate_page import gate_section, numbers_table
 from head3d.quality.report import Picture, ReportContent, StageCost
-from head3d.quality.report_image import image, view_words
+from head3d.quality.report_image import image, table, view_words
 from head3d.quality.report_photos import photos_section
 from head3d.quality.report_pictures import GOOD_PAIR, headshots_section, sight_section
 from head3d.quality.report_script import SCRIPT, SECURITY
@@ -24,10 +24,12 @@ def page(content: ReportContent) -> str:
         _section("headshots", "Headshots", headshots_section(content)),
         _section("sight", "What did the photos see?", sight_section(content)),
         _section("gate", "Is every picture whole?", gate_section(content.pictures)),
+        _section("numbers", "How good is every picture?", numbers_table(content)),
         _section("turntable", "All round", _turntable(content.turntable)),
         _section("photos", "Your photos", photos_section(content.inputs)),
         _section("identity", "Is it the same person?", _identity(content)),
         _section("consistency", "Do the views agree?", _consistency(content.consistency)),
+        _section("later", "Made and judged since", _extras(content)),
         _section("cost", "Time and memory", _cost(content.stages)),
     ]
     return (
@@ -76,19 +78,6 @@ def _turntable(pictures: Sequence[Picture]) -> str:
     return f'<div class="strip" tabindex="0" role="group" aria-label="Turntable">{frames}</div>' if frames else ""
 
 
-def _table(head: Iterable[str], rows: Iterable[Sequence[str]], *, caption: str) -> str:
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(_cell(cell) for cell in row[1:])}</tr>' for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(text: str) -> str:
-    return text if text.startswith("<td") else f"<td>{text}</td>"
-
-
 def _identity(content: ReportContent) -> str:
     scored = [score for score in content.identity if score.distances]
     if not scored:
@@ -99,7 +88,7 @@ def _identity(content: ReportContent) -> str:
         for score in scored
     ]
     kind = "photos that were not trained on" if content.held_out else "photos the head was made from"
-    return _table(
+    return table(
         ["view", *(escape(photo) for photo in photos), "mean"], rows, caption=f"Distance of each headshot to the {kind}"
     )
 
@@ -123,7 +112,14 @@ def _consistency(found: Consistency | None) -> str:
         for pair in found.pairs
     ]
     caption = "Each view moved into a neighbour through the head's own depth, compared where both see the surface"
-    return _table(["pair", "apart", "seen by both", "PSNR, dB", "LPIPS"], rows, caption=caption)
+    return table(["pair", "apart", "seen by both", "PSNR, dB", "LPIPS"], rows, caption=caption)
+
+
+def _extras(content: ReportContent) -> str:
+    return "".join(
+        table(map(escape, one.head), [[escape(cell) for cell in row] for row in one.rows], caption=one.caption)
+        for one in content.extras
+    )
 
 
 def _cost(stages: Sequence[StageCost]) -> str:
@@ -140,7 +136,7 @@ def _cost(stages: Sequence[StageCost]) -> str:
         )
         for stage in stages
     ]
-    return _table(["stage", "time", "peak memory", "device"], rows, caption="What each stage took")
+    return table(["stage", "time", "peak memory", "device"], rows, caption="What each stage took")
 
 
 def _duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from head3d.look_sets import looks_of
 from head3d.looks import Look
 from head3d.quality.gate import Level
 from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import PictureNumbers
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import named_view
 from head3d.set_numbers import Clock, SetNumbers, summary
@@ -23,7 +24,8 @@ from head3d.set_record import RecordOptions, SetRecord
 from head3d.studio import Picture
 
 SIZE = 96
-GOOD = PictureVerdict("front", "good", "", -3.0, 0.35, nearest=0.3)
+NUMBERS = PictureNumbers(landmarks=0.02, exposure=60.0, consistency=0.9)
+GOOD = PictureVerdict("front", "good", "", -3.0, 0.35, nearest=0.3, numbers=NUMBERS)
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def test_outline_and_verdict_are_told(view: View):
     assert told["levels"] == {"good": 1, "warned": 0, "refused": 1}
     assert told["alpha_gaps"] == {
         "mean": pytest.approx(broken["alpha_gaps"] / 2, abs=1e-4),
+        "interval": [0.0, broken["alpha_gaps"]],
         "worst": broken["alpha_gaps"],
         "of": 2,
     }
@@ -121,3 +124,7 @@ def test_numbers_name_every_picture_and_what_tells_it_from_others(tmp_path: Path
     assert own["file"] == "0.png" and own["crop"] == "linkedin" and "garment" not in own
     assert (suit["garment"], suit["garment_color"], suit["level"]) == ("suit", "navy", "warned")
     assert suit["skin_delta_e"] is not None
+    assert (own["landmarks"], own["consistency"], own["eye_contact_deg"]) == (0.02, 0.9, None)
+    worst = {name: one["worst"] for name, one in told["summary"].items() if isinstance(one, dict) and "worst" in one}
+    assert (worst["landmarks"], worst["consistency"], worst["exposure"]) == (0.02, 0.9, None)
+    assert "gate" in told["nets"]

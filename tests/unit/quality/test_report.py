@@ -12,6 +12,8 @@ from head3d.quality.config import GateConfig
 from head3d.quality.consistency import Consistency, PairScore
 from head3d.quality.gate import judge_sight
 from head3d.quality.identity import IdentityScore
+from head3d.quality.picture_gate import PictureVerdict
+from head3d.quality.picture_numbers import PictureNumbers
 from head3d.quality.report import InputEntry, ReportContent, StageCost, summary, write_report
 from head3d.quality.report_pictures import kind_of, state_of
 from head3d.quality.report_style import STYLE
@@ -179,6 +181,19 @@ def test_eye_contact_is_told_where_an_eye_shows(text, tmp_path):
     write_report(tmp_path, content())
     told = json.loads((tmp_path / "report.json").read_text())["eye_contact_deg"]
     assert told == {"front": 3.4, "left-20": 19.7, "back": None}
+
+
+def test_numbers_of_every_picture_come_with_the_sets_interval_and_the_nets(tmp_path):
+    said = {
+        view: PictureVerdict(view, "good", "", -2.0, 0.4, numbers=PictureNumbers(landmarks=value, exposure=60.0))
+        for view, value in (("front", 0.02), ("left-20", 0.04))
+    }
+    page = write_report(tmp_path, replace(content(), pictures=said)).read_text()
+    assert "How good is every picture?" in page and "sha256" in page and "0.03 (0.02 to 0.04)" in page
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["pictures"]["front"]["landmarks"] == 0.02 and told["pictures"]["front"]["lpips_photo"] is None
+    assert told["numbers"]["landmarks"] == {"mean": pytest.approx(0.03), "interval": [0.02, 0.04], "of": 2}
+    assert "How good is every picture?" not in write_report(tmp_path, content()).read_text()
 
 
 def test_names_are_text_not_markup(text):
