@@ -40,6 +40,9 @@ class PictureOptions:
     match: str = ""
     """A portrait whose look (white balance, contrast, colours) hair, clothes and backdrop take on, while skin stays; or
     backdrop for the look of the place behind the person."""
+    retouch: float | None = None
+    """Even blotches of the skin, 0 (not at all) to 1, alike in all pictures; moles, pores and shade stay. That of the
+    last run if not given."""
     enlarge: bool | None = None
     """Let a net draw large heads anew from half their size; as in the last run if not given."""
     garment: str = ""
@@ -103,7 +106,7 @@ def render_asked(
     Args:
         subject: The folder of a finished subject.
         views: Angles as :func:`head3d.rendering.make_views` takes them, and words of :mod:`head3d.asked_looks`.
-        options: Of the angles' pictures; size, confidence, format, match and the backdrop's blur of all.
+        options: Of the angles' pictures; size, confidence, format, match, retouch and the backdrop's blur of all.
         exif: Of the pictures.
         record: What is written about all of them; nothing if None.
         out: Folder for the pictures; the subject's exports/renders if None.
@@ -143,6 +146,7 @@ def render_asked(
             exif=exif,
             match=options.match,
             backdrop_f=options.backdrop_f,
+            retouch=options.retouch,
             record=record,
             out=out,
             emit=emit,
@@ -193,7 +197,13 @@ def check_picture(options: PictureOptions, views: Sequence[str]) -> None:
     if options.garment or options.garment_color:
         garment_colors(options.garment or OWN, options.garment_color)
     chosen_frame(options.crop, size=options.size, focal_mm=options.focal_mm)
-    asked_finish(FinishConfig(), backdrop=options.backdrop, match=options.match, backdrop_f=options.backdrop_f)
+    asked_finish(
+        FinishConfig(),
+        backdrop=options.backdrop,
+        match=options.match,
+        backdrop_f=options.backdrop_f,
+        retouch=options.retouch,
+    )
     make_views(
         views,
         light=choose_light(PictureOptions.light, photos={}),

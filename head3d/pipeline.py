@@ -220,7 +220,7 @@ def headshots(job: Job) -> None:
     from head3d.quality.gate import deliverable, judge_sight, most_helpful
     from head3d.quality.picture_gate import inspect_pictures
     from head3d.refine.apply import refine_set, refined_by
-    from head3d.rendering import finish_under, gate_of
+    from head3d.rendering import finish_under, gate_of, skin_blotches, surface_cache
 
     rendered = job.subject.views()
     verdicts = {}
@@ -231,6 +231,13 @@ def headshots(job: Job) -> None:
     config = finish_under(job.config.finish, job.config.views.lighting)
     signer = identity_of(job.config.provenance)
     refined = refine_set([output for output, _ in rendered], [view for _, view in rendered], config=job.config.refine)
+    if config.retouch > 0:
+        trained = job.subject.field()
+        blotches = skin_blotches(trained, surface_cache(trained))
+        refined = [
+            blotches.evened(one, view, strength=config.retouch)
+            for one, (_, view) in zip(refined, rendered, strict=True)
+        ]
     kind = config.format
     finished = finish_set(refined, [view for _, view in rendered], config=config, deep=kind == "tiff")
     gate = gate_of(job.subject, job.config.gate)

@@ -169,6 +169,7 @@ def render_looks(
     exif: Mapping[str, str] = MappingProxyType({}),
     match: str = "",
     backdrop_f: float | None = None,
+    retouch: float | None = None,
     record: RecordOptions = RecordOptions(),
     out: Path | None = None,
     emit: Emit = ignore,
@@ -184,6 +185,7 @@ def render_looks(
         exif: What is written as EXIF; nothing by default.
         match: A portrait whose look the pictures take, or ``backdrop``; that of the subject's options if empty.
         backdrop_f: F-number of the lens before pictures of places; the same.
+        retouch: How far blotches of the skin are evened, 0 to 1; the same.
         record: What is written about all of them.
         out: Folder for the pictures; the subject's exports/renders if None.
         emit: Hears progress.
@@ -196,7 +198,7 @@ def render_looks(
     exif_bytes(exif)  # what may not be written is told before an hour of rendering
     with clock.spent_on("subject"):
         studio = Studio(subject)
-        asked = asked_finish(studio.config.finish, match=match, backdrop_f=backdrop_f)
+        asked = asked_finish(studio.config.finish, match=match, backdrop_f=backdrop_f, retouch=retouch)
         studio.config = replace(studio.config, finish=asked)
         gate, signer = gate_of(subject, studio.config.gate), identity_of(studio.config.provenance)
     beside = SetRecord(looks, record)

@@ -17,13 +17,14 @@ from head3d.export.provenance import NOTE, write_with_provenance
 from head3d.export.signing import identity_of
 from head3d.field.gaze import STRAIGHT
 from head3d.field.occupancy import ShellCache
-from head3d.field.radiance import RadianceField
+from head3d.field.radiance import RadianceField, mirrored_albedo
 from head3d.field.volumes import Volume
 from head3d.finish.apply import asked_finish, backdrop_map, finish_set
 from head3d.finish.config import FinishConfig
 from head3d.finish.contact_sheet import PAGE_DPI, sheet_pages
 from head3d.finish.framing import HeadPoints, head_points
 from head3d.finish.office import check_for_office, chosen_frame
+from head3d.finish.retouch import Blotches, bare_face, find_blotches
 from head3d.garments.catalogue import Outfit, choose_outfit
 from head3d.garments.wear import Wearer
 from head3d.geometry.sh import Lighting
@@ -46,6 +47,8 @@ from head3d.train.cameras import refined_cameras
 
 DEFAULT_SIZE = 1024
 """Height and width of a picture, px, unless somebody says otherwise."""
+SKIN_POINTS = 160_000
+"""Places that skin is measured at: 1.2 mm apart."""
 SURFACE_POINTS = 40_000
 """Places that an outline is looked for among: a millimetre apart on a head."""
 
@@ -103,6 +106,14 @@ def framing_points(fitted: HeadFit, cache: ShellCache) -> HeadPoints:
     return head_points(fitted, surface)
 
 
+@torch.no_grad()
+def skin_blotches(field: RadianceField, cache: ShellCache) -> Blotches:
+    """What evens the skin of a field's head, for any of its pictures: a second of one core."""
+    points = cache.surface_points(SKIN_POINTS, generator=torch.Generator().manual_seed(0))
+    albedo = mirrored_albedo(field, points, field.surface_color(points)[0])
+    return find_blotches(points, albedo, face=bare_face(points, albedo))
+
+
 def reference_of(subject: Subject) -> Reference:
     """Whom a subject's pictures should show: its photos' faces, its fitted head."""
     return make_reference(subject.fit(), subject.fitted_photos(), subject.observations())
@@ -129,6 +140,7 @@ def render_pictures(
     backdrop_f: float | None = None,
     match: str = "",
     enlarge: bool | None = None,
+    retouch: float | None = None,
     garment: str = "",
     garment_color: str = "",
     crop: str = "",
@@ -158,6 +170,7 @@ def render_pictures(
         backdrop_f: F-number of the lens before a picture of a place (see FinishConfig); that of ``config`` if None.
         match: A portrait whose look the pictures take, or ``backdrop``; that of ``config`` if empty.
         enlarge: Whether large heads are drawn anew by a net (see RefineConfig); as ``config`` says if None.
+        retouch: How far blotches of the skin are evened, 0 to 1; as ``config`` says if None.
         garment: Another one than the photos' clothes (see :func:`head3d.garments.catalogue.choose_outfit`); that of
             ``config`` if empty.
         garment_color: Of its parts, with commas; its usual colours if empty.
@@ -186,7 +199,7 @@ def render_pictures(
     exif_bytes(exif)  # what may not be written is told before an hour of rendering
     frame = chosen_frame(crop, size=size, focal_mm=focal_mm)
     backdrop = backdrop or (frame.backdrop if frame else "")
-    asked = asked_finish(options.finish, backdrop=backdrop, match=match, backdrop_f=backdrop_f)
+    asked = asked_finish(options.finish, backdrop=backdrop, match=match, backdrop_f=backdrop_f, retouch=retouch)
     options = replace(options, finish=asked)
     if enlarge is not None:
         options = replace(options, refine=replace(options.refine, enlarge=enlarge))
@@ -209,6 +222,7 @@ def render_pictures(
     started = time.monotonic()
     cache = surface_cache(field)
     sight, points = photo_sight(subject, field, cache), framing_points(fitted, cache)
+    blotches = skin_blotches(field, cache) if options.finish.retouch > 0 else None
     wearer = wearer_of(subject, field, outfit)
     if wearer is not None:
         field, cache = wearer.field, wearer.cache
@@ -233,6 +247,10 @@ def render_pictures(
     signer = identity_of(options.provenance)
     finish = finish_under(replace(options.finish, size=size), light_options)
     refined = refine_set(outputs, wanted, config=options.refine)
+    if blotches is not None:
+        refined = [
+            blotches.evened(one, view, strength=finish.retouch) for one, view in zip(refined, wanted, strict=True)
+        ]
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     gate = gate_of(subject, options.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], refined, wanted, vertices=vertices)

@@ -6,8 +6,9 @@ Pictures are made tile by tile, so that whoever waits for something else can sto
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import torch
@@ -25,6 +26,7 @@ from head3d.finish.harmonize import Look as Harmony
 from head3d.finish.office import office_checks
 from head3d.finish.passport import Check
 from head3d.finish.passport_facts import PassportFacts
+from head3d.finish.retouch import Blotches
 from head3d.garments.catalogue import choose_outfit
 from head3d.garments.names import OWN
 from head3d.garments.wear import Wearer
@@ -41,17 +43,22 @@ from head3d.render.config import LightOptions, RenderConfig
 from head3d.render.lights import ChosenLight
 from head3d.render.mouth import darken_gap
 from head3d.render.posed import PosedHead
-from head3d.render.relight import EDGE_PX
+from head3d.render.tiles import Turn, render_tiles
 from head3d.render.types import RenderOutput, View
 from head3d.render.views import HEAD_SHARE, named_view
-from head3d.render.volume import render_view
-from head3d.rendering import finish_under, framing_points, photo_sight, subject_light, surface_cache, wearer_of
+from head3d.rendering import (
+    finish_under,
+    framing_points,
+    photo_sight,
+    skin_blotches,
+    subject_light,
+    surface_cache,
+    wearer_of,
+)  # fmt: skip
 from head3d.subject import Subject
 from head3d.train.cameras import refined_cameras
 
 T = TypeVar("T")
-Turn = Callable[[], AbstractContextManager[None]]
-"""Entered for every tile: may wait for its turn, or raise to stop."""
 
 TILE_RAYS, ALONE_RAYS = 64 * 64, 256 * 256
 """Rays of a tile: 20 ms of one core, 40 at most, since a stop may take 100 ms; and of one that nobody may stop, or that
@@ -91,6 +98,11 @@ class Studio:
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
         self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
         self._wearers: OrderedDict[Hashable, Wearer | None] = OrderedDict()
+
+    @cached_property
+    def blotches(self) -> Blotches:
+        """What evens the skin."""
+        return skin_blotches(self.field, self.cache)
 
     @property
     def on_gpu(self) -> bool:
@@ -278,8 +290,10 @@ class Studio:
         deep: bool = False,
     ) -> Headshot:
         """The headshot of a picture; ``size`` is its longer side, px, the rest as in :func:`finish_headshot`."""
-        config = self.finish_config(picture.look, size=size)
-        return finish_headshot(picture.output, picture.view, config=config, gain=gain, look=harmony, deep=deep)
+        config, output = self.finish_config(picture.look, size=size), picture.output
+        if config.retouch > 0:
+            output = self.blotches.evened(output, picture.view, strength=config.retouch)
+        return finish_headshot(output, picture.view, config=config, gain=gain, look=harmony, deep=deep)
 
     def _shown(self, look: Look) -> Expression:
         shown = find_expression(look.expression, self.fitted, self.photos)
@@ -308,26 +322,9 @@ class Studio:
         self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn, wearer: Wearer | None
     ) -> RenderOutput:
         field, cache = (self.field, self.cache) if wearer is None else (wearer.field, wearer.cache)
-        height, width = view.camera.size
         rays = ALONE_RAYS if turn is nullcontext or self.on_gpu else TILE_RAYS
         side = max(16, int((rays / config.oversample**2) ** 0.5))
-        names = ["rgb_linear", "albedo", "normal", "alpha", "depth_m"] + ["sharp"] * bool(len(field.details))
-        rows: list[list[Tensor]] = []
-        for top in range(0, height, side):
-            row: list[list[Tensor]] = []
-            for left in range(0, width, side):
-                # pixels across an edge take the light of those beside them: a tile sees a little of its neighbours
-                y0, x0 = max(top - EDGE_PX - 1, 0), max(left - EDGE_PX - 1, 0)
-                y1, x1 = min(top + side + EDGE_PX + 1, height), min(left + side + EDGE_PX + 1, width)
-                part = replace(view, camera=view.camera.cropped(x0, y0, (y1 - y0, x1 - x0)))
-                with turn():
-                    tile = render_view(field, part, config=config, cache=cache, deformation=bent)
-                inner = slice(top - y0, min(top + side, height) - y0), slice(left - x0, min(left + side, width) - x0)
-                row.append([getattr(tile, name)[inner] for name in names])
-            rows.append([torch.cat(parts, dim=1) for parts in zip(*row, strict=True)])
-        return RenderOutput(
-            **{name: torch.cat(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
-        )
+        return render_tiles(field, view, config=config, cache=cache, deformation=bent, side_px=side, turn=turn)
 
 
 def _manner(look: Look) -> Hashable:

@@ -143,7 +143,12 @@ def with_match(config: FinishConfig, choice: str) -> FinishConfig:
 
 
 def asked_finish(
-    config: FinishConfig, *, backdrop: str = "", match: str = "", backdrop_f: float | None = None
+    config: FinishConfig,
+    *,
+    backdrop: str = "",
+    match: str = "",
+    backdrop_f: float | None = None,
+    retouch: float | None = None,
 ) -> FinishConfig:
     """The options with what was asked for of single pictures; what is empty stays as it is."""
     config = with_backdrop(config, backdrop) if backdrop else config
@@ -152,6 +157,10 @@ def asked_finish(
         if not backdrop_f >= 0:
             raise ConfigError(f"There is no lens of f/{backdrop_f:g}.", hint="Use 2 (blurs much) to 16; 0 for none.")
         config = replace(config, backdrop_f=backdrop_f)
+    if retouch is not None:
+        if not 0 <= retouch <= 1:
+            raise ConfigError(f"Skin is not retouched by {retouch:g}.", hint="Use 0 (not at all) to 1.")
+        config = replace(config, retouch=retouch)
     return config
 
 

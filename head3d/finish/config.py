@@ -41,5 +41,7 @@ class FinishConfig:
     """How far, 0 to 1."""
     format: Literal["png", "jpg", "webp", "avif", "tiff"] = "png"
     """Of the headshots of a run; tiff has 16 bits and needs `pip install tifffile`."""
+    retouch: float = 0.0
+    """How far blotches of the skin are evened, 0 to 1, on the 3D head; moles, pores and shade stay. 0: not at all."""
     clean_rim: bool = True
     """Replace colours of thin coverage by those of the solid person next to them."""

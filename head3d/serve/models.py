@@ -103,6 +103,9 @@ class RenderIn(_Strict):
         default=None, description="F-number of the lens before a picture of a place; as in the run if null."
     )
     match: Literal["", "backdrop"] = Field(default="", description="Take on the look of the place behind the person.")
+    retouch: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = Field(
+        default=None, description="How far blotches of the skin are evened; as in the run if null."
+    )
     enlarge: bool | None = Field(default=None, description="Large heads drawn anew by a net; as in the run if null.")
     garment: GarmentName | Literal["", "own"] = Field(
         default="", description="Worn instead of the photos' clothes; own: those; empty: that of the run."

@@ -46,6 +46,7 @@ def test_what_can_be_asked_for(given: dict[str, Any]):
         ({"crop": "postage-stamp"}, "no crop"),
         ({"crop": "linkedin", "focal_mm": 50.0}, "chooses the focal length itself"),
         ({"backdrop_f": -1.0}, "no lens of f/-1"),
+        ({"retouch": 2.0}, "not retouched by 2"),
         ({"lens_mm": 20.0}, "frames no head"),
         ({"lens_mm": 85.0, "focal_mm": 50.0}, "how far the camera stands"),
         ({"lens_mm": 85.0, "distance_m": 2.0}, "how far the camera stands"),
