@@ -40,7 +40,7 @@ def judge_sight(view: str, shares: Shares, *, config: GateConfig) -> SightVerdic
         return _judge_unseen(view, shares, config=config)
     level: Level = "refused" if shares.invented > config.refuse_invented else "warned"
     advice = f"Add a photo {missing_side(shares.invented_towards)}."
-    sentence = f"{view}: no photo shows {shares.invented:.0%} of the head in this view, which is invented. {advice}"
+    sentence = f"{view}: {shares.invented:.0%} of the head in this view is invented, no photo shows it. {advice}"
     return SightVerdict(view, level, shares, sentence, advice)
 
 
