@@ -38,7 +38,7 @@ def read_set(path: Path) -> list[Look]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no such set file.", hint="It lists views, and what else is to vary.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date in month 13, a number too long
         raise ConfigError(f"{path}: not a yaml file.", hint="Write `views: [front, left-20]`.") from error
     return looks_of(content, where=str(path))
 

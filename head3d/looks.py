@@ -5,7 +5,6 @@ make them.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -187,7 +186,7 @@ def _checked_units(value: Any, where: str) -> dict[str, float]:
     if not isinstance(value, Mapping) or len(value) > 200:
         raise ConfigError(f"{where}: units are no weights by name.", hint='Write {"mouthSmileLeft": 0.5}.')
     for name, weight in value.items():
-        number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
-        if not isinstance(name, str) or not number or abs(weight) > MOST_UNIT:
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not isinstance(name, str) or not number or not abs(weight) <= MOST_UNIT:  # nor what is no number
             raise ConfigError(f"{where}: the unit {name} weighs {weight!r}.", hint=f"Use up to {MOST_UNIT:g}.")
     return {name: float(weight) for name, weight in value.items() if weight}

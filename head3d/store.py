@@ -152,7 +152,7 @@ def read_json_kind(path: Path) -> str:
     """What a versioned json says it is; empty if it cannot be told."""
     try:
         payload = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ""
     return str(payload.get("format", "")) if isinstance(payload, dict) else ""
 

@@ -149,7 +149,7 @@ def _read_yaml(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         raise InputError(
             f"{path} cannot be read: {error}.", hint="Give a yaml of subjects, or a folder of folders of photos."
         ) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date in month 13, a number too long
         raise ConfigError(
             f"{path} is not yaml: {str(error).splitlines()[0]}.", hint="Check its indentation."
         ) from error

@@ -84,7 +84,8 @@ def test_what_no_photo_saw_is_not_delivered_and_a_run_with_nothing_else_ends_lik
     assert [Path(line).name for line in done.stdout.splitlines()] == ["front_soft-front_64.png"]
     renders = subject / "exports" / "renders"
     assert (renders / "refused" / "back_soft-front_64.png").is_file()
-    assert "is invented, no photo shows it" in " ".join(done.stderr.split()) and "It lies in" in " ".join(done.stderr.split())
+    said = " ".join(done.stderr.split())
+    assert "is invented, no photo shows it" in said and "It lies in" in said
     done = head3d("run", "--out", subject, *QUICK, "--gate.warn-invented", "-1", "--gate.refuse-invented", "-1")
     assert done.returncode == 3
     assert "None of the 2 pictures is good enough to be delivered" in done.stderr and "Add a photo" in done.stderr

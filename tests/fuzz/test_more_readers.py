@@ -24,12 +24,14 @@ from head3d.batch.plan import read_plan
 from head3d.capture.decode import decode
 from head3d.capture.scan import read_scan
 from head3d.capture.video import sharp_frames
-from head3d.errors import CorruptPart
+from head3d.config import load_config
+from head3d.errors import CorruptPart, Head3DError
 from head3d.export.video import write_video
 from head3d.geometry.mesh import write_ply
 from head3d.look_sets import read_set
 from head3d.looks import look_payload, named_look, read_looks
 from head3d.parts_views import read_views
+from head3d.render.lamp_file import read_lamps
 from head3d.subject import Subject
 from tests.fuzz.mutations import damaged, reshaped
 from tests.fuzz.survival import survives
@@ -215,6 +217,26 @@ def test_what_many_cases_found(tmp_path: Path, folder: Path):
         patch.setattr(vault, "opened", lambda content, passphrase: str(IDENTITY))
         vault.unlock(subject, WORDS)
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 2026-13-45", "views: " + "[" * 5000, "a: " + "9" * 5000, "? [a]\n: b", "a: !!x [b]"]
+)
+def test_yaml_that_is_none_for_reasons_of_its_own(text: str, tmp_path: Path):
+    """Dates and numbers that cannot be, lists without end, keys that are lists, tags that would run something."""
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    for read in (read_set, read_plan, lambda path: load_config(str(path)), lambda path: read_lamps(path, most_lamps=4)):
+        with pytest.raises(Head3DError):
+            read(path)
+
+
+def test_looks_too_deep_or_too_large(tmp_path: Path):
+    path = tmp_path / "a.json"
+    for text in ("[" * 100_000, json.dumps({**ONE, "look": {**LOOK, "units": {"jawOpen": 10**400}}})):
+        path.write_text(text)
+        with pytest.raises(Head3DError):
+            read_looks(path)
 
 
 @pytest.mark.parametrize("kind", ["link", "hard", "fifo"])
