@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from head3d.errors import ConfigError
 from head3d.quality.preference import LEAST_VOTES
 from head3d.quality.ranking import rank
-from head3d.quality.ratings import AXES, RATINGS, append_rating, new_rating, read_ratings
+from head3d.quality.ratings import AXES, CHECKLIST, RATINGS, append_rating, new_rating, read_ratings
 from head3d.quality.rounds import rated_pictures, rounds
 from head3d.records import to_plain
 
@@ -83,9 +83,10 @@ def _next(folder: Path, kind: str, axis: str) -> dict[str, Any]:
     pictures = rated_pictures(folder)
     before, _ = read_ratings(folder / RATINGS)
     asked = next(rounds(pictures, before, kind=_kind(kind), axis=_axis(axis)), ())
-    done = {one.items[0] for one in before if one.kind == "stars" and one.axis == axis}
+    done = {one.items[0] for one in before if one.kind == kind != "pairwise" and one.axis == axis}
     given = sum(one.axis == axis and one.kind == kind for one in before)
-    return {"items": list(asked), "given": given, "left": len(set(pictures) - done), "pictures": len(pictures)}
+    told = {"checklist": list(CHECKLIST)} if kind == "checklist" else {}
+    return {**told, "items": list(asked), "given": given, "left": len(set(pictures) - done), "pictures": len(pictures)}
 
 
 def _vote(folder: Path, said: Any) -> None:
@@ -106,8 +107,8 @@ def _rater(name: Any) -> str:
 
 
 def _kind(kind: Any) -> Any:
-    if kind not in ("pairwise", "stars"):
-        raise ConfigError("Votes are pairs or stars.", hint="Reload the page.")
+    if kind not in ("pairwise", "stars", "checklist"):
+        raise ConfigError("Votes are pairs, stars or a checklist.", hint="Reload the page.")
     return kind
 
 

@@ -93,7 +93,7 @@ def fit_preference(
 
     Args:
         pairs: See :func:`head3d.quality.ratings.pairs_of`; those of unknown pictures are left out.
-        features: Per picture; see :func:`features_of`.
+        features: Per picture; see :func:`features_of`. What one lacks counts as average.
         axis: What the votes are about.
         rater_weights: By rater, 1 if not named; a photographer's may be 3.
         seed: Of the division into folds.
@@ -107,10 +107,12 @@ def fit_preference(
             f"{len(known)} votes on {axis} are too few to learn from.",
             hint=f"Give at least {LEAST_VOTES}: head3d rate.",
         )
-    names = tuple(sorted(set.intersection(*(set(features[name]) for pair in known for name in pair[:2]))))
     rated = sorted({name for pair in known for name in pair[:2]})
-    table = np.array([[features[name][key] for key in names] for name in rated], dtype=np.float64)
-    mean, scale = table.mean(0), table.std(0)
+    names = tuple(sorted(set.union(*(set(features[name]) for name in rated))))
+    table = np.array([[features[name].get(key, np.nan) for key in names] for name in rated], dtype=np.float64)
+    mean = np.nanmean(table, 0)
+    table = np.where(np.isnan(table), mean, table)  # what was not measured speaks neither for a picture nor against it
+    scale = table.std(0)
     scale = np.where(scale > 1e-9, scale, 1.0)
     row = {name: (table[i] - mean) / scale for i, name in enumerate(rated)}
     x = np.stack([row[a] - row[b] for a, b, _, _ in known])

@@ -16,6 +16,11 @@ CLASSES = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0,
 """Least typology angle of each class (Chardon et al. 1991); below the last is dark."""
 
 
+def monk_albedo(tone: int) -> Float[Tensor, "3"]:
+    """Linear RGB of a swatch, 1 (palest) to 10."""
+    return parse_color(MONK[tone - 1])
+
+
 def monk_tone(albedo: Float[Tensor, "3"]) -> int:
     """The nearest swatch of the Monk scale, 1 (palest) to 10, by CIE Lab."""
     swatches = lab_from_linear(torch.stack([parse_color(one) for one in MONK]))

@@ -34,7 +34,8 @@ class AuditConfig:
     """What an audit does."""
 
     twins: int = 8
-    """Sets of synthetic twins; each has five people that differ in skin tone only."""
+    """Sets of synthetic twins; each has five people that differ in skin tone only (Monk 01, 04, 06, 08, 10).
+    Eight sets cross sex, age and hair in a balanced fraction: see ``trials.panel.crossed``."""
     depth: Depth = "fit"
     """photos: finding faces only. fit: the fitted head, its shape and albedo, too. pictures: a trained field and its
     pictures for every person as well."""
@@ -113,16 +114,16 @@ def _measure(one: Panelist, shoot: Shoot, config: AuditConfig, pipeline: Config)
     groups = {f"{axis} ({one.source})": value for axis, value in one.groups.items()}
     if config.depth == "photos":
         if shoot.truth is not None and one.source == "synthetic":
-            groups[SKIN_AXIS] = _tone_name(one.tone_deg)
+            groups[SKIN_AXIS] = _tone_name(one.tone)
         return Measured(one.name, one.twins, groups, values)
     if not observations:
         if one.source == "synthetic":
-            groups[SKIN_AXIS] = _tone_name(one.tone_deg)
+            groups[SKIN_AXIS] = _tone_name(one.tone)
         return Measured(one.name, one.twins, groups, values)
     more, fitted, skin = measure_fit(shoot, observations, pipeline)
     values |= more
     if one.source == "synthetic":  # whom we made so: what was recovered is measured against it
-        groups[SKIN_AXIS] = _tone_name(one.tone_deg)
+        groups[SKIN_AXIS] = _tone_name(one.tone)
     elif skin is not None:
         groups[f"recovered tone ({one.source})"] = typology_class(skin)
         groups[f"Monk scale ({one.source})"] = f"Monk {monk_tone(skin):02d}"
@@ -132,13 +133,9 @@ def _measure(one: Panelist, shoot: Shoot, config: AuditConfig, pipeline: Config)
     return Measured(one.name, one.twins, groups, values)
 
 
-def _tone_name(tone_deg: float) -> str:
-    """The twins' own tone, which is known exactly, with the nearest swatch of the Monk scale."""
-    from head3d.morphable.chromophores import melanin_of_angle, skin_color
-
-    blood = 0.009
-    albedo = skin_color(torch.tensor(melanin_of_angle(tone_deg, blood)), torch.tensor(blood))
-    return f"Monk {monk_tone(albedo):02d}, {typology_class(albedo)} ({tone_deg:+.0f}°)"
+def _tone_name(tone: int) -> str:
+    """The twins' own tone, which is known exactly."""
+    return f"Monk {tone:02d}"
 
 
 def _face(shoot: Shoot) -> np.ndarray:

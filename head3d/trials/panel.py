@@ -1,37 +1,55 @@
 """Who is in an audit: synthetic twins that differ in skin tone only, artists' people, and people in photos."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from head3d.capture.types import Photo
 from head3d.errors import CorruptPart
 from head3d.geometry.cameras import Cameras, intrinsics, look_at_head
 from head3d.imaging.color import levels_from_linear
 from head3d.imaging.io import read_image
+from head3d.morphable.chromophores import typology_angle_deg
+from head3d.perception.types import Region
 from head3d.prior.artist_people import load_artist_person
 from head3d.prior.light import StudioLight, draw_light
 from head3d.prior.people import SyntheticPerson, Wish, cast_person
 from head3d.prior.picture import Sitter, SyntheticPictures, pictures
+from head3d.prior.skin import SkinTexture
 from head3d.prior.synthetic import truth_studio
+from head3d.quality.skin_groups import monk_albedo
 
-TONES_DEG = (50.0, 30.0, 10.0, -20.0, -50.0)
-"""Typology angles of the twins: light, intermediate, tan, brown, dark."""
-LOOKS = (
-    (False, False, "bob"),
-    (True, False, "crop"),
-    (False, True, "long curls"),
-    (True, True, "side part"),
-    (False, False, "afro"),
-    (True, False, "bald"),
-    (False, True, "bun"),
-    (True, True, "short curls"),
-)
+TONES = (1, 4, 6, 8, 10)
+"""Of the Monk scale: those of the twins, from one end to the other."""
+PAINTED_DEG = (-60.0, 50.0)
+"""Typology angles that the model of pigments can paint: about Monk 08 to 05. Beyond, its skin is scaled on."""
+HAIR = (("crop", "bob", "long curls", "afro"), ("bald", "side part", "bun", "short curls"))
+"""Styles of the first eight sets of twins, and of the next."""
+
+
+def crossed(styles: Sequence[str]) -> list[tuple[bool, bool, str]]:
+    """Sex, age and hair of eight sets of twins: masculine, aged, style.
+
+    Half of the 4 x 2 x 2 design, an orthogonal array of strength 2: any two of the three are fully crossed, every pair
+    of their levels equally often, so that none stands for another (Plackett & Burman 1946). Age is sex times the parity
+    of the style's two bits. The first four have every style once, and sex crossed with age.
+    """
+    rows = []
+    for half in (0, 1):
+        for number, style in enumerate(styles):
+            sex, parity = (number + half) % 2, number.bit_count() % 2
+            rows.append((bool(sex), bool(sex ^ parity), style))
+    return rows
+
+
+LOOKS = tuple(look for styles in HAIR for look in crossed(styles))
 """Masculine, aged, hair: each set of twins has the next."""
 PHOTOS_DEG = (0.0, 35.0, -35.0)
 """Yaw of the photos that are taken of a drawn person."""
@@ -39,6 +57,9 @@ SIZE_PX = (640, 512)
 DISTANCE_M, FRAME_M = 1.1, 0.48
 WALL = 0.32
 """Level of the plain wall behind drawn people, linear."""
+SKIN_REGIONS = (Region.SKIN, Region.EARS, Region.NECK)
+MOST_ALBEDO = 0.95
+"""Nothing that reflects diffusely returns more."""
 Source = Literal["synthetic", "artists", "photos"]
 
 
@@ -51,7 +72,7 @@ class Panelist:
         source: What kind of person.
         twins: Set that it belongs to.
         groups: What is known beforehand, by axis.
-        make: Everything needed to photograph it: a tone and a seed, or a file.
+        make: Everything needed to photograph it: a tone of the Monk scale and a seed, or a file.
     """
 
     name: str
@@ -59,7 +80,7 @@ class Panelist:
     twins: str
     groups: dict[str, str]
     seed: int = 0
-    tone_deg: float = 0.0
+    tone: int = 0
     file: Path | None = None
 
 
@@ -97,9 +118,9 @@ def panel(*, twins: int, data: Path, sources: tuple[Source, ...]) -> Iterator[Pa
 
 def _twins(number: int) -> Iterator[Panelist]:
     masculine, aged, hair = LOOKS[number % len(LOOKS)]
-    for tone in TONES_DEG:
+    for tone in TONES:
         yield Panelist(
-            name=f"twin {number} at {tone:+.0f}°",
+            name=f"twin {number} of Monk {tone:02d}",
             source="synthetic",
             twins=f"twins {number}",
             groups={
@@ -108,7 +129,7 @@ def _twins(number: int) -> Iterator[Panelist]:
                 "hair": hair,
             },
             seed=7000 + number,
-            tone_deg=tone,
+            tone=tone,
         )
 
 
@@ -152,8 +173,11 @@ def photograph_panelist(one: Panelist, data: Path) -> Shoot:
         person = load_artist_person(one.file)
     else:
         masculine, aged, hair = LOOKS[(one.seed - 7000) % len(LOOKS)]
-        wish = Wish(tone_deg=one.tone_deg, masculine=masculine, hair=hair, aged=aged, plain=True)
-        person = cast_person(truth_studio(data), torch.Generator().manual_seed(one.seed), wish=wish)
+        swatch = monk_albedo(one.tone)
+        angle = min(max(float(typology_angle_deg(swatch)), PAINTED_DEG[0]), PAINTED_DEG[1])
+        wish = Wish(tone_deg=angle, masculine=masculine, hair=hair, aged=aged, plain=True)
+        drawn = cast_person(truth_studio(data), torch.Generator().manual_seed(one.seed), wish=wish)
+        person = replace(drawn, skin=in_tone(drawn.skin, swatch))
     light = _studio(one.seed)
     cameras = _cameras()
     seen = pictures(person, cameras, [light])
@@ -164,6 +188,19 @@ def photograph_panelist(one: Panelist, data: Path) -> Shoot:
         levels = np.asarray(levels_from_linear((seen.rgb_linear[number] * cover + back * (1 - cover)).clamp(0, 1)))
         shots.append(_photo(f"photo {number}", levels))
     return Shoot(tuple(shots), person, cameras, seen)
+
+
+def in_tone(skin: SkinTexture, albedo: Float[Tensor, "3"]) -> SkinTexture:
+    """Skin whose mean is a given albedo, with the spots, lips and shades that it was painted with.
+
+    The swatches of the scale are colours of a screen: the palest are paler, and the darkest darker, than pigments make
+    skin. An audit asks what happens at the ends.
+    """
+    bare = torch.from_numpy(np.isin(skin.labels.numpy(), SKIN_REGIONS))
+    shade = albedo / skin.albedo[:, bare].mean(1)
+    scaled = (skin.albedo * shade[:, None, None]).clamp(max=MOST_ALBEDO)
+    body = torch.from_numpy(np.isin(skin.labels.numpy(), (*SKIN_REGIONS, Region.LIPS)))
+    return replace(skin, albedo=torch.where(body, scaled, skin.albedo))
 
 
 def is_synthetic(person: Sitter | None) -> bool:

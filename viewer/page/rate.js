@@ -1,4 +1,4 @@
-// Votes: pairs or stars, one key each; what is voted is on the disk before the next pictures come.
+// Votes: pairs or stars, one key each, or a photographer's checklist; what is voted is on the disk before the next pictures come.
 
 import { mark, radios } from "/static/choices.js";
 import { get, send } from "/static/server.js";
@@ -18,8 +18,9 @@ function show(asked) {
   Object.assign(state, asked);
   const pair = state.kind === "pairwise", words = AXES[state.axis];
   mark($("axes"), state.axis); mark($("kinds"), state.kind);
-  $("question").textContent = words[pair ? 1 : 2];
-  $("count").textContent = pair ? `${asked.given} votes so far, ${asked.pictures} pictures` : `${asked.left} of ${asked.pictures} pictures without stars`;
+  const list = state.kind === "checklist";
+  $("question").textContent = list ? `What is right? (${words[0].toLowerCase()})` : words[pair ? 1 : 2];
+  $("count").textContent = pair ? `${asked.given} votes so far, ${asked.pictures} pictures` : `${asked.left} of ${asked.pictures} pictures without ${list ? "a list" : "stars"}`;
   $("arena").className = pair ? "arena" : "arena one";
   $("arena").replaceChildren(...asked.items.map((name, i) => {
     const image = make("img", { src: picture(name), alt: pair ? `${i ? "Right" : "Left"} picture` : "The picture" });
@@ -30,10 +31,15 @@ function show(asked) {
     return button;
   }));
   const answer = (text, key, act, main) => { const b = make("button", { type: "button", className: main ? "main" : "" }, `${text} `, make("kbd", {}, key)); b.onclick = act; b.dataset.key = key; return b; };
-  $("answers").replaceChildren(...(pair
+  if (list) {
+    const points = asked.checklist.map((point, i) => { const box = make("input", { type: "checkbox", value: i }); return make("label", {}, box, ` ${point}`); });
+    const sum = () => points.reduce((bits, label, i) => bits | (label.firstChild.checked << i), 0);
+    $("answers").replaceChildren(make("div", { className: "points" }, ...points), answer("Keep", "⏎", () => vote(sum()), true), answer("Skip", "S", skip));
+    $("rate-keys").textContent = "Tick what is right. Keys: 1 to 7 tick, Enter keeps, S skip. A checklist weighs as much as three glances.";
+  } else $("answers").replaceChildren(...(pair
     ? [answer("Left", "←", () => vote(0), true), answer("Equal", "=", () => vote(null)), answer("Right", "→", () => vote(1), true), answer("Skip", "S", skip)]
     : [...[1, 2, 3, 4, 5].map((n) => answer("★".repeat(n), String(n), () => vote(n))), answer("Skip", "S", skip)]));
-  $("rate-keys").textContent = pair ? "Keys: ← left, → right, = equal, S skip." : "Keys: 1 to 5 stars, S skip.";
+  if (!list) $("rate-keys").textContent = pair ? "Keys: ← left, → right, = equal, S skip." : "Keys: 1 to 5 stars, S skip.";
   for (const name of asked.items) { const ahead = new Image(); ahead.src = picture(name); }
 }
 
@@ -66,14 +72,17 @@ async function ranking() {
 }
 
 radios($("axes"), Object.entries(AXES).map(([value, [label]]) => ({ value, label })), (value) => { state.axis = value; load(); });
-radios($("kinds"), [{ value: "pairwise", label: "Pairs" }, { value: "stars", label: "Stars" }], (value) => { state.kind = value; load(); });
+radios($("kinds"), [{ value: "pairwise", label: "Pairs" }, { value: "stars", label: "Stars" }, { value: "checklist", label: "Checklist" }], (value) => { state.kind = value; load(); });
 // chosen with the mouse, the arrow keys are for votes again; with the keyboard they go on choosing
 for (const id of ["axes", "kinds"]) $(id).addEventListener("click", (e) => { if (e.detail) document.activeElement?.blur(); });
 $("rater").value = localStorage.getItem(MEMORY) || "me";
 $("rater").onchange = () => localStorage.setItem(MEMORY, $("rater").value);
 document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input")) return;
-  const key = { ArrowLeft: "←", ArrowRight: "→", "=": "=", s: "S", S: "S" }[e.key] || e.key;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox])")) return;
+  const key = { ArrowLeft: "←", ArrowRight: "→", "=": "=", s: "S", S: "S", Enter: "⏎" }[e.key] || e.key;
+  if (e.key === "Enter" && e.target.matches("a, button")) return; // it does what it says
+  const box = /^[1-9]$/.test(key) && $("answers").querySelector(`input[value="${key - 1}"]`);
+  if (box) { e.preventDefault(); box.click(); return; }
   const button = [...$("answers").children].find((b) => b.dataset.key === key);
   if (button) { e.preventDefault(); button.click(); }
 });

@@ -1,16 +1,21 @@
 """The small form of the audit that runs in CI: one set of twins, through detection and landmarks."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from head3d.perception.types import Region
+from head3d.prior.skin import SkinTexture
 from head3d.quality.fairness import Measured, Metric, compare
+from head3d.quality.skin_groups import monk_albedo, monk_tone
 from head3d.trials import audit as audits
 from head3d.trials.audit import SKIN_AXIS, Audit, AuditConfig, run_audit, summary
 from head3d.trials.audit_page import audit_lines, audit_page
-from head3d.trials.panel import TONES_DEG, panel
+from head3d.trials.panel import HAIR, LOOKS, TONES, crossed, in_tone, panel
 
 CONFIG = AuditConfig(twins=1, depth="photos", sources=("synthetic",), data=Path("nowhere"))
 
@@ -22,7 +27,7 @@ def test_faces_of_all_tones_are_found_with_alike_landmarks(tmp_path, monkeypatch
     from head3d.trials import panel as panels
 
     monkeypatch.setattr(panels, "PHOTOS_DEG", (0.0,))
-    monkeypatch.setattr(panels, "TONES_DEG", (50.0, 10.0, -50.0))
+    monkeypatch.setattr(panels, "TONES", (1, 6, 10))
     found = run_audit(tmp_path, CONFIG)
     assert [one.values["photos refused"] for one in found.people] == [0.0, 0.0, 0.0]
     errors = [one.values["landmark error"] for one in found.people]
@@ -73,11 +78,31 @@ class TestBound:
 class TestPanel:
     def test_twins_differ_in_tone_only_and_sets_are_whole(self):
         people = list(panel(twins=3, data=Path("nowhere"), sources=("synthetic",)))
-        assert len(people) == 3 * len(TONES_DEG)
-        for start in range(0, len(people), len(TONES_DEG)):
-            one = people[start : start + len(TONES_DEG)]
-            assert len({replace(person, name="", tone_deg=0.0).seed for person in one}) == 1
-            assert [person.tone_deg for person in one] == list(TONES_DEG)
+        assert len(people) == 3 * len(TONES)
+        for start in range(0, len(people), len(TONES)):
+            one = people[start : start + len(TONES)]
+            assert len({replace(person, name="", tone=0).seed for person in one}) == 1
+            assert [person.tone for person in one] == list(TONES)
+        assert (TONES[0], TONES[-1]) == (1, 10), "the whole scale"
+
+    def test_any_two_of_sex_age_and_hair_are_crossed_equally_often(self):
+        for block in (LOOKS[:8], LOOKS[8:]):
+            for first, second in ((0, 1), (0, 2), (1, 2)):
+                counts = Counter((row[first], row[second]) for row in block)
+                assert len(counts) == (4 if second == 1 else 8) and len(set(counts.values())) == 1
+        assert len({row[:2] for row in crossed(HAIR[0])[:4]}) == 4 and len(set(LOOKS)) == 16
+
+    @pytest.mark.parametrize("tone", [1, 5, 10])
+    def test_skin_is_of_the_swatch_and_keeps_its_pattern(self, tone: int):
+        labels = torch.full((8, 8), int(Region.SKIN), dtype=torch.uint8)
+        labels[0], labels[1] = int(Region.EYES), int(Region.LIPS)
+        pattern = 0.4 + 0.02 * torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+        found = in_tone(SkinTexture(pattern, labels), monk_albedo(tone))
+        bare = found.albedo[:, 2:]
+        assert torch.allclose(bare.mean((1, 2)), monk_albedo(tone), atol=1e-3) and monk_tone(bare.mean((1, 2))) == tone
+        assert torch.equal(found.albedo[:, 0], pattern[:, 0]), "eyes are no skin"
+        ratio = bare / pattern[:, 2:]
+        assert torch.allclose(ratio, ratio.mean((1, 2), keepdim=True).expand_as(ratio), atol=0.05)
 
     def test_nobody_of_the_truth_data_is_in_it_where_there_is_none(self, tmp_path):
         assert list(panel(twins=0, data=tmp_path, sources=("artists", "photos"))) == []
