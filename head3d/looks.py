@@ -5,6 +5,7 @@ make them.
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -160,7 +161,7 @@ def file_stem(name: str) -> str:
 def _place(path: Path) -> float:
     try:
         return float(json.loads(path.read_bytes())["order"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return math.inf
 
 
