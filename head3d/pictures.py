@@ -49,7 +49,8 @@ class PictureOptions:
     """What the person wears instead of the photos' clothes: crew-neck, open-collar, shirt-tie, blazer, suit; own for
     those of the photos; that of the last run if not given."""
     garment_color: str = ""
-    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb."""
+    """Colours of the garment's parts, with commas (navy,white), by name (`head3d presets` lists them) or as #rrggbb; of
+    own clothes one."""
     crop: str = ""
     """A frame around the head: linkedin, portrait-3x4, team-grid, passport-eu, ... (`head3d presets` lists them), or a
     yaml of yours. Passport and visa frames check the picture against the office's rules."""

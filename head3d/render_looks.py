@@ -153,7 +153,13 @@ def shoot(
             shot = studio.finish(refined, size=size, gain=gain, harmony=harmony.get(look.backdrop), deep=deep)
         with clock.spent_on("judge"):
             # clothes are another surface
-            among = (_session(look), look.expression, tuple(sorted(look.units.items())), look.garment)
+            among = (
+                _session(look),
+                look.expression,
+                tuple(sorted(look.units.items())),
+                look.garment,
+                look.garment_color,
+            )
             gate.see(shot.rgb_srgb, refined.output, picture.view, vertices=studio.vertices(look), among=among)
             checks, contact = studio.checks(picture, shot), studio.eye_contact_deg(picture)
         yield Shot(look, shot, belief, studio.verdict(picture, belief), refined, gain, checks, contact)

@@ -26,6 +26,8 @@ from head3d.finish.framing import HeadPoints, head_points
 from head3d.finish.office import check_for_office, chosen_frame
 from head3d.finish.retouch import Blotches, bare_face, find_blotches
 from head3d.garments.catalogue import Outfit, choose_outfit
+from head3d.garments.names import OWN
+from head3d.garments.own import OwnWearer
 from head3d.garments.wear import Wearer
 from head3d.geometry.sh import Lighting
 from head3d.imaging.formats import PictureFormat, encode_pdf, exif_bytes
@@ -84,7 +86,7 @@ def surface_cache(field: RadianceField) -> ShellCache:
     return cache
 
 
-def wearer_of(subject: Subject, field: RadianceField, outfit: Outfit | None) -> Wearer | None:
+def wearer_of(subject: Subject, field: RadianceField, outfit: Outfit | None) -> Wearer | OwnWearer | None:
     """A subject in a garment; None in its own clothes.
 
     Args:
@@ -97,6 +99,8 @@ def wearer_of(subject: Subject, field: RadianceField, outfit: Outfit | None) -> 
     fitted, used = subject.fit(), subject.fitted_photos()
     labels = {one.photo.name: one.parsing.labels for one in subject.observations()}
     photos = [(labels[name], camera) for name, camera in zip(used, fitted.cameras, strict=True) if name in labels]
+    if outfit.garment == OWN:
+        return OwnWearer(field, surface_cache(field), photos, outfit)
     return Wearer(field, fitted, photos, outfit)
 
 

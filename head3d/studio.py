@@ -28,7 +28,7 @@ from head3d.finish.passport import Check
 from head3d.finish.passport_facts import PassportFacts
 from head3d.finish.retouch import Blotches
 from head3d.garments.catalogue import choose_outfit
-from head3d.garments.names import OWN
+from head3d.garments.own import OwnWearer
 from head3d.garments.wear import Wearer
 from head3d.geometry.cameras import Cameras
 from head3d.kernels.library import choose_device
@@ -97,7 +97,7 @@ class Studio:
         self._posed: OrderedDict[Hashable, PosedHead] = OrderedDict()
         self._bent: OrderedDict[Hashable, Deformation | None] = OrderedDict()
         self._lights: OrderedDict[Hashable, ChosenLight] = OrderedDict()
-        self._wearers: OrderedDict[Hashable, Wearer | None] = OrderedDict()
+        self._wearers: OrderedDict[Hashable, Wearer | OwnWearer | None] = OrderedDict()
 
     @cached_property
     def blotches(self) -> Blotches:
@@ -127,13 +127,12 @@ class Studio:
             posed = _kept(self._posed, _manner(look), lambda: self._pose(look))
             return posed, self._deformation(posed, look)
 
-    def wearer(self, look: Look) -> Wearer | None:
+    def wearer(self, look: Look) -> Wearer | OwnWearer | None:
         """The head in the garment of a look: seconds for a new one, then kept; None in its own clothes."""
-        if look.garment == OWN:
+        outfit = choose_outfit(look.garment, look.garment_color)
+        if outfit is None:
             return None
         with self._preparing:
-            outfit = choose_outfit(look.garment, look.garment_color)
-            assert outfit is not None, "a garment that is not one's own is an outfit"
             worn = _kept(
                 self._wearers,
                 outfit.garment,
@@ -319,7 +318,7 @@ class Studio:
         return self.view(look, 16).camera.centre[0] if look.gaze == "camera" else None
 
     def _in_tiles(
-        self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn, wearer: Wearer | None
+        self, view: View, config: RenderConfig, bent: Deformation | None, turn: Turn, wearer: Wearer | OwnWearer | None
     ) -> RenderOutput:
         field, cache = (self.field, self.cache) if wearer is None else (wearer.field, wearer.cache)
         rays = ALONE_RAYS if turn is nullcontext or self.on_gpu else TILE_RAYS

@@ -1,13 +1,14 @@
 """Garments by name: their dyes, and how each is cut."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from head3d.garments.blazer import blazer, tucked
 from head3d.garments.knit import around, crew_line, crew_neck
-from head3d.garments.names import COLORS, PARTS, GarmentName, garment_colors
+from head3d.garments.names import COLORS, OWN, PARTS, GarmentName, garment_colors, own_color
 from head3d.garments.sheets import Cloth, dyed, joined
 from head3d.garments.shirt import OPEN, SHUT, UNDER, UNDER_JACKET, Collar, shirt
 from head3d.garments.tie import tie
@@ -20,18 +21,18 @@ class Outfit:
     """A garment and its colours.
 
     Attributes:
-        garment: What.
-        dyes: Linear RGB of its ``PARTS``.
+        garment: What; own: the photo's own clothes, dyed.
+        dyes: Linear RGB of its ``PARTS``; of own clothes one.
         words: As the user gave it, for names and provenance.
     """
 
-    garment: GarmentName
+    garment: GarmentName | Literal["own"]
     dyes: tuple[tuple[float, float, float], ...]
     words: str
 
 
 def choose_outfit(garment: str, colors: str = "") -> Outfit | None:
-    """An outfit by name; None for the photo's own clothes.
+    """An outfit by name; None for the photo's own clothes in their own colour.
 
     Args:
         garment: ``own``, or a ``GarmentName``.
@@ -42,7 +43,8 @@ def choose_outfit(garment: str, colors: str = "") -> Outfit | None:
     """
     found = garment_colors(garment, colors)
     if found is None:
-        return None
+        own = own_color(garment, colors)
+        return Outfit(OWN, (_dye(own),), f"{OWN}:{own}") if own else None
     name, given = found
     chosen = (*given, *(usual for _, usual in PARTS[name][len(given) :]))
     dyes = tuple(_dye(one) for one in chosen)
@@ -65,6 +67,8 @@ def cut(outfit: Outfit, torso: Torso) -> Cloth:
             return joined([shirt(torso, SHUT), tie(torso)])
         case "blazer":
             return joined([_under(torso, UNDER), blazer(torso)])
+        case "own":
+            raise ValueError("own clothes are not cut")
         case "suit":
             return joined([_under(torso, SHUT), tie(torso, dye=2), blazer(torso)])
 
@@ -78,6 +82,8 @@ def keep_below(outfit: Outfit) -> Float[np.ndarray, "A"]:
     """Way (m) from the natural neckline to which skin may show, at evenly spaced azimuths from -180 degrees."""
     azimuth = around(72)
     match outfit.garment:
+        case "own":
+            raise ValueError("own clothes cover what they cover")
         case "crew-neck":
             return crew_line(azimuth) + 0.03
         case "shirt-tie" | "suit":

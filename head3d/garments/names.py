@@ -36,7 +36,7 @@ PARTS: dict[GarmentName, tuple[tuple[str, str], ...]] = {
 }
 """What is dyed, in the order in which colours are given, and the colour it has if none is."""
 
-OWN = "own"
+OWN: Literal["own"] = "own"
 """The photo's own clothes."""
 HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -46,17 +46,16 @@ def garment_colors(garment: str, colors: str = "") -> tuple[GarmentName, tuple[s
 
     Args:
         garment: ``own``, or a ``GarmentName``.
-        colors: Of its parts in their order, with commas: names of ``COLORS`` or #rrggbb.
+        colors: Of its parts in their order, with commas: names of ``COLORS`` or #rrggbb; of own clothes one.
 
     Raises:
         ConfigError: No such garment or colour, or more colours than parts.
     """
     given = tuple(word.strip() for word in colors.split(",") if word.strip())
     if garment in ("", OWN):
-        if given:
-            raise ConfigError(
-                "A colour was given for no garment.", hint=f"There are {', '.join(get_args(GarmentName))}."
-            )
+        if len(given) > 1:
+            raise ConfigError("Own clothes take one colour.", hint="Or choose a garment, which has colours for parts.")
+        _check_colors(given)
         return None
     known: dict[str, GarmentName] = {name: name for name in PARTS}
     if garment not in known:
@@ -67,7 +66,16 @@ def garment_colors(garment: str, colors: str = "") -> tuple[GarmentName, tuple[s
     if len(given) > len(parts):
         names = ", ".join(name for name, _ in parts)
         raise ConfigError(f"{garment} has {len(parts)} colours, {len(given)} were given.", hint=f"They are {names}.")
-    for word in given:
+    _check_colors(given)
+    return known[garment], given
+
+
+def own_color(garment: str, colors: str) -> str:
+    """The colour that the photo's own clothes take; empty if they keep theirs, or something else is worn."""
+    return colors.strip().strip(",") if garment in ("", OWN) and garment_colors(garment, colors) is None else ""
+
+
+def _check_colors(words: tuple[str, ...]) -> None:
+    for word in words:
         if word not in COLORS and not HEX.fullmatch(word):
             raise ConfigError(f"There is no colour {word!r}.", hint=f"There are {', '.join(COLORS)}, and #rrggbb.")
-    return known[garment], given

@@ -26,6 +26,7 @@ from head3d.render.config import LightOptions
         {},
         {"garment": "suit", "garment_color": "navy,#ffffff"},
         {"garment": "own"},
+        {"garment_color": "navy"},
         {"crop": "passport-eu", "size": 300},
         {"light": "photo:a.jpg", "expression": "photo:a.jpg", "light_exposure": "-1.5"},
         {"light": "backdrop", "backdrop": "#102030", "match": "backdrop"},
@@ -40,7 +41,8 @@ def test_what_can_be_asked_for(given: dict[str, Any]):
     ("given", "words"),
     [
         ({"garment": "toga"}, "no garment 'toga'"),
-        ({"garment_color": "navy"}, "for no garment"),
+        ({"garment_color": "navy,white"}, "take one colour"),
+        ({"garment_color": "mud"}, "no colour 'mud'"),
         ({"garment": "crew-neck", "garment_color": "navy,white"}, "2 were given"),
         ({"garment": "suit", "garment_color": "#12"}, "no colour '#12'"),
         ({"crop": "postage-stamp"}, "no crop"),

@@ -28,7 +28,7 @@ export class Controls {
     $("backdrop-drop").onclick = () => this.forget(this.page.look.backdrop);
     $("backdrop-own").oninput = (e) => this.change({ backdrop: e.target.value }, { moving: true });
     $("garment").replaceChildren(...panel.garments.map((g) => new Option(g.label, g.value)));
-    $("garment").onchange = (e) => this.change({ garment: e.target.value, ...(e.target.value === "own" ? { garment_color: "" } : {}) });
+    $("garment").onchange = (e) => this.change({ garment: e.target.value, garment_color: "" });
     $("garment_color").replaceChildren(new Option("Usual", ""), ...panel.colors.map((c) => new Option(c.value.replaceAll("-", " "), c.value)));
     $("garment_color").onchange = (e) => this.change({ garment_color: e.target.value });
     $("expression").replaceChildren(...panel.expressions.map((l) => new Option(l.label, l.value)));
@@ -135,7 +135,6 @@ export class Controls {
     $("light-more").value = [...$("light-more").options].some((o) => o.value === look.light) ? look.light : "";
     $("garment").value = look.garment;
     $("garment_color").value = [...$("garment_color").options].some((o) => o.value === look.garment_color) ? look.garment_color : "";
-    $("garment_color").disabled = look.garment === "own";
     $("expression").value = look.expression;
     $("gaze").checked = look.gaze === "camera";
     for (const name of ["light_yaw_deg", ...GAZE]) {

@@ -179,7 +179,7 @@ class TestRefused:
             {"lens_mm": 85, "distance_m": 2},
             {"lens_mm": 20},
             {"garment": "toga"},
-            {"garment_color": "navy"},
+            {"garment_color": "navy,white"},
             {"garment": "crew-neck", "garment_color": "navy,white"},
             {"garment": "suit", "garment_color": "mud"},
             {"light_exposure": "bright"},
