@@ -136,11 +136,27 @@ def test_every_option_of_render_arrives(tmp_path: Path, monkeypatch: pytest.Monk
     Image.new("RGB", (8, 8)).save(look := str(tmp_path / "look.png"))
     monkeypatch.setattr(rendering, "render_pictures", lambda subject, views, **others: heard.update(others) or [])
     words = ["render", str(tmp_path), "--match", look, "--crop", "linkedin", "--size", "300", "--format", "webp"]
-    assert cli.main([*words, "--exif", "Artist=Ada", "Copyright=A = B", "--contact-sheet", "--gaze-yaw", "-8"]) == 0
+    assert (
+        cli.main(
+            [
+                *words,
+                "--exif",
+                "Artist=Ada",
+                "Copyright=A = B",
+                "--contact-sheet",
+                "--gaze-yaw",
+                "-8",
+                "--lens-mm",
+                "35",
+            ]
+        )
+        == 0
+    )
     assert heard["gaze_aside"] == (-8.0, 0.0)
+    assert heard["distance_m"] == pytest.approx(0.601, abs=0.001)
     assert heard["match"] == look and heard["format"] == "webp" and heard["contact_sheet"] is True
     assert heard["exif"] == {"Artist": "Ada", "Copyright": "A = B"} and heard["size"] == 300
-    passed = {"light_yaw", "light_frame", "light_exposure", "gaze_yaw", "gaze_pitch"}
+    passed = {"light_yaw", "light_frame", "light_exposure", "gaze_yaw", "gaze_pitch", "lens_mm"}
     assert {one for one in PictureOptions.__dataclass_fields__ if one not in passed} <= set(heard)
     assert cli.main(["render", str(tmp_path), "--exif", "nothing"]) == 2
 
