@@ -20,8 +20,10 @@ from head3d.field.expression import displaced
 from head3d.field.occupancy import ShellCache
 from head3d.field.radiance import RadianceField
 from head3d.field.volumes import Volume
+from head3d.garments.own import OwnWearer
+from head3d.garments.wear import Wearer
 from head3d.geometry.surface_nets import surface_nets
-from head3d.imaging.color import srgb_from_linear
+from head3d.imaging.color import linear_from_srgb, srgb_from_linear
 from head3d.looks import Look
 from head3d.render.shadows import CONE_SHARE, broad_normal, cone_axes, openness
 from head3d.studio import Studio, Turn
@@ -54,10 +56,12 @@ def baked(studio: Studio, look: Look) -> BakedHead:
     vertices = torch.cat([coarse[0], fine[0]])
     faces = torch.cat([coarse[1], fine[1] + len(coarse[0])])
     normals, colors, sky = _painted(studio, field, cache, vertices)
+    if isinstance(wearer, OwnWearer):
+        colors = srgb_from_linear(wearer.paint(vertices, linear_from_srgb(colors)))
     vertices = _posed(studio, look, vertices)
     colors = _with_gaze(studio, look, field, cache, vertices, colors)
     head = BakedHead(vertices, normals, colors, sky, faces, len(coarse[1]))
-    return head if wearer is None else dressed(head, wearer)
+    return dressed(head, wearer) if isinstance(wearer, Wearer) else head
 
 
 def packed(head: BakedHead) -> bytes:

@@ -59,11 +59,22 @@ class OwnCloth:
 
     def cover(self, output: RenderOutput, view: View) -> Float[Tensor, "H W"]:
         """How far pixels are cloth, 0 to 1."""
-        points = backproject(output.depth_m, view.camera).reshape(-1, 3).cpu()
-        share = self.share.at(points).reshape(output.alpha.shape).to(output.albedo) * (output.depth_m > 0)
-        alike = _likeness(output.albedo, self.cloth, self.skin)
+        points = backproject(output.depth_m, view.camera).reshape(-1, 3)
+        found = self.cover_at(points, output.albedo.reshape(-1, 3)).reshape(output.alpha.shape)
+        return found * (output.depth_m > 0)
+
+    def cover_at(self, points_m: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]) -> Float[Tensor, "P"]:
+        """How far places of the surface are cloth, 0 to 1."""
+        share = self.share.at(points_m.cpu()).reshape(-1).to(albedo)
+        alike = _likeness(albedo, self.cloth, self.skin)
         open_edge = 4 * share * (1 - share)  # well inside, a print may have any colour
         return smooth_rise(share + 2 * COLOR_SAYS * alike * open_edge, 0.35, 0.65)
+
+    def in_dye(self, albedo: Float[Tensor, "*B 3"], *, dye: Sequence[float]) -> Float[Tensor, "*B 3"]:
+        """Cloth in another colour: the dye's chroma, and as much of its luminance as a place has of the cloth's own."""
+        own = albedo.clamp_min(1e-3)
+        folds = (luminance(own) / luminance(self.cloth).to(own).clamp_min(1e-3)).clamp(*FOLDS)[..., None]
+        return own.new_tensor(tuple(dye)) * folds
 
     def dyed(self, output: RenderOutput, view: View, *, dye: Sequence[float]) -> RenderOutput:
         """A render with the cloth in another colour.
@@ -72,9 +83,7 @@ class OwnCloth:
         contrast, and navy is navy on a white shirt, too.
         """
         cover = self.cover(output, view)[..., None]
-        own = output.albedo.clamp_min(1e-3)
-        folds = (luminance(own) / luminance(self.cloth).to(own).clamp_min(1e-3)).clamp(*FOLDS)[..., None]
-        wanted = own.new_tensor(tuple(dye)) * folds
+        own, wanted = output.albedo.clamp_min(1e-3), self.in_dye(output.albedo, dye=dye)
         albedo = output.albedo + (wanted - output.albedo) * cover
         # what is divided out of a channel that cloth swallows is noise: there light is taken to be grey
         grey = (luminance(output.rgb_linear) / luminance(own))[..., None]
@@ -162,6 +171,14 @@ class OwnWearer:
         other = copy.copy(self)
         other.outfit = outfit
         return other
+
+    @torch.no_grad()
+    def paint(self, points_m: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
+        """Albedo of places of the neutral surface, cloth dyed."""
+        if self.cloth is None:
+            return albedo
+        wanted = self.cloth.in_dye(albedo, dye=self.outfit.dyes[0])
+        return albedo + (wanted - albedo) * self.cloth.cover_at(points_m, albedo)[:, None]
 
     @torch.no_grad()
     def dress(

@@ -8,7 +8,7 @@ from torch import Tensor
 from head3d.errors import ConfigError
 from head3d.garments.catalogue import choose_outfit
 from head3d.garments.names import own_color
-from head3d.garments.own import OwnCloth, cloth_of
+from head3d.garments.own import OwnCloth, OwnWearer, cloth_of
 from head3d.geometry.sh import Lighting, ambient
 from head3d.imaging.color import luminance
 from head3d.render.types import RenderOutput, View
@@ -108,3 +108,17 @@ class TestNames:
             choose_outfit("own", "navy,white")
         with pytest.raises(ConfigError, match="mud"):
             choose_outfit("", "mud")
+
+
+def test_places_are_dyed_as_pixels_are():
+    """The mesh that is shown while one turns the head agrees with the picture."""
+    output, view, points = seen()
+    outfit = choose_outfit("own", "navy")
+    assert outfit is not None
+    wearer = object.__new__(OwnWearer)
+    wearer.cloth, wearer.outfit = found(), outfit
+    flat = wearer.paint(points.reshape(-1, 3), output.albedo.reshape(-1, 3))
+    picture = wearer.dress(output, view)
+    torch.testing.assert_close(flat.reshape(output.albedo.shape), picture.albedo, atol=2e-3, rtol=0)
+    wearer.cloth = None
+    assert wearer.paint(points.reshape(-1, 3), output.albedo.reshape(-1, 3)).equal(output.albedo.reshape(-1, 3))
