@@ -53,7 +53,7 @@ class LightMaps:
             raise InputError("That is no environment map.", hint="Use a .hdr or .exr file that shows all directions.")
         if header.pixels > MOST_PIXELS or header.channels > MOST_CHANNELS:
             raise InputError("That map is too large.", hint="Use up to 4096 x 2048 px with its red, green and blue.")
-        encoded = _encoded(content, header)
+        encoded = _encoded(content, header, self.folder)
         ident = hashlib.sha256(encoded).hexdigest()[:12]
         if f"{OWN}{ident}" not in (known := self.all()) and len(known) >= MOST:
             raise InputError(f"There are {MOST} lights of your own already.", hint="Remove one first.")
@@ -77,9 +77,10 @@ class LightMaps:
         return str(self.path(choice)) if choice.startswith(OWN) else choice
 
 
-def _encoded(content: bytes, header: MapHeader) -> bytes:
+def _encoded(content: bytes, header: MapHeader, folder: Path) -> bytes:
     """The map's light as a small Radiance file."""
-    with tempfile.TemporaryDirectory(prefix="head3d-light-") as place:  # OpenEXR reads files
+    # OpenEXR reads files; whatever a crash leaves of it goes with the subject
+    with tempfile.TemporaryDirectory(prefix=".map-", dir=store.make_folder(folder)) as place:
         path = Path(place) / f"map{header.suffix}"
         path.write_bytes(content)
         try:

@@ -93,6 +93,7 @@ def test_every_error_has_its_exit_code():
         "PhotoUnusable": 3,
         "TooFewPhotos": 3,
         "ConsentMissing": 3,
+        "NothingDelivered": 3,
         "ConfigError": 2,
         "WeightsMissing": 4,
         "KernelBuildError": 5,
@@ -107,8 +108,9 @@ def test_every_error_has_its_exit_code():
     }
 
     def family(kind: type[Head3DError]) -> dict[str, int]:
-        # those of the server are answers over HTTP, and no exit codes
-        own = [one for one in kind.__subclasses__() if not one.__module__.startswith("head3d.serve")]
+        # those of the server are answers over HTTP, those of a cluster are asked again: no exit codes
+        within = ("head3d.serve", "head3d.jobs")
+        own = [one for one in kind.__subclasses__() if not one.__module__.startswith(within)]
         found = {one.__name__: one.exit_code for one in own}
         for one in own:
             found |= family(one)
