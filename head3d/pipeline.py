@@ -234,10 +234,7 @@ def headshots(job: Job) -> None:
     if config.retouch > 0:
         trained = job.subject.field()
         blotches = skin_blotches(trained, surface_cache(trained))
-        refined = [
-            blotches.evened(one, view, strength=config.retouch)
-            for one, (_, view) in zip(refined, rendered, strict=True)
-        ]
+        refined = blotches.evened_set(refined, [view for _, view in rendered], strength=config.retouch)
     kind = config.format
     finished = finish_set(refined, [view for _, view in rendered], config=config, deep=kind == "tiff")
     gate = gate_of(job.subject, job.config.gate)

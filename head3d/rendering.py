@@ -252,9 +252,7 @@ def render_pictures(
     finish = finish_under(replace(options.finish, size=size), light_options)
     refined = refine_set(outputs, wanted, config=options.refine)
     if blotches is not None:
-        refined = [
-            blotches.evened(one, view, strength=finish.retouch) for one, view in zip(refined, wanted, strict=True)
-        ]
+        refined = blotches.evened_set(refined, wanted, strength=finish.retouch)
     shots = finish_set(refined, wanted, config=finish, deep=format == "tiff")
     gate = gate_of(subject, options.gate)
     judged = inspect_pictures(gate, [shot.rgb_srgb for shot in shots], refined, wanted, vertices=vertices)

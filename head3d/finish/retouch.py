@@ -5,6 +5,7 @@ field's surface, and kept as a volume in the head frame, so every picture of a h
 place, under any light. The correction itself is smooth over 4 mm: what is finer passes unchanged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +54,12 @@ class Blotches:
         at = self.volume.at(points.reshape(-1, 3).cpu()).reshape(points.shape).to(output.rgb_linear)
         factor = torch.exp(strength * at * (output.depth_m > 0)[..., None])
         return replace(output, rgb_linear=output.rgb_linear * factor, albedo=output.albedo * factor)
+
+    def evened_set(
+        self, outputs: Sequence[RenderOutput], views: Sequence[View], *, strength: float
+    ) -> list[RenderOutput]:
+        """The renders of a set, each as :meth:`evened` makes it."""
+        return [self.evened(one, view, strength=strength) for one, view in zip(outputs, views, strict=True)]
 
 
 def find_blotches(points_m: Float[Tensor, "P 3"], albedo: Float[Tensor, "P 3"], *, face: Bool[Tensor, "P"]) -> Blotches:

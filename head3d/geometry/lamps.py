@@ -1,5 +1,7 @@
 """Lamps: bounded sources of light that throw shadows, near (metres) or distant, in the head frame."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -115,3 +117,14 @@ def lamp_irradiance(
     s = sine.clamp(min=1e-4)
     cut = (cosine + s).clamp(min=0.0).square() / (4 * s)
     return torch.where(cosine > s, cosine, cut)
+
+
+def lamps_on_white(
+    lamps: Lamps | None, normal: Float[Tensor, "P 3"], points_m: Float[Tensor, "P 3"]
+) -> Iterator[Float[Tensor, "P 3"]]:
+    """What a white matte surface shows of each lamp, linear RGB, with nothing in between."""
+    for number in range(len(lamps) if lamps is not None else 0):
+        assert lamps is not None
+        coming = arrival(lamps, number, points_m)
+        cosine = lamp_irradiance(normal, coming.direction, coming.sine)
+        yield (cosine * coming.strength)[:, None] * lamps.color[number] / math.pi

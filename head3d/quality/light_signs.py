@@ -3,15 +3,13 @@
 All is measured in the window on the head, small.
 """
 
-import math
-
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
-from head3d.geometry.lamps import arrival, lamp_irradiance
+from head3d.geometry.lamps import lamps_on_white
 from head3d.geometry.reproject import backproject
 from head3d.geometry.sh import Lighting, irradiance_basis
 from head3d.imaging.color import linear_from_levels, luminance
@@ -88,12 +86,9 @@ def _small(values: Tensor, head: Crop) -> Float32[np.ndarray, "S S *C"]:
 
 def _coming(light: Lighting, normal: Float[Tensor, "P 3"], points: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
     """What a white matte surface shows of a light, shadows left out."""
-    found, lamps = irradiance_basis(normal) @ light.sh.float(), light.lamps
-    for number in range(len(lamps) if lamps is not None else 0):
-        assert lamps is not None
-        coming = arrival(lamps, number, points)
-        cosine = lamp_irradiance(normal, coming.direction, coming.sine)
-        found = found + lamps.color[number] * (coming.strength * cosine / math.pi)[:, None]
+    found = irradiance_basis(normal) @ light.sh.float()
+    for one in lamps_on_white(light.lamps, normal, points):
+        found = found + one
     return found
 
 

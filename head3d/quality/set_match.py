@@ -1,7 +1,8 @@
 """Does a picture's face agree with the other pictures of its set? They show one head under one light.
 
 Each is warped into it through the depth that they were rendered with. Whole pictures agree to a few levels, colours
-and brightness included; a picture that was broken disagrees with all others, so the most favourable one counts.
+and brightness included; a picture that was broken disagrees with all others. It must not accuse them: of three
+comparisons the middle one counts.
 """
 
 import math

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from head3d.errors import ConfigError
 from head3d.geometry.cameras import look_at_head
-from head3d.geometry.lamps import arrival, lamp_irradiance
+from head3d.geometry.lamps import lamps_on_white
 from head3d.geometry.sh import Lighting, irradiance_basis, scale_light, turn_light
 from head3d.imaging.color import luminance
 from head3d.imaging.panorama import MAP_SUFFIXES, read_panorama
@@ -137,11 +137,8 @@ def face_level(light: Lighting) -> float:
     azimuth, radius = math.pi * (1 + 5**0.5) * i, (1 - z * z).sqrt()
     normal = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=-1)
     level = (irradiance_basis(normal) @ light.sh).clamp(min=0.0)
-    for number in range(len(light.lamps) if light.lamps is not None else 0):
-        assert light.lamps is not None
-        coming = arrival(light.lamps, number, normal * FACE_M)
-        cosine = lamp_irradiance(normal, coming.direction, coming.sine)
-        level = level + (cosine * coming.strength)[:, None] * light.lamps.color[number] / math.pi
+    for one in lamps_on_white(light.lamps, normal, normal * FACE_M):
+        level = level + one
     return float((luminance(level) * z).sum() / z.sum())
 
 
